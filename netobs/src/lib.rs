@@ -1,0 +1,1 @@
+//! netobs sees the network of a Linux node from inside the kernel and says why.

@@ -1,0 +1,2 @@
+//! The project's own tasks: build, test, bench, virtual machines, release.
+fn main() {}
