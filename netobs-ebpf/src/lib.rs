@@ -1,2 +1,16 @@
-//! The ABI between the BPF programs and userspace.
+//! The ABI between the BPF programs and userspace: configuration in, events out.
 #![no_std]
+
+pub mod config;
+pub mod event;
+pub mod hook;
+pub mod offsets;
+pub mod owner;
+
+pub mod lifecycle {
+    //! TCP connections made, accepted, refused and ended.
+    pub mod event;
+}
+
+/// Raised whenever a struct of this crate changes; the loader refuses an object of another version.
+pub const ABI_VERSION: u32 = 1;

@@ -1,4 +1,23 @@
+//! The BPF programs, one folder per collector.
 #![no_std]
 #![no_main]
+#![allow(static_mut_refs, reason = "maps are shared with the kernel by design")]
+
+mod filter;
+mod kernel;
+mod maps;
+mod owners;
+mod subject;
+
+mod lifecycle {
+    mod hooks;
+}
+
 #[panic_handler]
-fn panic(_: &core::panic::PanicInfo<'_>) -> ! { loop {} }
+fn panic(_: &core::panic::PanicInfo<'_>) -> ! {
+    loop {}
+}
+
+#[unsafe(link_section = "license")]
+#[unsafe(no_mangle)]
+static LICENSE: [u8; 13] = *b"Dual MIT/GPL\0";

@@ -1,1 +1,13 @@
 //! netobs sees the network of a Linux node from inside the kernel and says why.
+
+pub mod bpf;
+pub mod cli;
+pub mod clock;
+pub mod collectors;
+pub mod enrich;
+pub mod event;
+pub mod fields;
+pub mod line;
+pub mod names;
+pub mod sinks;
+pub mod views;

@@ -1,0 +1,73 @@
+//! What userspace decides before loading: constants to the verifier, so that unused paths cost nothing.
+
+use zerocopy::{FromZeros, Immutable, IntoBytes, KnownLayout, FromBytes};
+
+/// Frozen into `.rodata`.
+#[repr(C)]
+#[derive(Clone, Copy, FromZeros, IntoBytes, Immutable)]
+pub struct Config {
+    /// [`crate::ABI_VERSION`].
+    pub abi: u32,
+    /// Bits of [`crate::event::Kind`].
+    pub events: u32,
+    /// Bits of [`Class`] for which at least one value must match.
+    pub include: u32,
+    /// Bits of [`Class`] that have values which must not match.
+    pub exclude: u32,
+    /// 1: aya-log lines are compiled in.
+    pub log: u32,
+    /// 1: `bpf_get_current_task_btf` exists (5.11).
+    pub task_btf: u32,
+    /// 1: harmless drop reasons are told too.
+    pub all_drops: u32,
+    /// Number of arguments of tracepoints that grew over time; 0: not there.
+    pub args_kfree_skb: u32,
+    pub args_retransmit: u32,
+    pub args_send_reset: u32,
+    pub args_udp_fail: u32,
+    /// Bit n: drop reason n is harmless (core reasons below 256).
+    pub quiet_reasons: [u32; 8],
+}
+
+/// A class of filter values.
+#[repr(u32)]
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Class {
+    Pid = 0,
+    Comm = 1,
+    Uid = 2,
+    Netns = 3,
+    Cgroup = 4,
+    Host = 5,
+    Port = 6,
+}
+
+impl Class {
+    pub const fn bit(self) -> u32 {
+        1 << self as u32
+    }
+}
+
+/// Key of the filter map: a number in the first word, or a comm.
+#[repr(C)]
+#[derive(Clone, Copy, FromBytes, IntoBytes, Immutable, KnownLayout)]
+pub struct FilterKey {
+    pub value: [u64; 2],
+    pub class: u64,
+}
+
+pub const INCLUDE: u8 = 1;
+pub const EXCLUDE: u8 = 2;
+
+/// Data of a prefix in the host trie: `INCLUDE` or `EXCLUDE`, then an IPv6 or v4-mapped address.
+pub type HostKey = [u8; 20];
+
+/// Bits before the address in a [`HostKey`].
+pub const HOST_TAG_BITS: u32 = 32;
+
+/// Words of the `RUNTIME` map, which both sides write while programs run.
+pub const RUNTIME_WORDS: u32 = 4;
+/// 1: the reader sleeps until it is woken.
+pub const READER_SLEEPS: u32 = 0;
+/// 1: the exit of connect(2) is hooked, so failures inside it are left to that hook.
+pub const CONNECT_EXIT: u32 = 1;

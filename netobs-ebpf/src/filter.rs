@@ -1,0 +1,110 @@
+//! The user's filters, applied before anything is put into the ring.
+
+use crate::subject::Subject;
+use crate::maps::{FILTERS, HOSTS, config};
+use aya_ebpf::maps::lpm_trie::Key;
+use netobs_ebpf::{
+    config::{Class, EXCLUDE, FilterKey, HOST_TAG_BITS, HostKey, INCLUDE},
+    event::{COMM_LEN, Flow},
+};
+
+/// Whether any filter of `class` exists: a constant to the verifier.
+#[inline(always)]
+pub fn active(class: Class) -> bool {
+    (config!(include) | config!(exclude)) & class.bit() != 0
+}
+
+/// Everything but addresses.
+#[inline(always)]
+pub fn subject_passes(s: &Subject) -> bool {
+    if active(Class::Netns) && !number(Class::Netns, u64::from(s.netns), s.netns != 0) {
+        return false;
+    }
+    if active(Class::Pid) && !number(Class::Pid, u64::from(s.pid), s.known) {
+        return false;
+    }
+    if active(Class::Uid) && !number(Class::Uid, u64::from(s.uid), s.uid_known) {
+        return false;
+    }
+    if active(Class::Comm) && !comm(s) {
+        return false;
+    }
+    !active(Class::Cgroup) || number(Class::Cgroup, s.cgroup, s.cgroup != 0)
+}
+
+#[inline(always)]
+fn number(class: Class, value: u64, known: bool) -> bool {
+    decide(class, lookup(class, [value, 0], known))
+}
+
+#[inline(always)]
+fn comm(s: &Subject) -> bool {
+    let value = unsafe { core::mem::transmute::<[u8; COMM_LEN], [u64; 2]>(s.comm) };
+    decide(Class::Comm, lookup(Class::Comm, value, s.known))
+}
+
+#[inline(always)]
+fn lookup(class: Class, value: [u64; 2], known: bool) -> u8 {
+    if !known {
+        return 0;
+    }
+    let key = FilterKey { value, class: class as u64 };
+    unsafe { FILTERS.get(&key) }.copied().unwrap_or(0)
+}
+
+#[inline(always)]
+fn decide(class: Class, found: u8) -> bool {
+    found != EXCLUDE && (found == INCLUDE || config!(include) & class.bit() == 0)
+}
+
+/// Ports and addresses: one end that matches is enough, to include as to exclude.
+#[inline(always)]
+pub fn flow_passes(flow: &Flow) -> bool {
+    if active(Class::Port) {
+        let l = lookup(Class::Port, [u64::from(flow.lport), 0], true);
+        let r = lookup(Class::Port, [u64::from(flow.rport), 0], true);
+        if !decide(Class::Port, either(l, r)) {
+            return false;
+        }
+    }
+    if active(Class::Host) {
+        let l = host(&flow.laddr, flow.family);
+        let r = host(&flow.raddr, flow.family);
+        return decide(Class::Host, either(l, r));
+    }
+    true
+}
+
+#[inline(always)]
+fn either(l: u8, r: u8) -> u8 {
+    if l == EXCLUDE || r == EXCLUDE {
+        EXCLUDE
+    } else if l == INCLUDE || r == INCLUDE {
+        INCLUDE
+    } else {
+        0
+    }
+}
+
+#[inline(always)]
+fn host(addr: &[u32; 4], family: u16) -> u8 {
+    if config!(exclude) & Class::Host.bit() != 0 && in_trie(EXCLUDE, addr, family) {
+        return EXCLUDE;
+    }
+    if config!(include) & Class::Host.bit() != 0 && in_trie(INCLUDE, addr, family) {
+        return INCLUDE;
+    }
+    0
+}
+
+#[inline(always)]
+fn in_trie(tag: u8, addr: &[u32; 4], family: u16) -> bool {
+    // IPv4 is looked up as ::ffff:a.b.c.d.
+    let words: [u32; 5] = if family == crate::kernel::sock::AF_INET {
+        [u32::from(tag), 0, 0, 0xffff_u32.to_be(), addr[0]]
+    } else {
+        [u32::from(tag), addr[0], addr[1], addr[2], addr[3]]
+    };
+    let data: HostKey = unsafe { core::mem::transmute::<[u32; 5], HostKey>(words) };
+    HOSTS.get(Key::new(HOST_TAG_BITS + 128, data)).is_some()
+}

@@ -1,0 +1,27 @@
+//! Numbers of hooks: the index into the counters and `Header::hook`.
+
+pub const LIFECYCLE: u32 = 0;
+pub const CONNECT_EXIT: u32 = 1;
+pub const RETRANSMIT: u32 = 2;
+pub const RETRANSMIT_SYNACK: u32 = 3;
+pub const DROP: u32 = 4;
+pub const RESET_SENT: u32 = 5;
+pub const RESET_RECEIVED: u32 = 6;
+pub const ICMP_SENT: u32 = 7;
+pub const ICMP6_SENT: u32 = 8;
+pub const ICMP_RECEIVED: u32 = 9;
+pub const ICMP6_RECEIVED: u32 = 10;
+pub const ROUTE4: u32 = 11;
+pub const ROUTE6: u32 = 12;
+pub const NEIGH_FAILED: u32 = 13;
+pub const NEIGH_CHANGED: u32 = 14;
+pub const UDP_DROP: u32 = 15;
+pub const LISTEN_OVERFLOW: u32 = 16;
+/// Fallback of `LIFECYCLE` where no tracepoint shows listen(2).
+pub const LISTEN: u32 = 17;
+/// The second half of `LISTEN_OVERFLOW`: the final ACK of a handshake.
+pub const LISTEN_OVERFLOW_ACK: u32 = 18;
+/// The same for IPv6.
+pub const LISTEN_OVERFLOW_ACK6: u32 = 19;
+/// Sockets and their processes as they are at start.
+pub const OWNERS: u32 = 20;

@@ -1,0 +1,5 @@
+//! The only place that walks kernel pointers.
+
+pub mod access;
+pub mod sock;
+pub mod task;

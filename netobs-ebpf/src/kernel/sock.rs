@@ -1,0 +1,119 @@
+//! Fields of sockets: addresses, namespace, cgroup, file.
+
+use super::access::{Access, Ptr, field, has, offset};
+use netobs_ebpf::event::Flow;
+
+pub const AF_INET: u16 = 2;
+pub const AF_INET6: u16 = 10;
+pub const IPPROTO_TCP: u16 = 6;
+
+/// TCP states, fixed by `BPF_TCP_*` in uapi/linux/bpf.h.
+pub const ESTABLISHED: i32 = 1;
+pub const SYN_SENT: i32 = 2;
+pub const SYN_RECV: i32 = 3;
+pub const TIME_WAIT: i32 = 6;
+pub const CLOSE: i32 = 7;
+pub const LISTEN: i32 = 10;
+pub const NEW_SYN_RECV: i32 = 12;
+
+#[inline(always)]
+pub fn state<A: Access>(sk: Ptr) -> i32 {
+    let state: u8 = field!(A, sk, sk_state);
+    i32::from(state)
+}
+
+/// TIME_WAIT and NEW_SYN_RECV entries are smaller structs: only `sock_common` is there.
+#[inline(always)]
+pub fn is_full<A: Access>(sk: Ptr) -> bool {
+    let state = state::<A>(sk);
+    state != TIME_WAIT && state != NEW_SYN_RECV
+}
+
+/// Whether the peer's FIN was received: tcp_fin() sets `SOCK_DONE`, bit 1 of the flags.
+#[inline(always)]
+pub fn fin_received<A: Access>(sk: Ptr) -> bool {
+    let flags: u64 = field!(A, sk, sk_flags);
+    flags & 2 != 0
+}
+
+/// Inode number of the network namespace.
+#[inline(always)]
+pub fn netns<A: Access>(sk: Ptr) -> u32 {
+    let net: Ptr = field!(A, sk, sk_net);
+    if net.is_null() {
+        return 0;
+    }
+    field!(A, net, net_inum)
+}
+
+/// Id of the cgroup v2 the socket belongs to.
+#[inline(always)]
+pub fn cgroup<A: Access>(sk: Ptr) -> u64 {
+    let cgroup: Ptr = if has!(sk_cgroup) {
+        field!(A, sk, sk_cgroup)
+    } else {
+        return cgroup_before_5_14(sk);
+    };
+    if cgroup.is_null() {
+        return 0;
+    }
+    let kn: Ptr = field!(A, cgroup, cgroup_kn);
+    field!(A, kn, kn_id)
+}
+
+/// `sock_cgroup_data` was one word: a pointer whose two low bits are flags, the first says "no pointer".
+#[inline(always)]
+fn cgroup_before_5_14(sk: Ptr) -> u64 {
+    use super::access::Probed;
+    let val: u64 = field!(Probed, sk, sk_cgrp_val);
+    if val & 1 != 0 || val == 0 {
+        return 0;
+    }
+    let kn: Ptr = field!(Probed, (val & !3) as Ptr, cgroup_kn);
+    field!(Probed, kn, kn_id)
+}
+
+/// Inode number of the socket's file; 0 before accept(2) and after close(2).
+#[inline(always)]
+pub fn inode<A: Access>(sk: Ptr) -> u64 {
+    use super::access::Probed;
+    let socket: Ptr = field!(A, sk, sk_socket);
+    if socket.is_null() {
+        return 0;
+    }
+    // struct socket_alloc { struct socket socket; struct inode vfs_inode; }: the verifier knows only the first part.
+    unsafe { Probed::load(socket, offset!(socket_inode) + offset!(inode_ino)) }
+}
+
+/// Fills the addresses and the remote port; the local port is the caller's, its place depends on the state.
+///
+/// # Safety
+/// `flow` is writable.
+#[inline(always)]
+pub unsafe fn put_flow<A: Access>(flow: *mut Flow, sk: Ptr, lport: u16, proto: u16) {
+    let family: u16 = field!(A, sk, sk_family);
+    let rport: u16 = field!(A, sk, sk_dport);
+    let (l, r) = addresses::<A>(sk, family);
+    unsafe {
+        (&raw mut (*flow).laddr).cast::<[u64; 2]>().write(l);
+        (&raw mut (*flow).raddr).cast::<[u64; 2]>().write(r);
+        (&raw mut (*flow).lport).write(lport);
+        (&raw mut (*flow).rport).write(u16::from_be(rport));
+        (&raw mut (*flow).family).write(family);
+        (&raw mut (*flow).proto).write(proto);
+    }
+}
+
+/// Local and remote address, network byte order, an IPv4 address in the first four bytes.
+#[inline(always)]
+pub fn addresses<A: Access>(sk: Ptr, family: u16) -> ([u64; 2], [u64; 2]) {
+    if family == AF_INET6 && has!(sk_v6_daddr) {
+        let l = offset!(sk_v6_rcv_saddr);
+        let r = offset!(sk_v6_daddr);
+        unsafe { ([A::load(sk, l), A::load(sk, l + 8)], [A::load(sk, r), A::load(sk, r + 8)]) }
+    } else {
+        let l: u32 = field!(A, sk, sk_rcv_saddr);
+        let r: u32 = field!(A, sk, sk_daddr);
+        ([u64::from(l), 0], [u64::from(r), 0])
+    }
+}

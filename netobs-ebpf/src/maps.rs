@@ -1,0 +1,128 @@
+//! The maps, and the one way an event leaves: count, reserve, fill in place, submit.
+
+use aya_ebpf::{
+    bindings::{BPF_RB_FORCE_WAKEUP, BPF_RB_NO_WAKEUP},
+    helpers::generated::{bpf_ringbuf_reserve, bpf_ringbuf_submit},
+    macros::map,
+    maps::{Array, HashMap, LpmTrie, PerCpuArray, RingBuf},
+};
+use netobs_ebpf::{
+    ABI_VERSION,
+    config::{Config, FilterKey, HostKey, READER_SLEEPS, RUNTIME_WORDS},
+    event::{HookCount, MAX_HOOKS},
+    offsets::{ABSENT, FIELD_COUNT, Offsets},
+    owner::{ListenKey, SockOwner},
+};
+
+/// Written by userspace, frozen before loading.
+#[unsafe(no_mangle)]
+pub static CONFIG: Config = Config {
+    abi: ABI_VERSION,
+    events: 0,
+    include: 0,
+    exclude: 0,
+    log: 0,
+    task_btf: 0,
+    all_drops: 0,
+    args_kfree_skb: 0,
+    args_retransmit: 0,
+    args_send_reset: 0,
+    args_udp_fail: 0,
+    quiet_reasons: [0; 8],
+};
+
+/// Byte offsets of the running kernel's fields.
+#[unsafe(no_mangle)]
+pub static KERNEL: Offsets = Offsets::absent();
+
+const _: () = assert!(size_of::<Offsets>() == FIELD_COUNT * 4 && ABSENT == u32::MAX);
+
+/// Reads one field of [`CONFIG`]; the volatile read keeps the compiler from using the value of the build.
+macro_rules! config {
+    ($field:ident) => {
+        $crate::kernel::access::constant(&raw const $crate::maps::CONFIG.$field)
+    };
+}
+pub(crate) use config;
+
+/// Sizes are set by the loader.
+#[map]
+static EVENTS: RingBuf = RingBuf::with_byte_size(2 << 20, 0);
+
+#[map]
+static COUNTERS: PerCpuArray<HookCount> = PerCpuArray::with_max_entries(MAX_HOOKS, 0);
+
+#[map]
+static RUNTIME: Array<u32> = Array::with_max_entries(RUNTIME_WORDS, 0);
+
+/// A word that userspace may change at any time.
+#[inline(always)]
+pub fn runtime(word: u32) -> u32 {
+    RUNTIME.get_ptr(word).map_or(0, |word| unsafe { word.read_volatile() })
+}
+
+const BPF_F_NO_PREALLOC: u32 = 1;
+
+#[map]
+pub static SOCKS: HashMap<u64, SockOwner> = HashMap::with_max_entries(1 << 20, BPF_F_NO_PREALLOC);
+
+#[map]
+pub static LISTENERS: HashMap<ListenKey, SockOwner> =
+    HashMap::with_max_entries(1 << 14, BPF_F_NO_PREALLOC);
+
+#[map]
+pub static FILTERS: HashMap<FilterKey, u8> = HashMap::with_max_entries(1024, BPF_F_NO_PREALLOC);
+
+#[map]
+pub static HOSTS: LpmTrie<HostKey, u8> = LpmTrie::with_max_entries(1024, BPF_F_NO_PREALLOC);
+
+/// Counts a run of `hook`; every program calls this first.
+#[inline(always)]
+pub fn count_run(hook: u32) {
+    if let Some(count) = COUNTERS.get_ptr_mut(hook) {
+        unsafe { (*count).runs += 1 }
+    }
+}
+
+/// Room for a `T` in the ring, or `None`, counted.
+#[inline(always)]
+pub fn reserve<T>(hook: u32) -> Option<*mut T> {
+    let slot: *mut T = unsafe {
+        bpf_ringbuf_reserve((&raw const EVENTS).cast_mut().cast(), size_of::<T>() as u64, 0)
+    }
+    .cast();
+    if let Some(count) = COUNTERS.get_ptr_mut(hook) {
+        if slot.is_null() {
+            unsafe { (*count).lost += 1 }
+        } else {
+            unsafe { (*count).seen += 1 }
+        }
+    }
+    (!slot.is_null()).then_some(slot)
+}
+
+/// Hands a filled slot to the reader. A wake-up costs a hundred times an event, so only a sleeping reader is woken.
+#[inline(always)]
+pub fn submit<T>(slot: *mut T) {
+    let mut flags = BPF_RB_NO_WAKEUP;
+    if let Some(sleeps) = RUNTIME.get_ptr_mut(READER_SLEEPS) {
+        unsafe {
+            if sleeps.read_volatile() != 0 {
+                sleeps.write_volatile(0);
+                flags = BPF_RB_FORCE_WAKEUP;
+            }
+        }
+    }
+    unsafe { bpf_ringbuf_submit(slot.cast(), u64::from(flags)) }
+}
+
+/// Writes fields of a slot one by one: no copy through the stack, no memcpy loop for the verifier.
+macro_rules! put {
+    ($slot:expr, { $($($field:ident).+ : $value:expr),* $(,)? }) => {
+        $({
+            let value = $value;
+            unsafe { (&raw mut (*$slot).$($field).+).write(value) }
+        })*
+    };
+}
+pub(crate) use put;

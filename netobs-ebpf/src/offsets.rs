@@ -1,0 +1,113 @@
+//! The kernel fields we read: one line each, resolved from kernel BTF at run time.
+
+use zerocopy::{FromBytes, Immutable, IntoBytes};
+
+/// Marks a field this kernel does not have.
+pub const ABSENT: u32 = u32::MAX;
+
+/// Where a field is found: `(struct, path)`, anonymous members are looked through, an array stands for its first element.
+pub type Place = (&'static str, &'static str);
+
+macro_rules! fields {
+    ($($(#[$doc:meta])* $name:ident: $($ty:literal . $path:literal)|+;)*) => {
+        /// Byte offsets, frozen into the object's `.rodata` before loading: the verifier sees constants.
+        #[repr(C)]
+        #[derive(Clone, Copy, FromBytes, IntoBytes, Immutable)]
+        pub struct Offsets { $($(#[$doc])* pub $name: u32,)* }
+
+        /// The places of each field, in the order of [`Offsets`]; the first that the kernel has is taken.
+        pub const FIELDS: &[(&str, &[Place])] = &[$((stringify!($name), &[$(($ty, $path)),+]),)*];
+        pub const FIELD_COUNT: usize = FIELDS.len();
+
+        impl Offsets {
+            pub const fn absent() -> Self { Self { $($name: ABSENT,)* } }
+        }
+    };
+}
+
+fields! {
+    // struct sock
+    sk_family: "sock"."__sk_common.skc_family";
+    sk_state: "sock"."__sk_common.skc_state";
+    sk_daddr: "sock"."__sk_common.skc_daddr";
+    sk_rcv_saddr: "sock"."__sk_common.skc_rcv_saddr";
+    sk_v6_daddr: "sock"."__sk_common.skc_v6_daddr";
+    sk_v6_rcv_saddr: "sock"."__sk_common.skc_v6_rcv_saddr";
+    sk_dport: "sock"."__sk_common.skc_dport";
+    sk_num: "sock"."__sk_common.skc_num";
+    sk_net: "sock"."__sk_common.skc_net.net";
+    sk_protocol: "sock"."sk_protocol";
+    sk_uid: "sock"."sk_uid";
+    sk_err: "sock"."sk_err";
+    sk_shutdown: "sock"."sk_shutdown";
+    sk_flags: "sock"."__sk_common.skc_flags";
+    sk_socket: "sock"."sk_socket";
+    sk_mark: "sock"."sk_mark";
+    sk_rcvbuf: "sock"."sk_rcvbuf";
+    sk_rmem_alloc: "sock"."sk_backlog.rmem_alloc";
+    sk_drops: "sock"."sk_drops";
+    sk_ack_backlog: "sock"."sk_ack_backlog";
+    sk_max_ack_backlog: "sock"."sk_max_ack_backlog";
+    /// From 5.14; before, `sk_cgrp_val` holds the pointer with flag bits.
+    sk_cgroup: "sock"."sk_cgrp_data.cgroup";
+    sk_cgrp_val: "sock"."sk_cgrp_data.val";
+
+    // struct tcp_sock and what it contains
+    tcp_sport: "tcp_sock"."inet_conn.icsk_inet.inet_sport";
+    
+    tcp_bytes_sent: "tcp_sock"."bytes_sent";
+    tcp_bytes_retrans: "tcp_sock"."bytes_retrans";
+    tcp_bytes_received: "tcp_sock"."bytes_received";
+    tcp_segs_in: "tcp_sock"."segs_in";
+    tcp_segs_out: "tcp_sock"."segs_out";
+    tcp_total_retrans: "tcp_sock"."total_retrans";
+    tcp_srtt_us: "tcp_sock"."srtt_us";
+    tcp_min_rtt: "tcp_sock"."rtt_min.s.v";
+    tcp_rto: "tcp_sock"."inet_conn.icsk_rto";
+    tcp_pending: "tcp_sock"."inet_conn.icsk_pending";
+    /// Five bits of a byte.
+    tcp_ca_state: "tcp_sock"."inet_conn.icsk_ca_state";
+    /// An empty list head points at itself: in a socket just cloned it still points into the listener.
+    tcp_self_list: "tcp_sock"."tsq_node" | "tcp_sock"."tsorted_sent_queue";
+    tcp_synq_len: "tcp_sock"."inet_conn.icsk_accept_queue.qlen";
+
+    // struct request_sock and tcp_skb_cb
+    skb_tcp_seq: "sk_buff"."cb";
+    cb_seq: "tcp_skb_cb"."seq";
+    cb_gso_segs: "tcp_skb_cb"."tcp_gso_segs";
+    cb_flags: "tcp_skb_cb"."tcp_flags";
+    req_num_retrans: "request_sock"."num_retrans";
+
+    // struct sk_buff
+    skb_sk: "sk_buff"."sk";
+    skb_dev: "sk_buff"."dev";
+    skb_iif: "sk_buff"."skb_iif";
+    skb_len: "sk_buff"."len";
+    skb_data: "sk_buff"."data";
+    skb_head: "sk_buff"."head";
+    skb_protocol: "sk_buff"."protocol";
+    skb_network: "sk_buff"."network_header";
+    skb_transport: "sk_buff"."transport_header";
+    skb_mac: "sk_buff"."mac_header";
+    skb_vlan_tci: "sk_buff"."vlan_tci";
+    skb_vlan_proto: "sk_buff"."vlan_proto";
+
+    // devices, namespaces, tasks, files
+    dev_ifindex: "net_device"."ifindex";
+    dev_name: "net_device"."name";
+    dev_net: "net_device"."nd_net.net";
+    net_inum: "net"."ns.inum";
+    cgroup_kn: "cgroup"."kn";
+    cgroup_level: "cgroup"."level";
+    kn_id: "kernfs_node"."id";
+    kn_parent: "kernfs_node"."__parent" | "kernfs_node"."parent";
+    task_tgid: "task_struct"."tgid";
+    task_comm: "task_struct"."comm";
+    socket_sk: "socket"."sk";
+    socket_file: "socket"."file";
+    socket_inode: "socket_alloc"."vfs_inode";
+    inode_ino: "inode"."i_ino";
+    inode_mode: "inode"."i_mode";
+    file_inode: "file"."f_inode";
+    file_private: "file"."private_data";
+}

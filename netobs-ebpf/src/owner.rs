@@ -1,0 +1,26 @@
+//! Who owns a socket: kept per socket from the moment it connects, listens or is cloned from a listener.
+
+use crate::event::COMM_LEN;
+use zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout};
+
+/// Value of the `SOCKS` map, keyed by the socket's address.
+#[repr(C)]
+#[derive(Clone, Copy, Default, FromBytes, IntoBytes, Immutable, KnownLayout)]
+pub struct SockOwner {
+    /// SYN sent, or child made; 0: it was open before we were.
+    pub start_ns: u64,
+    /// Inode of the socket file when this was written; 0: not known. Guards against a reused address.
+    pub ino: u64,
+    pub pid: u32,
+    /// `total_retrans` at the last retransmit event: what is missing in between failed to be sent.
+    pub retrans: u32,
+    pub comm: [u8; COMM_LEN],
+}
+
+/// Key of the `LISTENERS` map, for children whose listener cannot be told otherwise.
+#[repr(C)]
+#[derive(Clone, Copy, PartialEq, Eq, Hash, FromBytes, IntoBytes, Immutable, KnownLayout)]
+pub struct ListenKey {
+    pub netns: u32,
+    pub port: u32,
+}

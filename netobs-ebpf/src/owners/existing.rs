@@ -1,0 +1,74 @@
+//! Sockets that were open before we were: every process's files are walked once, in the kernel.
+
+use crate::{
+    kernel::{
+        access::{Access as _, Probed, Ptr, Typed, field, offset},
+        sock::{self, AF_INET, AF_INET6, IPPROTO_TCP, LISTEN},
+    },
+    maps::{LISTENERS, SOCKS},
+};
+use netobs_ebpf::owner::{ListenKey, SockOwner};
+
+/// Context of `iter/task_file` (5.8); every member is eight bytes.
+#[repr(C)]
+pub struct TaskFile {
+    meta: Ptr,
+    task: Ptr,
+    fd: u32,
+    _pad: u32,
+    file: Ptr,
+}
+
+const S_IFMT: u16 = 0o170_000;
+const S_IFSOCK: u16 = 0o140_000;
+const BPF_NOEXIST: u64 = 1;
+
+#[unsafe(no_mangle)]
+#[unsafe(link_section = "iter/task_file")]
+pub fn owners_existing(ctx: *const TaskFile) -> i32 {
+    let (task, file) = unsafe { ((*ctx).task, (*ctx).file) };
+    if task.is_null() || file.is_null() {
+        return 0;
+    }
+    let inode: Ptr = field!(Typed, file, file_inode);
+    let mode: u16 = field!(Typed, inode, inode_mode);
+    if mode & S_IFMT != S_IFSOCK {
+        return 0;
+    }
+    let ino: u64 = field!(Typed, inode, inode_ino);
+    // private_data is untyped: what hangs below it is read with checks.
+    let socket: Ptr = field!(Typed, file, file_private);
+    let sk: Ptr = field!(Probed, socket, socket_sk);
+    let family: u16 = field!(Probed, sk, sk_family);
+    if sk.is_null() || (family != AF_INET && family != AF_INET6) {
+        return 0;
+    }
+    keep(task, sk, ino);
+    0
+}
+
+#[inline(always)]
+fn keep(task: Ptr, sk: Ptr, ino: u64) {
+    let comm: [u64; 2] = [
+        field!(Typed, task, task_comm),
+        unsafe { Typed::load(task, offset!(task_comm) + 8) },
+    ];
+    let protocol: u16 = field!(Probed, sk, sk_protocol);
+    let tcp = protocol == IPPROTO_TCP;
+    let owner = SockOwner {
+        start_ns: 0,
+        ino,
+        pid: field!(Typed, task, task_tgid),
+        retrans: if tcp { field!(Probed, sk, tcp_total_retrans) } else { 0 },
+        comm: unsafe { core::mem::transmute::<[u64; 2], [u8; 16]>(comm) },
+    };
+    // What was seen as it happened is known better; a stale entry has another inode.
+    let key = sk as u64;
+    let stale = SOCKS.get_ptr(key).is_some_and(|old| unsafe { (*old).ino != 0 && (*old).ino != ino });
+    _ = SOCKS.insert(key, owner, if stale { 0 } else { BPF_NOEXIST });
+    if tcp && sock::state::<Probed>(sk) == LISTEN {
+        let port: u16 = field!(Probed, sk, sk_num);
+        let key = ListenKey { netns: sock::netns::<Probed>(sk), port: u32::from(port) };
+        _ = LISTENERS.insert(key, owner, BPF_NOEXIST);
+    }
+}

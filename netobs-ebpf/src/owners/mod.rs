@@ -1,0 +1,78 @@
+//! Who owns a socket: written when it connects or listens, inherited from the listener by its children.
+
+mod existing;
+
+use crate::{
+    kernel::{
+        access::{Access, Ptr, field, has, offset},
+        sock, task,
+    },
+    maps::{LISTENERS, SOCKS},
+};
+use aya_ebpf::helpers::generated::bpf_ktime_get_ns;
+use netobs_ebpf::owner::{ListenKey, SockOwner};
+
+/// The current process made `sk` connect or listen.
+#[inline(always)]
+pub fn adopt<A: Access>(sk: Ptr, listens: bool) {
+    let (pid, comm) = task::current();
+    let owner = SockOwner {
+        start_ns: unsafe { bpf_ktime_get_ns() },
+        ino: 0,
+        pid,
+        retrans: 0,
+        comm,
+    };
+    // A full map loses the owner of this socket, not its events.
+    _ = SOCKS.insert(sk as u64, owner, 0);
+    if listens {
+        let port: u16 = field!(A, sk, sk_num);
+        let key = ListenKey { netns: sock::netns::<A>(sk), port: u32::from(port) };
+        _ = LISTENERS.insert(key, owner, 0);
+    }
+}
+
+/// `child` was made by a listener: it has the listener's owner.
+#[inline(always)]
+pub fn inherit<A: Access>(child: Ptr, tp: Ptr) {
+    let mut owner = SockOwner { start_ns: unsafe { bpf_ktime_get_ns() }, ..SockOwner::default() };
+    if let Some(parent) = listener_owner::<A>(child, tp) {
+        unsafe {
+            owner.pid = (*parent).pid;
+            owner.comm = (*parent).comm;
+        }
+    }
+    _ = SOCKS.insert(child as u64, owner, 0);
+}
+
+#[inline(always)]
+fn listener_owner<A: Access>(child: Ptr, tp: Ptr) -> Option<*const SockOwner> {
+    // Called from the clone itself: an empty list head copied from the listener still points into the listener.
+    if has!(tcp_self_list) {
+        let head: u64 = field!(A, tp, tcp_self_list);
+        let listener = head.wrapping_sub(u64::from(offset!(tcp_self_list)));
+        if listener != child as u64 {
+            if let Some(owner) = SOCKS.get_ptr(listener) {
+                return Some(owner);
+            }
+        }
+    }
+    let port: u16 = field!(A, child, sk_num);
+    let key = ListenKey { netns: sock::netns::<A>(child), port: u32::from(port) };
+    LISTENERS.get_ptr(key)
+}
+
+/// The owner of a socket, unless its entry is about an earlier socket at the same address.
+#[inline(always)]
+pub fn of(sk: Ptr, ino: u64) -> Option<*mut SockOwner> {
+    let owner = SOCKS.get_ptr_mut(sk as u64)?;
+    let known = unsafe { (*owner).ino };
+    (known == 0 || ino == 0 || known == ino).then_some(owner)
+}
+
+/// The socket is gone.
+#[inline(always)]
+pub fn forget(sk: Ptr) {
+    _ = SOCKS.remove(sk as u64);
+}
+

@@ -1,0 +1,114 @@
+//! Whose event it is: read once, filtered on, then written into the header.
+
+use crate::{
+    filter,
+    kernel::{
+        access::{Access, Ptr, field},
+        sock, task,
+    },
+    owners,
+};
+use netobs_ebpf::{
+    config::Class,
+    event::{COMM_LEN, Flow, Header, Kind, OWNER_KNOWN, UID_KNOWN},
+};
+
+pub struct Subject {
+    pub sk: Ptr,
+    /// Valid when `known`.
+    pub pid: u32,
+    pub comm: [u8; COMM_LEN],
+    pub known: bool,
+    pub uid: u32,
+    pub uid_known: bool,
+    pub netns: u32,
+    pub cgroup: u64,
+    pub ino: u64,
+    /// When the connection began; 0: before we did.
+    pub start_ns: u64,
+}
+
+impl Subject {
+    /// Nobody, in a network namespace.
+    #[inline(always)]
+    pub fn none(netns: u32) -> Self {
+        Self {
+            sk: core::ptr::null(),
+            pid: 0,
+            comm: [0; COMM_LEN],
+            known: false,
+            uid: 0,
+            uid_known: false,
+            netns,
+            cgroup: 0,
+            ino: 0,
+            start_ns: 0,
+        }
+    }
+
+    /// The owner of a full socket.
+    #[inline(always)]
+    pub fn of<A: Access>(sk: Ptr) -> Self {
+        let mut s = Self::none(sock::netns::<A>(sk));
+        s.sk = sk;
+        s.uid = field!(A, sk, sk_uid);
+        s.uid_known = true;
+        s.cgroup = sock::cgroup::<A>(sk);
+        s.ino = sock::inode::<A>(sk);
+        if let Some(owner) = owners::of(sk, s.ino) {
+            unsafe {
+                s.pid = (*owner).pid;
+                s.comm = (*owner).comm;
+                s.start_ns = (*owner).start_ns;
+            }
+            s.known = s.pid != 0;
+        }
+        s
+    }
+
+    /// The current process: in process context only.
+    #[inline(always)]
+    pub fn set_current(&mut self) {
+        (self.pid, self.comm) = task::current();
+        self.known = true;
+    }
+
+    /// Every filter but those on addresses and ports.
+    #[inline(always)]
+    pub fn passes(&self) -> bool {
+        filter::subject_passes(self)
+    }
+
+    /// Filters on addresses and ports; reads them only if there are any.
+    #[inline(always)]
+    pub fn flow_passes<A: Access>(&self, lport: u16, proto: u16) -> bool {
+        if !filter::active(Class::Host) && !filter::active(Class::Port) {
+            return true;
+        }
+        let mut flow = Flow::default();
+        unsafe { sock::put_flow::<A>(&raw mut flow, self.sk, lport, proto) };
+        filter::flow_passes(&flow)
+    }
+
+    /// # Safety
+    /// `header` is writable.
+    #[inline(always)]
+    pub unsafe fn put(&self, header: *mut Header, now: u64, kind: Kind, hook: u32) {
+        let known = if self.known { OWNER_KNOWN } else { 0 };
+        let uid = if self.uid_known { UID_KNOWN } else { 0 };
+        crate::maps::put!(header, {
+            time_ns: now,
+            sk: self.sk as u64,
+            cgroup: self.cgroup,
+            netns: self.netns,
+            pid: self.pid,
+            uid: self.uid,
+            kind: kind as u8,
+            hook: hook as u8,
+            flags: known | uid,
+            _pad: 0,
+            ino: self.ino,
+            comm: self.comm,
+        });
+    }
+}

@@ -1,0 +1,160 @@
+//! The ladder: each hook takes the first rung that this kernel accepts, and remembers why the others were not.
+
+use super::{
+    btf::KernelTypes,
+    object::Programs,
+    spec::{Hook, Part, Rung},
+    sys::{self, LoadError, ProgType},
+    tracefs,
+};
+use std::{
+    io,
+    os::fd::{AsFd as _, BorrowedFd, OwnedFd},
+};
+
+/// A rung that was not taken.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Refusal {
+    pub rung: Rung,
+    pub target: &'static str,
+    pub reason: String,
+}
+
+/// A hook after its ladder was tried; dropping it detaches.
+pub struct Attached {
+    pub hook: Hook,
+    /// `None`: no rung worked.
+    pub taken: Option<Taken>,
+    pub refused: Vec<Refusal>,
+}
+
+/// The rung taken, with what keeps it alive.
+pub struct Taken {
+    pub rung: Rung,
+    programs: Vec<OwnedFd>,
+    links: Vec<OwnedFd>,
+}
+
+impl Taken {
+    /// Run time in ns and runs over all programs of the rung.
+    pub fn run_stats(&self) -> (u64, u64) {
+        self.programs
+            .iter()
+            .filter_map(|program| sys::run_stats(program.as_fd()).ok())
+            .fold((0, 0), |sum, one| (sum.0 + one.0, sum.1 + one.1))
+    }
+}
+
+/// Tries the ladder of `hook`; `only` keeps the rungs that answer to it.
+pub fn attach(
+    programs: &Programs,
+    types: &KernelTypes,
+    hook: Hook,
+    only: Option<&str>,
+) -> Attached {
+    let mut refused = Vec::new();
+    for step in hook.ladder {
+        let Some(first) = step.first() else { continue };
+        if only.is_some_and(|wanted| !first.rung.answers_to(wanted)) {
+            let reason = "not asked for (--rung)".to_owned();
+            refused.push(Refusal { rung: first.rung, target: first.target, reason });
+            continue;
+        }
+        match attach_step(programs, types, step) {
+            Ok(taken) => return Attached { hook, taken: Some(taken), refused },
+            Err(refusal) => refused.push(refusal),
+        }
+    }
+    Attached { hook, taken: None, refused }
+}
+
+fn attach_step(
+    programs: &Programs,
+    types: &KernelTypes,
+    step: &'static [Part],
+) -> Result<Taken, Refusal> {
+    let mut taken = Taken { rung: step[0].rung, programs: Vec::new(), links: Vec::new() };
+    for part in step {
+        let refuse = |reason| Refusal { rung: part.rung, target: part.target, reason };
+        let program = load_part(programs, types, part).map_err(refuse)?;
+        let link = attach_part(program.as_fd(), part).map_err(|e| refuse(in_words(&e)))?;
+        taken.programs.push(program);
+        taken.links.push(link);
+    }
+    Ok(taken)
+}
+
+fn load_part(programs: &Programs, types: &KernelTypes, part: &Part) -> Result<OwnedFd, String> {
+    let missing = |what: &str| format!("this kernel has no {what} {}", part.target);
+    let (ty, id) = match part.rung {
+        Rung::TpBtf => {
+            let tracepoint = types.tracepoints.get(part.target);
+            (ProgType::TpBtf, tracepoint.ok_or_else(|| missing("BTF for tracepoint"))?.id)
+        }
+        Rung::Fentry | Rung::Fexit => {
+            let ty = if part.rung == Rung::Fentry { ProgType::Fentry } else { ProgType::Fexit };
+            let function = types.functions.get(part.target);
+            (ty, function.ok_or_else(|| missing("BTF for function"))?.id)
+        }
+        Rung::RawTp => (ProgType::RawTracepoint, 0),
+        Rung::Tracepoint => (ProgType::Tracepoint, 0),
+        Rung::Kprobe | Rung::Kretprobe => {
+            kprobe_pmu()?;
+            (ProgType::Kprobe, 0)
+        }
+        Rung::Poll => {
+            let function = types.functions.get(part.target);
+            (ProgType::Iter, function.ok_or_else(|| missing("iterator"))?.id)
+        }
+    };
+    programs.load(part.program, ty, id).map_err(|e| load_reason(part, &e))
+}
+
+fn load_reason(part: &Part, error: &LoadError) -> String {
+    if matches!(part.rung, Rung::Fentry | Rung::Fexit)
+        && error.errno.raw_os_error() == Some(libc::EPERM)
+    {
+        return "the kernel refuses trampolines".to_owned();
+    }
+    let last = error.log.lines().rev().find(|line| !line.starts_with("processed"));
+    match last {
+        Some(line) => format!("{}: {line}", in_words(&error.errno)),
+        None => in_words(&error.errno),
+    }
+}
+
+fn attach_part(program: BorrowedFd<'_>, part: &Part) -> io::Result<OwnedFd> {
+    match part.rung {
+        Rung::TpBtf | Rung::Fentry | Rung::Fexit => sys::attach_raw(program, None),
+        Rung::RawTp => sys::attach_raw(program, Some(part.target)),
+        Rung::Tracepoint => sys::attach_tracepoint(program, tracefs::event_id(part.target)?),
+        Rung::Kprobe | Rung::Kretprobe => {
+            let pmu = kprobe_pmu().map_err(io::Error::other)?;
+            sys::attach_kprobe(program, pmu, part.target, part.rung == Rung::Kretprobe)
+        }
+        // Nothing is attached: the program is kept to be asked.
+        Rung::Poll => program.try_clone_to_owned(),
+    }
+}
+
+/// Number of the dynamic PMU for kprobes.
+fn kprobe_pmu() -> Result<u32, String> {
+    let text = std::fs::read_to_string("/sys/bus/event_source/devices/kprobe/type")
+        .map_err(|_| "this kernel is built without kprobes".to_owned())?;
+    text.trim().parse().map_err(|_| "the kprobe PMU has no number".to_owned())
+}
+
+/// `EPERM`-like errors without the number.
+fn in_words(error: &io::Error) -> String {
+    let text = error.to_string();
+    text.split(" (os error").next().unwrap_or(&text).to_lowercase()
+}
+
+impl Attached {
+    /// Detaches now; what the programs did stays readable.
+    pub fn detach(&mut self) {
+        if let Some(taken) = &mut self.taken {
+            taken.links.clear();
+        }
+    }
+}

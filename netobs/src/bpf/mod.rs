@@ -1,0 +1,21 @@
+//! Everything that speaks to the BPF subsystem: the only importer of aya, and the only unsafe code but raw sockets.
+
+pub mod attach;
+pub mod btf;
+pub mod cost;
+pub mod object;
+pub mod filters;
+pub mod owners;
+pub mod ring;
+pub mod session;
+pub mod spec;
+pub mod support;
+mod sys;
+mod tracefs;
+
+/// The kernel's view of instructions: eight bytes each.
+fn insn_bytes(insns: &[aya_obj::generated::bpf_insn]) -> &[u8] {
+    let len = size_of_val(insns);
+    // SAFETY: bpf_insn is a C struct of eight plain bytes without padding; the slice covers exactly the same memory.
+    unsafe { std::slice::from_raw_parts(insns.as_ptr().cast(), len) }
+}

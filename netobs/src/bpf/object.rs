@@ -1,0 +1,111 @@
+//! The BPF object: read, given its constants and maps, and turned into instructions ready to load.
+
+use super::sys::{self, Load, LoadError, ProgType};
+use aya::maps::MapData;
+use aya_obj::{EbpfSectionKind, Object};
+use netobs_ebpf::{config::Config, offsets::Offsets};
+use std::{
+    collections::{HashMap, HashSet},
+    os::fd::{AsFd as _, AsRawFd as _, OwnedFd},
+};
+use zerocopy::IntoBytes as _;
+
+static EMBEDDED: &[u8] = aya::include_bytes_aligned!("../../bpf/netobs.bpf.o");
+
+/// Names another object file to load instead of the built-in one.
+const OBJECT_ENV: &str = "NETOBS_BPF_OBJECT";
+
+#[derive(Debug, thiserror::Error)]
+pub enum ObjectError {
+    #[error("read the BPF object {path}: {source}")]
+    Read { path: String, source: std::io::Error },
+    #[error("the BPF object is damaged: {0}")]
+    Parse(String),
+    #[error("create BPF map {name}: {source}")]
+    Map { name: String, source: Box<dyn std::error::Error + Send + Sync> },
+    #[error("the BPF object has no {0}")]
+    Missing(&'static str),
+}
+
+/// Sizes that the user or the machine decides.
+pub struct Sizes {
+    pub ring_bytes: u32,
+}
+
+/// Maps made, programs relocated, nothing loaded yet.
+pub struct Programs {
+    object: Object,
+    maps: HashMap<String, MapData>,
+}
+
+impl Programs {
+    pub fn prepare(config: &Config, offsets: &Offsets, sizes: &Sizes) -> Result<Self, ObjectError> {
+        let from_file;
+        let bytes = match std::env::var(OBJECT_ENV) {
+            Ok(path) => {
+                from_file = std::fs::read(&path)
+                    .map_err(|source| ObjectError::Read { path, source })?;
+                &from_file
+            }
+            Err(_) => EMBEDDED,
+        };
+        let damaged = |e: &dyn std::fmt::Display| ObjectError::Parse(e.to_string());
+        let mut object = Object::parse(bytes).map_err(|e| damaged(&e))?;
+        let globals = HashMap::from([
+            ("CONFIG", (config.as_bytes(), true)),
+            ("KERNEL", (offsets.as_bytes(), true)),
+        ]);
+        object.patch_map_data(globals).map_err(|e| damaged(&e))?;
+        let maps = make_maps(&mut object, sizes)?;
+        let text: HashSet<usize> = object.functions.keys().map(|(section, _)| *section).collect();
+        let references = maps.iter().map(|(name, (map, definition))| {
+            (name.as_str(), map.fd().as_fd().as_raw_fd(), definition)
+        });
+        object.relocate_maps(references, &text).map_err(|e| damaged(&e))?;
+        object.relocate_calls(&text).map_err(|e| damaged(&e))?;
+        let maps = maps.into_iter().map(|(name, (map, _))| (name, map)).collect();
+        Ok(Self { object, maps })
+    }
+
+    /// Takes a map out, to be wrapped in its type.
+    pub fn take_map(&mut self, name: &'static str) -> Result<MapData, ObjectError> {
+        self.maps.remove(name).ok_or(ObjectError::Missing(name))
+    }
+
+    /// Loads one program.
+    pub fn load(&self, name: &str, ty: ProgType, attach_btf_id: u32) -> Result<OwnedFd, LoadError> {
+        let function = self
+            .object
+            .programs
+            .get(name)
+            .and_then(|program| self.object.functions.get(&program.function_key()))
+            .ok_or_else(|| LoadError {
+                errno: std::io::ErrorKind::NotFound.into(),
+                log: format!("the BPF object has no program {name}"),
+            })?;
+        let insns = super::insn_bytes(&function.instructions);
+        sys::load(&Load { name, ty, insns, attach_btf_id })
+    }
+}
+
+fn make_maps(
+    object: &mut Object,
+    sizes: &Sizes,
+) -> Result<HashMap<String, (MapData, aya_obj::Map)>, ObjectError> {
+    let mut maps = HashMap::new();
+    for (name, mut map) in object.maps.drain() {
+        if name == "EVENTS" {
+            map.set_max_entries(sizes.ring_bytes);
+        }
+        let error = |source| ObjectError::Map { name: name.clone(), source };
+        let definition = map.clone();
+        let kind = map.section_kind();
+        let made = MapData::create(map, &name, None).map_err(|e| error(Box::new(e)))?;
+        if matches!(kind, EbpfSectionKind::Rodata | EbpfSectionKind::Data | EbpfSectionKind::Bss) {
+            let freeze = kind == EbpfSectionKind::Rodata;
+            sys::fill_section(made.fd().as_fd(), definition.data(), freeze).map_err(|e| error(Box::new(e)))?;
+        }
+        maps.insert(name, (made, definition));
+    }
+    Ok(maps)
+}

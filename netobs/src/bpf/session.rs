@@ -1,0 +1,166 @@
+//! One loaded object: kernel types read, hooks attached, counters and ring at hand; dropping it detaches everything.
+
+use super::{
+    attach::{self, Attached},
+    btf::{BtfError, KernelTypes, VMLINUX, Wanted},
+    filters::{FilterError, Filters},
+    object::{ObjectError, Programs, Sizes},
+    ring::Ring,
+    spec::{Hook, Rung},
+    sys,
+};
+use crate::names::TCP_STATES;
+use aya::maps::{Array, MapData, PerCpuArray, RingBuf};
+use netobs_ebpf::{
+    ABI_VERSION,
+    config::{CONNECT_EXIT, Config},
+    event::HookCount,
+    hook,
+    offsets::{FIELD_COUNT, Offsets},
+};
+use std::os::fd::OwnedFd;
+use zerocopy::FromZeros as _;
+
+#[derive(Debug, thiserror::Error)]
+pub enum SessionError {
+    #[error(transparent)]
+    Btf(#[from] BtfError),
+    #[error(transparent)]
+    Object(#[from] ObjectError),
+    #[error(transparent)]
+    Filter(#[from] FilterError),
+    #[error("use BPF map {name}: {source}")]
+    Map { name: &'static str, source: aya::maps::MapError },
+}
+
+/// What to load.
+pub struct Request<'a> {
+    pub hooks: &'a [Hook],
+    /// Bits of `netobs_ebpf::event::Kind`.
+    pub events: u32,
+    pub filters: &'a Filters,
+    pub all_drops: bool,
+    pub log: bool,
+    /// Keeps only the rungs that answer to this.
+    pub rung: Option<&'a str>,
+    pub ring_bytes: u32,
+    /// Names of drop reasons that are normal life.
+    pub quiet_reasons: &'a [&'a str],
+    pub btf: Option<&'a str>,
+}
+
+pub struct Session {
+    pub hooks: Vec<Attached>,
+    pub ring: Ring,
+    pub types: KernelTypes,
+    counters: PerCpuArray<MapData, [u64; 3]>,
+    pub owners: super::owners::Owners,
+}
+
+/// A hook's numbers so far.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Count {
+    pub runs: u64,
+    pub seen: u64,
+    pub lost: u64,
+}
+
+const _: () = assert!(size_of::<HookCount>() == size_of::<[u64; 3]>());
+
+impl Session {
+    pub fn open(request: &Request<'_>) -> Result<Self, SessionError> {
+        sys::unlimited_memlock();
+        let types = KernelTypes::read(request.btf.unwrap_or(VMLINUX), &wanted(request.hooks))?;
+        let offsets = offsets(&types);
+        let config = config(request, &types);
+        let sizes = Sizes { ring_bytes: request.ring_bytes };
+        let mut programs = Programs::prepare(&config, &offsets, &sizes)?;
+        let map_error = |name| move |source| SessionError::Map { name, source };
+        let ring = RingBuf::try_from(as_map(programs.take_map("EVENTS")?, "EVENTS")?)
+            .map_err(map_error("EVENTS"))?;
+        let runtime = Array::try_from(as_map(programs.take_map("RUNTIME")?, "RUNTIME")?)
+            .map_err(map_error("RUNTIME"))?;
+        let counters = PerCpuArray::try_from(as_map(programs.take_map("COUNTERS")?, "COUNTERS")?)
+            .map_err(map_error("COUNTERS"))?;
+        request.filters.write(&mut programs)?;
+        let mut ring = Ring::new(ring, runtime);
+        let hooks: Vec<_> = request
+            .hooks
+            .iter()
+            .map(|hook| attach::attach(&programs, &types, *hook, request.rung))
+            .collect();
+        let connect_exit = |a: &Attached| a.hook.number == hook::CONNECT_EXIT && a.taken.is_some();
+        ring.set(CONNECT_EXIT, u32::from(hooks.iter().any(connect_exit)));
+        let owners = super::owners::Owners::new(&mut programs, &types)?;
+        Ok(Self { hooks, ring, types, counters, owners })
+    }
+
+    /// Runs, events seen and lost of a hook, summed over CPUs.
+    pub fn count(&self, hook: u32) -> Count {
+        let Ok(values) = self.counters.get(&hook, 0) else { return Count::default() };
+        values.iter().fold(Count::default(), |sum, [runs, seen, lost]| Count {
+            runs: sum.runs + runs,
+            seen: sum.seen + seen,
+            lost: sum.lost + lost,
+        })
+    }
+
+    /// Detaches all hooks; events already in the ring stay readable.
+    pub fn detach(&mut self) {
+        self.hooks.iter_mut().for_each(Attached::detach);
+    }
+
+    /// Has the kernel time our programs while the guard lives.
+    pub fn time_programs() -> std::io::Result<OwnedFd> {
+        sys::enable_stats()
+    }
+}
+
+pub(super) fn as_map(data: MapData, name: &'static str) -> Result<aya::maps::Map, SessionError> {
+    aya::maps::Map::from_map_data(data).map_err(|source| SessionError::Map { name, source })
+}
+
+/// Enumerations whose names we print.
+pub const ENUMS: [&str; 4] = ["skb_drop_reason", "sk_rst_reason", "tcp_ca_state", TCP_STATES];
+
+fn wanted(hooks: &[Hook]) -> Wanted {
+    let mut wanted = Wanted { enums: ENUMS.to_vec(), ..Wanted::default() };
+    wanted.functions.extend([super::owners::ITERATOR, super::support::TASK_BTF]);
+    for part in hooks.iter().flat_map(|hook| hook.ladder.iter().copied().flatten()) {
+        match part.rung {
+            Rung::TpBtf => wanted.tracepoints.push(part.target),
+            Rung::Fentry | Rung::Fexit | Rung::Poll => wanted.functions.push(part.target),
+            Rung::RawTp | Rung::Kprobe | Rung::Kretprobe | Rung::Tracepoint => {}
+        }
+    }
+    wanted
+}
+
+fn offsets(types: &KernelTypes) -> Offsets {
+    let words: [u32; FIELD_COUNT] =
+        types.offsets.as_slice().try_into().expect("one offset per field");
+    zerocopy::transmute!(words)
+}
+
+fn config(request: &Request<'_>, types: &KernelTypes) -> Config {
+    let mut config = Config::new_zeroed();
+    let args = |name: &str| types.tracepoints.get(name).map_or(0, |t| t.args);
+    config.abi = ABI_VERSION;
+    config.events = request.events;
+    (config.include, config.exclude) = request.filters.classes();
+    config.log = u32::from(request.log);
+    config.task_btf = u32::from(super::support::has_task_btf(types));
+    config.all_drops = u32::from(request.all_drops);
+    config.args_kfree_skb = args("kfree_skb");
+    config.args_retransmit = args("tcp_retransmit_skb");
+    config.args_send_reset = args("tcp_send_reset");
+    config.args_udp_fail = args("udp_fail_queue_rcv_skb");
+    for reason in request.quiet_reasons {
+        if let Some(n) = types.enumerator("skb_drop_reason", reason)
+            && let Some(word) = config.quiet_reasons.get_mut(n as usize / 32)
+        {
+            *word |= 1 << (n % 32);
+        }
+    }
+    config
+}

@@ -1,0 +1,196 @@
+//! Filter arguments: values, names and prefixes, each negatable with `!`.
+
+use super::{Failure, Status};
+use crate::bpf::filters::{Filter, Filters, Value};
+use clap::Args;
+use netobs_ebpf::config::Class;
+use std::{fs, net::IpAddr, os::unix::fs::MetadataExt as _, path::Path};
+
+#[derive(Args, Default)]
+pub struct FilterArgs {
+    /// Owner's process id
+    #[arg(long, value_name = "[!]PID", help_heading = FILTERS)]
+    pub pid: Vec<String>,
+    /// Owner's name, exactly, at most 15 bytes
+    #[arg(long, value_name = "[!]NAME", help_heading = FILTERS)]
+    pub comm: Vec<String>,
+    /// Owner's user, by number or name
+    #[arg(long, value_name = "[!]UID", help_heading = FILTERS)]
+    pub uid: Vec<String>,
+    /// Network namespace: inode number, name in /run/netns, path, or a process id
+    #[arg(long, value_name = "[!]NETNS", help_heading = FILTERS)]
+    pub netns: Vec<String>,
+    /// Cgroup v2 and all below it: path or id
+    #[arg(long, value_name = "[!]CGROUP", help_heading = FILTERS)]
+    pub cgroup: Vec<String>,
+    /// Container by id or the beginning of it
+    #[arg(long, value_name = "[!]ID", help_heading = FILTERS)]
+    pub container: Vec<String>,
+    /// Either end's address, by prefix
+    #[arg(long, value_name = "[!]CIDR", help_heading = FILTERS)]
+    pub host: Vec<String>,
+    /// Either end's port
+    #[arg(long, value_name = "[!]PORT", help_heading = FILTERS)]
+    pub port: Vec<String>,
+}
+
+const FILTERS: &str = "Filters (repeat for more; ! negates; applied in the kernel)";
+
+impl FilterArgs {
+    pub fn parse(&self) -> Result<Filters, Failure> {
+        let mut filters = Filters::default();
+        let mut add = |args: &[String], read: &dyn Fn(&str) -> Result<Vec<Value>, String>, name| {
+            for arg in args {
+                let (negated, text) = match arg.strip_prefix('!') {
+                    Some(rest) => (true, rest.trim_start()),
+                    None => (false, arg.as_str()),
+                };
+                let values = read(text).map_err(|why| {
+                    Failure::new(Status::Usage, format!("--{name} '{arg}': {why}"))
+                })?;
+                filters.0.extend(values.into_iter().map(|value| Filter { value, negated }));
+            }
+            Ok::<(), Failure>(())
+        };
+        add(&self.pid, &|t| one(Value::Number(Class::Pid, number(t, u32::MAX.into())?)), "pid")?;
+        add(&self.comm, &|t| one(comm(t)?), "comm")?;
+        add(&self.uid, &|t| one(Value::Number(Class::Uid, uid(t)?)), "uid")?;
+        add(&self.netns, &|t| one(Value::Number(Class::Netns, netns(t)?)), "netns")?;
+        add(&self.cgroup, &|t| one(Value::Number(Class::Cgroup, cgroup(t)?)), "cgroup")?;
+        add(&self.container, &containers, "container")?;
+        add(&self.host, &|t| one(host(t)?), "host")?;
+        add(&self.port, &|t| one(Value::Number(Class::Port, number(t, 65_535)?)), "port")?;
+        Ok(filters)
+    }
+}
+
+fn one(value: Value) -> Result<Vec<Value>, String> {
+    Ok(vec![value])
+}
+
+fn number(text: &str, max: u64) -> Result<u64, String> {
+    match text.parse() {
+        Ok(n) if n <= max => Ok(n),
+        _ => Err(format!("expected a number from 0 to {max}")),
+    }
+}
+
+fn comm(text: &str) -> Result<Value, String> {
+    match text.len() {
+        0 => Err("expected a process name".to_owned()),
+        1..16 => Ok(Value::Comm(text.to_owned())),
+        _ => Err(format!("the kernel keeps 15 bytes of a name: use '{}'", clip(text))),
+    }
+}
+
+fn clip(text: &str) -> &str {
+    let end = (0..=15).rev().find(|i| text.is_char_boundary(*i)).unwrap_or(0);
+    &text[..end]
+}
+
+fn uid(text: &str) -> Result<u64, String> {
+    if let Ok(n) = number(text, u32::MAX.into()) {
+        return Ok(n);
+    }
+    let passwd = fs::read_to_string("/etc/passwd").unwrap_or_default();
+    passwd
+        .lines()
+        .map(|line| line.split(':').collect::<Vec<_>>())
+        .find(|fields| fields.first() == Some(&text))
+        .and_then(|fields| fields.get(2)?.parse().ok())
+        .ok_or_else(|| "no such user".to_owned())
+}
+
+/// Inode numbers of namespaces start at `PROC_DYNAMIC_FIRST`; what is smaller is a process id.
+const FIRST_NETNS_INODE: u64 = 0xf000_0000;
+
+fn netns(text: &str) -> Result<u64, String> {
+    let inode = |path: &Path| fs::metadata(path).map(|m| m.ino());
+    if let Ok(n) = text.parse::<u64>() {
+        if n >= FIRST_NETNS_INODE {
+            return Ok(n);
+        }
+        let path = format!("/proc/{n}/ns/net");
+        return inode(Path::new(&path)).map_err(|_| format!("no process {n}"));
+    }
+    if text.contains('/') {
+        return inode(Path::new(text)).map_err(|e| e.to_string());
+    }
+    inode(&Path::new("/run/netns").join(text))
+        .map_err(|_| "no such network namespace in /run/netns".to_owned())
+}
+
+fn cgroup(text: &str) -> Result<u64, String> {
+    if let Ok(id) = text.parse() {
+        return Ok(id);
+    }
+    crate::enrich::cgroup::id_of(text)
+}
+
+fn containers(text: &str) -> Result<Vec<Value>, String> {
+    if text.is_empty() || !text.bytes().all(|b| b.is_ascii_hexdigit()) {
+        return Err("expected a container id or the beginning of one (hexadecimal)".to_owned());
+    }
+    let ids = crate::enrich::cgroup::of_container(text);
+    if ids.is_empty() {
+        return Err("no cgroup of such a container".to_owned());
+    }
+    Ok(ids.into_iter().map(|id| Value::Number(Class::Cgroup, id)).collect())
+}
+
+fn host(text: &str) -> Result<Value, String> {
+    let (addr, len) = text.split_once('/').map_or((text, None), |(a, l)| (a, Some(l)));
+    let Ok(addr) = addr.parse::<IpAddr>() else {
+        return Err(format!("not an address: try '{}'", nearest_cidr(addr)));
+    };
+    let max = if addr.is_ipv4() { 32 } else { 128 };
+    let len = match len.map(str::parse::<u8>) {
+        None => max,
+        Some(Ok(len)) if len <= max => len,
+        Some(_) => return Err(format!("a prefix length is at most {max}: try '{addr}/{max}'")),
+    };
+    Ok(Value::Host(addr, len))
+}
+
+/// What may have been meant: four octets, each brought into range.
+fn nearest_cidr(text: &str) -> String {
+    let octets = text.split('.').map(|octet| octet.parse::<u32>().unwrap_or(0).min(255));
+    let mut parts: Vec<String> = octets.map(|n| n.to_string()).take(4).collect();
+    let given = parts.len();
+    parts.resize(4, "0".to_owned());
+    let len = if given < 4 { format!("/{}", 8 * given) } else { String::new() };
+    format!("{}{len}", parts.join("."))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn host_of(text: &str) -> Result<Value, String> {
+        host(text)
+    }
+
+    #[test]
+    fn hosts_are_addresses_or_prefixes() {
+        assert_eq!(host_of("10.0.0.0/8"), Ok(Value::Host([10, 0, 0, 0].into(), 8)));
+        assert_eq!(host_of("::1"), Ok(Value::Host("::1".parse().unwrap(), 128)));
+        assert!(host_of("10.0.0.0/33").unwrap_err().contains("10.0.0.0/32"));
+        assert!(host_of("10.1").unwrap_err().contains("10.1.0.0/16"));
+        assert!(host_of("10.0.0.300").unwrap_err().contains("10.0.0.255"));
+    }
+
+    #[test]
+    fn negation_and_repetition() {
+        let args = FilterArgs {
+            port: vec!["80".into(), "!443".into()],
+            comm: vec!["curl".into()],
+            ..FilterArgs::default()
+        };
+        let filters = args.parse().unwrap();
+        assert_eq!(filters.0.len(), 3);
+        let (include, exclude) = filters.classes();
+        assert_eq!(include, Class::Port.bit() | Class::Comm.bit());
+        assert_eq!(exclude, Class::Port.bit());
+        assert!(FilterArgs { port: vec!["70000".into()], ..FilterArgs::default() }.parse().is_err());
+    }
+}

@@ -1,0 +1,67 @@
+//! The command line: arguments to a request, a request to a view, an error to an exit status.
+
+mod filters;
+mod watch;
+
+use crate::sinks::stream::tell;
+use clap::{Parser, Subcommand};
+use std::process::ExitCode;
+
+/// See the network of this node from inside the kernel, and why.
+#[derive(Parser)]
+#[command(name = "netobs", version, max_term_width = 100, infer_subcommands = true)]
+struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// Who connects to whom, what is lost, dropped, reset or refused, as it happens
+    Watch(watch::args::Watch),
+}
+
+/// Exit statuses of every command.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Status {
+    Done = 0,
+    /// The answer is "no".
+    No = 1,
+    Usage = 2,
+    /// A privilege or a kernel feature is missing.
+    Missing = 3,
+    Other = 4,
+}
+
+/// An error that knows its exit status.
+#[derive(Debug)]
+pub struct Failure {
+    pub status: Status,
+    pub error: anyhow::Error,
+}
+
+impl<E: Into<anyhow::Error>> From<E> for Failure {
+    fn from(error: E) -> Self {
+        Self { status: Status::Other, error: error.into() }
+    }
+}
+
+impl Failure {
+    pub fn new(status: Status, text: impl Into<String>) -> Self {
+        Self { status, error: anyhow::Error::msg(text.into()) }
+    }
+}
+
+/// The whole program.
+pub fn main() -> ExitCode {
+    let result = match Cli::parse().command {
+        Command::Watch(args) => watch::run(&args),
+    };
+    match result {
+        Ok(status) => ExitCode::from(status as u8),
+        Err(failure) => {
+            tell(&format!("netobs: {:#}", failure.error));
+            ExitCode::from(failure.status as u8)
+        }
+    }
+}

@@ -1,0 +1,15 @@
+//! `netobs watch`: from arguments to a stream of lines and a summary.
+
+pub mod args;
+mod pace;
+mod request;
+mod stream;
+mod summary;
+
+use super::{Failure, Status};
+
+pub fn run(args: &args::Watch) -> Result<Status, Failure> {
+    let watching = request::open(args)?;
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    runtime.block_on(stream::run(watching, args))
+}

@@ -1,0 +1,22 @@
+//! The only file that reads the time.
+#![expect(clippy::disallowed_methods, reason = "everyone else is told the time")]
+
+use crate::event::Mono;
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+
+/// Now, on the clock that events carry.
+pub fn mono() -> Mono {
+    let now = rustix::time::clock_gettime(rustix::time::ClockId::Monotonic);
+    Mono(now.tv_sec.cast_unsigned() * 1_000_000_000 + now.tv_nsec.cast_unsigned())
+}
+
+/// Now, for measuring our own work.
+pub fn instant() -> Instant {
+    Instant::now()
+}
+
+/// Nanoseconds to add to a monotonic time to get wall-clock time since 1970.
+pub fn wall_offset_ns() -> u64 {
+    let wall = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or(Duration::ZERO);
+    u64::try_from(wall.as_nanos()).unwrap_or(0).wrapping_sub(mono().0)
+}

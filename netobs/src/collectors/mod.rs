@@ -1,0 +1,80 @@
+//! The table of collectors: which hooks each wants, which events it makes, and how their bytes are read.
+
+pub mod lifecycle;
+
+use crate::{
+    bpf::spec::Hook,
+    event::{Common, Ends, Event},
+    fields::Fields,
+    line::Line,
+    names::Names,
+};
+use netobs_ebpf::event::{Header, Kind};
+use zerocopy::FromBytes as _;
+
+/// One observation and all that belongs to it.
+pub struct Collector {
+    pub name: &'static str,
+    pub about: &'static str,
+    /// The events it makes.
+    pub kinds: &'static [Kind],
+    /// The hooks that a set of wanted events (bits of [`Kind`]) needs.
+    pub hooks: fn(u32) -> Vec<Hook>,
+    /// Reads an event of one of its kinds; `None`: not the bytes it should be.
+    pub decode: fn(Kind, &[u8]) -> Option<Body>,
+}
+
+/// All collectors.
+pub const ALL: &[Collector] = &[lifecycle::COLLECTOR];
+
+/// What is particular to an event.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Body {
+    Opened(lifecycle::Opened),
+    Closed(lifecycle::Closed),
+}
+
+/// How an event is told.
+pub trait Detail {
+    /// Its name, the `event` key.
+    fn name(&self) -> &'static str;
+    /// The ends of its socket.
+    fn ends(&self) -> Option<Ends> {
+        None
+    }
+    /// Index of the interface it has to do with.
+    fn ifindex(&self) -> Option<u32> {
+        None
+    }
+    /// For people: everything right of the process; by default the two ends.
+    fn subject(&self, line: &mut Line, names: &Names) {
+        if let Some(ends) = self.ends() {
+            line.ends(&ends, self.arrow(), names);
+        }
+    }
+    /// Between local and remote end.
+    fn arrow(&self) -> &'static str {
+        "->"
+    }
+    /// For people: what is particular to it, after the subject.
+    fn text(&self, line: &mut Line, names: &Names);
+    /// For programs: its own keys.
+    fn json(&self, fields: &mut Fields<'_>, names: &Names);
+}
+
+impl Body {
+    pub fn detail(&self) -> &dyn Detail {
+        match self {
+            Self::Opened(body) => body,
+            Self::Closed(body) => body,
+        }
+    }
+}
+
+/// Reads the bytes of one ring record.
+pub fn decode(bytes: &[u8]) -> Option<Event> {
+    let (header, _) = Header::ref_from_prefix(bytes).ok()?;
+    let (kind, _) = crate::event::KINDS.get(usize::from(header.kind))?;
+    let collector = ALL.iter().find(|c| c.kinds.contains(kind))?;
+    Some(Event { common: Common::from(header), body: (collector.decode)(*kind, bytes)? })
+}

@@ -1,0 +1,21 @@
+//! Events to lines: text for people, JSON for programs.
+
+pub mod json;
+pub mod text;
+pub mod time;
+
+use crate::enrich::About;
+use crate::event::Event;
+use crate::names::Names;
+
+/// How a stream of events is written into a buffer of bytes.
+pub trait View {
+    /// What stands above the first event.
+    fn head(&mut self) {}
+    fn event(&mut self, event: &Event, about: &About, names: &Names);
+    /// Events that the ring had no room for, as they happen.
+    fn lost(&mut self, hook: &str, count: u64);
+    /// What is ready to be written.
+    fn pending(&self) -> &[u8];
+    fn clear(&mut self);
+}
