@@ -6,6 +6,7 @@ pub mod event;
 pub mod hook;
 pub mod offsets;
 pub mod owner;
+pub mod packet;
 
 pub mod lifecycle {
     //! TCP connections made, accepted, refused and ended.

@@ -85,6 +85,7 @@ fields! {
     skb_len: "sk_buff"."len";
     skb_data: "sk_buff"."data";
     skb_head: "sk_buff"."head";
+    skb_tail: "sk_buff"."tail";
     skb_protocol: "sk_buff"."protocol";
     skb_network: "sk_buff"."network_header";
     skb_transport: "sk_buff"."transport_header";

@@ -4,7 +4,7 @@ use crate::{
     filter,
     kernel::{
         access::{Access, Ptr, field},
-        sock, task,
+        skb, sock, task,
     },
     owners,
 };
@@ -64,6 +64,28 @@ impl Subject {
             s.known = s.pid != 0;
         }
         s
+    }
+
+    /// Of a packet: the owner of `sk` if it is a full socket, else nobody in the namespace of its device.
+    #[inline(always)]
+    pub fn of_packet<A: Access>(sk: Ptr, device: Option<&skb::Device>) -> Self {
+        if !sk.is_null() && sock::is_full::<A>(sk) {
+            return Self::of::<A>(sk);
+        }
+        let mut s = Self::none(device.map_or(0, |d| d.netns));
+        if s.netns == 0 && !sk.is_null() {
+            s.netns = sock::netns::<A>(sk);
+        }
+        s
+    }
+
+    /// Filters on addresses and ports of a packet.
+    #[inline(always)]
+    pub fn packet_passes<A: Access>(&self, skb: Ptr) -> bool {
+        if !filter::active(Class::Host) && !filter::active(Class::Port) {
+            return true;
+        }
+        skb::flow::<A>(skb).is_some_and(|flow| filter::flow_passes(&flow))
     }
 
     /// The current process: in process context only.

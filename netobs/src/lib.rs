@@ -9,5 +9,6 @@ pub mod event;
 pub mod fields;
 pub mod line;
 pub mod names;
+pub mod packet;
 pub mod sinks;
 pub mod views;

@@ -1,5 +1,6 @@
 //! The only place that walks kernel pointers.
 
 pub mod access;
+pub mod skb;
 pub mod sock;
 pub mod task;

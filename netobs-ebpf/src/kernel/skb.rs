@@ -1,0 +1,115 @@
+//! Fields of packets: device, namespace, and the first bytes from the network header on.
+
+use super::{
+    access::{Access, Probed, Ptr, field, has},
+    sock::{AF_INET, AF_INET6},
+};
+use aya_ebpf::helpers::generated::bpf_probe_read_kernel;
+use netobs_ebpf::packet::{Flow4, PACKET_BYTES, Packet};
+use netobs_ebpf::event::Flow;
+
+/// The device of a packet. `skb->dev` shares its place with other things while a packet is in a socket's queue,
+/// so it is believed only when it looks like a pointer and leads to a namespace.
+pub struct Device {
+    pub netns: u32,
+    pub ifindex: u32,
+    pub name: [u64; 2],
+}
+
+/// Inode numbers of namespaces begin here (`PROC_DYNAMIC_FIRST`).
+const FIRST_NETNS: u32 = 0xf000_0000;
+
+#[inline(always)]
+pub fn device(skb: Ptr) -> Option<Device> {
+    let dev: Ptr = field!(Probed, skb, skb_dev);
+    of_device(dev)
+}
+
+/// The same from the device itself.
+#[inline(always)]
+pub fn of_device(dev: Ptr) -> Option<Device> {
+    if (dev as u64) >> 48 != 0xffff {
+        return None;
+    }
+    let net: Ptr = field!(Probed, dev, dev_net);
+    let netns: u32 = field!(Probed, net, net_inum);
+    if netns < FIRST_NETNS {
+        return None;
+    }
+    Some(Device {
+        netns,
+        ifindex: field!(Probed, dev, dev_ifindex),
+        name: field!(Probed, dev, dev_name),
+    })
+}
+
+/// Offset of the network header from `skb->head`, as far as it is set.
+#[inline(always)]
+fn network<A: Access>(skb: Ptr) -> (Ptr, u32) {
+    let head: Ptr = field!(A, skb, skb_head);
+    let network: u16 = field!(A, skb, skb_network);
+    if network != 0 && network != u16::MAX {
+        return (head, u32::from(network));
+    }
+    let data: Ptr = field!(A, skb, skb_data);
+    (head, (data as u64).wrapping_sub(head as u64) as u32)
+}
+
+/// Copies the packet's beginning: what lies behind the linear part is cut off by `len`.
+///
+/// # Safety
+/// `packet` is writable.
+#[inline(always)]
+pub unsafe fn put_packet<A: Access>(packet: *mut Packet, skb: Ptr) {
+    let (head, network) = network::<A>(skb);
+    let tail: u32 = field!(A, skb, skb_tail);
+    let protocol: u16 = field!(A, skb, skb_protocol);
+    let vlan_proto: u16 = if has!(skb_vlan_proto) { field!(A, skb, skb_vlan_proto) } else { 0 };
+    let tci: u16 = field!(A, skb, skb_vlan_tci);
+    let valid = tail.wrapping_sub(network);
+    unsafe {
+        (&raw mut (*packet).len).write(if valid < PACKET_BYTES as u32 { valid as u16 } else { PACKET_BYTES as u16 });
+        (&raw mut (*packet).ethertype).write(u16::from_be(protocol));
+        (&raw mut (*packet).vlan_proto).write(u16::from_be(vlan_proto));
+        (&raw mut (*packet).vlan_tci).write(tci);
+        bpf_probe_read_kernel(
+            (&raw mut (*packet).bytes).cast(),
+            PACKET_BYTES as u32,
+            head.add(network as usize).cast(),
+        );
+    }
+}
+
+/// Addresses and ports, for filters: source as local end. `None`: neither IPv4 nor IPv6.
+#[inline(always)]
+pub fn flow<A: Access>(skb: Ptr) -> Option<Flow> {
+    let (head, network) = network::<A>(skb);
+    let at = unsafe { head.add(network as usize) };
+    let first: u8 = unsafe { Probed::load(at, 0) };
+    let mut flow = Flow::default();
+    let transport = match first >> 4 {
+        4 => {
+            let ip: Flow4 = unsafe { Probed::load(at, 8) };
+            flow.family = AF_INET;
+            flow.proto = u16::from(ip.proto);
+            flow.laddr[0] = ip.saddr;
+            flow.raddr[0] = ip.daddr;
+            u32::from(first & 15) * 4
+        }
+        6 => {
+            let next: u8 = unsafe { Probed::load(at, 6) };
+            flow.family = AF_INET6;
+            flow.proto = u16::from(next);
+            flow.laddr = unsafe { Probed::load(at, 8) };
+            flow.raddr = unsafe { Probed::load(at, 24) };
+            40
+        }
+        _ => return None,
+    };
+    if matches!(flow.proto, 6 | 17 | 132 | 136) {
+        let ports: [u16; 2] = unsafe { Probed::load(at, transport) };
+        flow.lport = u16::from_be(ports[0]);
+        flow.rport = u16::from_be(ports[1]);
+    }
+    Some(flow)
+}
