@@ -25,6 +25,8 @@ pub struct Config {
     pub args_retransmit: u32,
     pub args_send_reset: u32,
     pub args_udp_fail: u32,
+    /// Nanoseconds of a jiffy.
+    pub tick_ns: u32,
     /// Bit n: drop reason n is harmless (core reasons below 256).
     pub quiet_reasons: [u32; 8],
 }
@@ -71,3 +73,5 @@ pub const RUNTIME_WORDS: u32 = 4;
 pub const READER_SLEEPS: u32 = 0;
 /// 1: the exit of connect(2) is hooked, so failures inside it are left to that hook.
 pub const CONNECT_EXIT: u32 = 1;
+/// 1: the retransmit hook does not see attempts that failed, so the close of a socket tells what is left.
+pub const RETRANSMIT_GAPS: u32 = 2;

@@ -1,7 +1,13 @@
 //! The user's filters, applied before anything is put into the ring.
 
-use crate::subject::Subject;
-use crate::maps::{FILTERS, HOSTS, config};
+use crate::{
+    kernel::{
+        access::{Access, Ptr},
+        sock,
+    },
+    maps::{FILTERS, HOSTS, config},
+    subject::Subject,
+};
 use aya_ebpf::maps::lpm_trie::Key;
 use netobs_ebpf::{
     config::{Class, EXCLUDE, FilterKey, HOST_TAG_BITS, HostKey, INCLUDE},
@@ -73,6 +79,17 @@ pub fn flow_passes(flow: &Flow) -> bool {
         return decide(Class::Host, either(l, r));
     }
     true
+}
+
+/// The same for a socket or request; its addresses are read only if there is such a filter.
+#[inline(always)]
+pub fn ends_pass<A: Access>(sk: Ptr, lport: u16, proto: u16) -> bool {
+    if !active(Class::Host) && !active(Class::Port) {
+        return true;
+    }
+    let mut flow = Flow::default();
+    unsafe { sock::put_flow::<A>(&raw mut flow, sk, lport, proto) };
+    flow_passes(&flow)
 }
 
 #[inline(always)]

@@ -13,5 +13,15 @@ pub mod lifecycle {
     pub mod event;
 }
 
+pub mod reset {
+    //! RST segments sent and received.
+    pub mod event;
+}
+
+pub mod retransmit {
+    //! TCP segments sent again.
+    pub mod event;
+}
+
 /// Raised whenever a struct of this crate changes; the loader refuses an object of another version.
 pub const ABI_VERSION: u32 = 1;

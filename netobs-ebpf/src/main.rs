@@ -7,10 +7,23 @@ mod filter;
 mod kernel;
 mod maps;
 mod owners;
+mod stash;
 mod subject;
 
 mod lifecycle {
+    mod connect;
+    mod functions;
     mod hooks;
+}
+
+mod reset {
+    mod functions;
+    pub mod hooks;
+}
+
+mod retransmit {
+    mod functions;
+    pub mod hooks;
 }
 
 #[panic_handler]

@@ -28,6 +28,7 @@ pub static CONFIG: Config = Config {
     args_retransmit: 0,
     args_send_reset: 0,
     args_udp_fail: 0,
+    tick_ns: 0,
     quiet_reasons: [0; 8],
 };
 

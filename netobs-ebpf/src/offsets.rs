@@ -61,6 +61,7 @@ fields! {
     tcp_segs_in: "tcp_sock"."segs_in";
     tcp_segs_out: "tcp_sock"."segs_out";
     tcp_total_retrans: "tcp_sock"."total_retrans";
+    tcp_snd_una: "tcp_sock"."snd_una";
     tcp_srtt_us: "tcp_sock"."srtt_us";
     tcp_min_rtt: "tcp_sock"."rtt_min.s.v";
     tcp_rto: "tcp_sock"."inet_conn.icsk_rto";
@@ -72,11 +73,12 @@ fields! {
     tcp_synq_len: "tcp_sock"."inet_conn.icsk_accept_queue.qlen";
 
     // struct request_sock and tcp_skb_cb
-    skb_tcp_seq: "sk_buff"."cb";
+    skb_cb: "sk_buff"."cb";
     cb_seq: "tcp_skb_cb"."seq";
     cb_gso_segs: "tcp_skb_cb"."tcp_gso_segs";
     cb_flags: "tcp_skb_cb"."tcp_flags";
     req_num_retrans: "request_sock"."num_retrans";
+    req_snt_isn: "tcp_request_sock"."snt_isn";
 
     // struct sk_buff
     skb_sk: "sk_buff"."sk";
@@ -111,4 +113,18 @@ fields! {
     inode_mode: "inode"."i_mode";
     file_inode: "file"."f_inode";
     file_private: "file"."private_data";
+    task_files: "task_struct"."files";
+    files_fdt: "files_struct"."fdt";
+    fdt_max: "fdtable"."max_fds";
+    fdt_fd: "fdtable"."fd";
+
+    // arguments of a system call: x86_64; the first and the rest on arm64, where the result takes the first one's place
+    regs_di: "pt_regs"."di" | "pt_regs"."orig_x0";
+    regs_si: "pt_regs"."si";
+    regs_array: "pt_regs"."regs";
+
+    // where a packet goes
+    skb_refdst: "sk_buff"."_skb_refdst";
+    rt_type: "rtable"."rt_type";
+    rt6_flags: "rt6_info"."rt6i_flags";
 }

@@ -13,9 +13,13 @@ pub struct SockOwner {
     pub ino: u64,
     pub pid: u32,
     /// `total_retrans` at the last retransmit event: what is missing in between failed to be sent.
+    /// [`RETRANS_INHERITED`]: not known before the socket is established.
     pub retrans: u32,
     pub comm: [u8; COMM_LEN],
 }
+
+/// A child's `total_retrans` begins with its SYN-ACKs, which are told on their own.
+pub const RETRANS_INHERITED: u32 = u32::MAX;
 
 /// Key of the `LISTENERS` map, for children whose listener cannot be told otherwise.
 #[repr(C)]

@@ -10,7 +10,7 @@ use crate::{
 };
 use netobs_ebpf::{
     config::Class,
-    event::{COMM_LEN, Flow, Header, Kind, OWNER_KNOWN, UID_KNOWN},
+    event::{COMM_LEN, Header, Kind, OWNER_KNOWN, UID_KNOWN},
 };
 
 pub struct Subject {
@@ -104,12 +104,7 @@ impl Subject {
     /// Filters on addresses and ports; reads them only if there are any.
     #[inline(always)]
     pub fn flow_passes<A: Access>(&self, lport: u16, proto: u16) -> bool {
-        if !filter::active(Class::Host) && !filter::active(Class::Port) {
-            return true;
-        }
-        let mut flow = Flow::default();
-        unsafe { sock::put_flow::<A>(&raw mut flow, self.sk, lport, proto) };
-        filter::flow_passes(&flow)
+        filter::ends_pass::<A>(self.sk, lport, proto)
     }
 
     /// # Safety

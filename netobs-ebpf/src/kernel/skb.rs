@@ -16,8 +16,8 @@ pub struct Device {
     pub name: [u64; 2],
 }
 
-/// Inode numbers of namespaces begin here (`PROC_DYNAMIC_FIRST`).
-const FIRST_NETNS: u32 = 0xf000_0000;
+/// Inode numbers of namespaces begin here: `PROC_DYNAMIC_FIRST`, and a little below it the initial ones (`NET_NS_INIT_INO`).
+const FIRST_NETNS: u32 = 0xefff_ff00;
 
 #[inline(always)]
 pub fn device(skb: Ptr) -> Option<Device> {
@@ -28,7 +28,8 @@ pub fn device(skb: Ptr) -> Option<Device> {
 /// The same from the device itself.
 #[inline(always)]
 pub fn of_device(dev: Ptr) -> Option<Device> {
-    if (dev as u64) >> 48 != 0xffff {
+    // With five-level page tables kernel addresses begin at 0xff11 << 48.
+    if (dev as u64) >> 56 != 0xff {
         return None;
     }
     let net: Ptr = field!(Probed, dev, dev_net);

@@ -1,5 +1,6 @@
 //! Follows `inet_sock_set_state`: the process is taken when it connects or listens, the record when the socket closes.
 
+use super::connect;
 use crate::{
     kernel::{
         access::{Access, Probed, Ptr, Typed, field},
@@ -7,6 +8,8 @@ use crate::{
     },
     maps::{config, count_run, put, reserve, runtime, submit},
     owners,
+    reset::hooks as reset,
+    retransmit::hooks as retransmit,
     subject::Subject,
 };
 use aya_ebpf::{
@@ -21,7 +24,7 @@ use netobs_ebpf::{
     lifecycle::event::{Closed, Opened, VIA_STATE},
 };
 
-const HOOK: u32 = hook::LIFECYCLE;
+pub const HOOK: u32 = hook::LIFECYCLE;
 
 #[btf_tracepoint(function = "inet_sock_set_state")]
 pub fn lifecycle_tp_btf(ctx: BtfTracePointContext) -> i32 {
@@ -36,7 +39,7 @@ pub fn lifecycle_raw_tp(ctx: RawTracePointContext) -> i32 {
 }
 
 #[inline(always)]
-fn on_state<A: Access>(sk: Ptr, old: i32, new: i32) {
+pub fn on_state<A: Access>(sk: Ptr, old: i32, new: i32) {
     count_run(HOOK);
     let protocol: u16 = field!(A, sk, sk_protocol);
     if protocol != IPPROTO_TCP {
@@ -47,12 +50,14 @@ fn on_state<A: Access>(sk: Ptr, old: i32, new: i32) {
         return;
     }
     match new {
-        SYN_SENT => owners::adopt::<A>(sk, false),
-        LISTEN => owners::adopt::<A>(sk, true),
+        SYN_SENT => owners::adopt::<A>(sk, tp, false),
+        LISTEN => owners::adopt::<A>(sk, tp, true),
         SYN_RECV if old == LISTEN => owners::inherit::<A>(sk, tp),
         ESTABLISHED => established::<A>(sk, tp, old),
         CLOSE => {
+            retransmit::tell_rest::<A>(sk, tp, old);
             closed::<A>(sk, tp, old);
+            reset::note_closed::<A>(sk, tp, old);
             owners::forget(sk);
         }
         _ => {}
@@ -62,6 +67,9 @@ fn on_state<A: Access>(sk: Ptr, old: i32, new: i32) {
 #[inline(always)]
 fn established<A: Access>(sk: Ptr, tp: Ptr, old: i32) {
     let kind = if old == SYN_SENT { Kind::Connect } else { Kind::Accept };
+    if old == SYN_RECV && config!(events) & Kind::Retransmit.bit() != 0 {
+        owners::settle::<A>(sk, tp);
+    }
     if config!(events) & kind.bit() != 0 {
         opened::<A>(sk, tp, kind);
     }
@@ -109,9 +117,12 @@ fn failed<A: Access>(sk: Ptr, tp: Ptr) {
     }
     let errno: u32 = field!(A, sk, sk_err);
     let shutdown: u8 = field!(A, sk, sk_shutdown);
-    // connect(2) itself gave up, without an error on the socket: only its exit knows why.
-    if errno == 0 && shutdown == 0 && runtime(CONNECT_EXIT) != 0 {
-        return;
+    if runtime(CONNECT_EXIT) != 0 {
+        // connect(2) itself gave up, without an error on the socket: only its exit knows why.
+        if errno == 0 && shutdown == 0 {
+            return;
+        }
+        connect::told(sk, sock::inode::<A>(sk));
     }
     opened::<A>(sk, tp, Kind::ConnectFailed);
 }

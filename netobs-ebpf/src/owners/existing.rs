@@ -47,6 +47,16 @@ pub fn owners_existing(ctx: *const TaskFile) -> i32 {
     0
 }
 
+/// A socket of which something was seen, but not its process.
+#[inline(always)]
+fn complete(entry: *mut SockOwner, owner: &SockOwner) {
+    unsafe {
+        (*entry).ino = owner.ino;
+        (*entry).comm = owner.comm;
+        (*entry).pid = owner.pid;
+    }
+}
+
 #[inline(always)]
 fn keep(task: Ptr, sk: Ptr, ino: u64) {
     let comm: [u64; 2] = [
@@ -64,8 +74,12 @@ fn keep(task: Ptr, sk: Ptr, ino: u64) {
     };
     // What was seen as it happened is known better; a stale entry has another inode.
     let key = sk as u64;
-    let stale = SOCKS.get_ptr(key).is_some_and(|old| unsafe { (*old).ino != 0 && (*old).ino != ino });
-    _ = SOCKS.insert(key, owner, if stale { 0 } else { BPF_NOEXIST });
+    match SOCKS.get_ptr_mut(key) {
+        Some(old) if unsafe { (*old).ino != 0 && (*old).ino != ino } => _ = SOCKS.insert(key, owner, 0),
+        Some(old) if unsafe { (*old).pid == 0 } => complete(old, &owner),
+        Some(_) => {}
+        None => _ = SOCKS.insert(key, owner, BPF_NOEXIST),
+    }
     if tcp && sock::state::<Probed>(sk) == LISTEN {
         let port: u16 = field!(Probed, sk, sk_num);
         let key = ListenKey { netns: sock::netns::<Probed>(sk), port: u32::from(port) };

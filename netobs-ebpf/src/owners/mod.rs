@@ -10,17 +10,17 @@ use crate::{
     maps::{LISTENERS, SOCKS},
 };
 use aya_ebpf::helpers::generated::bpf_ktime_get_ns;
-use netobs_ebpf::owner::{ListenKey, SockOwner};
+use netobs_ebpf::owner::{ListenKey, RETRANS_INHERITED, SockOwner};
 
 /// The current process made `sk` connect or listen.
 #[inline(always)]
-pub fn adopt<A: Access>(sk: Ptr, listens: bool) {
+pub fn adopt<A: Access>(sk: Ptr, tp: Ptr, listens: bool) {
     let (pid, comm) = task::current();
     let owner = SockOwner {
         start_ns: unsafe { bpf_ktime_get_ns() },
         ino: 0,
         pid,
-        retrans: 0,
+        retrans: field!(A, tp, tcp_total_retrans),
         comm,
     };
     // A full map loses the owner of this socket, not its events.
@@ -35,7 +35,11 @@ pub fn adopt<A: Access>(sk: Ptr, listens: bool) {
 /// `child` was made by a listener: it has the listener's owner.
 #[inline(always)]
 pub fn inherit<A: Access>(child: Ptr, tp: Ptr) {
-    let mut owner = SockOwner { start_ns: unsafe { bpf_ktime_get_ns() }, ..SockOwner::default() };
+    let mut owner = SockOwner {
+        start_ns: unsafe { bpf_ktime_get_ns() },
+        retrans: RETRANS_INHERITED,
+        ..SockOwner::default()
+    };
     if let Some(parent) = listener_owner::<A>(child, tp) {
         unsafe {
             owner.pid = (*parent).pid;
@@ -70,9 +74,33 @@ pub fn of(sk: Ptr, ino: u64) -> Option<*mut SockOwner> {
     (known == 0 || ino == 0 || known == ino).then_some(owner)
 }
 
+/// Segments that the kernel counted as sent again since this was asked last, when `total` are counted now;
+/// of a socket not known so far, only those that were `sent`.
+#[inline(always)]
+pub fn retransmitted(sk: Ptr, total: u32, sent: u32) -> u32 {
+    let Some(owner) = SOCKS.get_ptr_mut(sk as u64) else {
+        _ = SOCKS.insert(sk as u64, SockOwner { retrans: total, ..SockOwner::default() }, 0);
+        return sent;
+    };
+    let last = unsafe { (*owner).retrans };
+    unsafe { (*owner).retrans = total };
+    // Less than before: the entry is of an earlier socket at this address.
+    if last > total { sent } else { total - last }
+}
+
+/// A child is established: from here on its count grows by its own segments.
+#[inline(always)]
+pub fn settle<A: Access>(sk: Ptr, tp: Ptr) {
+    if let Some(owner) = SOCKS.get_ptr_mut(sk as u64)
+        && unsafe { (*owner).retrans } == RETRANS_INHERITED
+    {
+        let total: u32 = field!(A, tp, tcp_total_retrans);
+        unsafe { (*owner).retrans = total };
+    }
+}
+
 /// The socket is gone.
 #[inline(always)]
 pub fn forget(sk: Ptr) {
     _ = SOCKS.remove(sk as u64);
 }
-

@@ -86,6 +86,10 @@ fn attach_step(
 
 fn load_part(programs: &Programs, types: &KernelTypes, part: &Part) -> Result<OwnedFd, String> {
     let missing = |what: &str| format!("this kernel has no {what} {}", part.target);
+    let args = types.tracepoints.get(part.target).map_or(0, |tracepoint| tracepoint.args);
+    if args < part.min_args {
+        return Err(format!("this kernel's tracepoint {} shows only some", part.target));
+    }
     let (ty, id) = match part.rung {
         Rung::TpBtf => {
             let tracepoint = types.tracepoints.get(part.target);

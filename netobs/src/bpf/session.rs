@@ -13,7 +13,7 @@ use crate::names::TCP_STATES;
 use aya::maps::{Array, MapData, PerCpuArray, RingBuf};
 use netobs_ebpf::{
     ABI_VERSION,
-    config::{CONNECT_EXIT, Config},
+    config::{CONNECT_EXIT, Config, RETRANSMIT_GAPS},
     event::HookCount,
     hook,
     offsets::{FIELD_COUNT, Offsets},
@@ -89,8 +89,9 @@ impl Session {
             .iter()
             .map(|hook| attach::attach(&programs, &types, *hook, request.rung))
             .collect();
-        let connect_exit = |a: &Attached| a.hook.number == hook::CONNECT_EXIT && a.taken.is_some();
-        ring.set(CONNECT_EXIT, u32::from(hooks.iter().any(connect_exit)));
+        let attached = |number| hooks.iter().any(|a| a.hook.number == number && a.taken.is_some());
+        ring.set(CONNECT_EXIT, u32::from(attached(hook::CONNECT_EXIT)));
+        ring.set(RETRANSMIT_GAPS, u32::from(attached(hook::RETRANSMIT)));
         let owners = super::owners::Owners::new(&mut programs, &types)?;
         Ok(Self { hooks, ring, types, counters, owners })
     }
@@ -155,6 +156,7 @@ fn config(request: &Request<'_>, types: &KernelTypes) -> Config {
     config.args_retransmit = args("tcp_retransmit_skb");
     config.args_send_reset = args("tcp_send_reset");
     config.args_udp_fail = args("udp_fail_queue_rcv_skb");
+    config.tick_ns = crate::clock::tick_ns();
     for reason in request.quiet_reasons {
         if let Some(n) = types.enumerator("skb_drop_reason", reason)
             && let Some(word) = config.quiet_reasons.get_mut(n as usize / 32)

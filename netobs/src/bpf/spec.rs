@@ -61,6 +61,8 @@ pub struct Part {
     pub rung: Rung,
     pub program: &'static str,
     pub target: &'static str,
+    /// Fewer arguments of the tracepoint mean that it does not show all it should.
+    pub min_args: u32,
 }
 
 /// One hook: a number for its counters, and its ladder. A step attaches all of its parts or none.
@@ -73,5 +75,15 @@ pub struct Hook {
 
 /// A part in one line.
 pub const fn part(rung: Rung, program: &'static str, target: &'static str) -> Part {
-    Part { rung, program, target }
+    Part { rung, program, target, min_args: 0 }
+}
+
+/// A tracepoint that is of use from a number of arguments on.
+pub const fn part_from(
+    min_args: u32,
+    rung: Rung,
+    program: &'static str,
+    target: &'static str,
+) -> Part {
+    Part { rung, program, target, min_args }
 }

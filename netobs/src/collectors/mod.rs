@@ -1,6 +1,8 @@
 //! The table of collectors: which hooks each wants, which events it makes, and how their bytes are read.
 
 pub mod lifecycle;
+pub mod reset;
+pub mod retransmit;
 
 use crate::{
     bpf::spec::Hook,
@@ -25,13 +27,15 @@ pub struct Collector {
 }
 
 /// All collectors.
-pub const ALL: &[Collector] = &[lifecycle::COLLECTOR];
+pub const ALL: &[Collector] = &[lifecycle::COLLECTOR, retransmit::COLLECTOR, reset::COLLECTOR];
 
 /// What is particular to an event.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Body {
     Opened(lifecycle::Opened),
     Closed(lifecycle::Closed),
+    Retransmit(retransmit::Retransmit),
+    Reset(reset::Reset),
 }
 
 /// How an event is told.
@@ -67,6 +71,8 @@ impl Body {
         match self {
             Self::Opened(body) => body,
             Self::Closed(body) => body,
+            Self::Retransmit(body) => body,
+            Self::Reset(body) => body,
         }
     }
 }
