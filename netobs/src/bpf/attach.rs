@@ -45,27 +45,39 @@ impl Taken {
     }
 }
 
-/// Tries the ladder of `hook`; `only` keeps the rungs that answer to it.
-pub fn attach(
-    programs: &Programs,
-    types: &KernelTypes,
-    hook: Hook,
-    only: Option<&str>,
-) -> Attached {
+/// How far to go down a ladder.
+#[derive(Clone, Copy)]
+pub struct Climb<'a> {
+    /// Keeps only the rungs that answer to this.
+    pub only: Option<&'a str>,
+    /// Also tries the rungs below the one taken, to tell whether they would do.
+    pub all: bool,
+}
+
+/// Tries the ladder of `hook`.
+pub fn attach(programs: &Programs, types: &KernelTypes, hook: Hook, climb: Climb<'_>) -> Attached {
     let mut refused = Vec::new();
+    let mut best = None;
     for step in hook.ladder {
         let Some(first) = step.first() else { continue };
-        if only.is_some_and(|wanted| !first.rung.answers_to(wanted)) {
+        if climb.only.is_some_and(|wanted| !first.rung.answers_to(wanted)) {
             let reason = "not asked for (--rung)".to_owned();
             refused.push(Refusal { rung: first.rung, target: first.target, reason });
             continue;
         }
         match attach_step(programs, types, step) {
-            Ok(taken) => return Attached { hook, taken: Some(taken), refused },
+            Ok(taken) if best.is_none() => best = Some(taken),
+            Ok(_) => {
+                let reason = "would do, but costs more".to_owned();
+                refused.push(Refusal { rung: first.rung, target: first.target, reason });
+            }
             Err(refusal) => refused.push(refusal),
         }
+        if best.is_some() && !climb.all {
+            break;
+        }
     }
-    Attached { hook, taken: None, refused }
+    Attached { hook, taken: best, refused }
 }
 
 fn attach_step(

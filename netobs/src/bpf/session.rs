@@ -1,7 +1,7 @@
 //! One loaded object: kernel types read, hooks attached, counters and ring at hand; dropping it detaches everything.
 
 use super::{
-    attach::{self, Attached},
+    attach::{self, Attached, Climb},
     btf::{BtfError, KernelTypes, VMLINUX, Wanted},
     filters::{FilterError, Filters},
     object::{ObjectError, Programs, Sizes},
@@ -41,8 +41,7 @@ pub struct Request<'a> {
     pub filters: &'a Filters,
     pub all_drops: bool,
     pub log: bool,
-    /// Keeps only the rungs that answer to this.
-    pub rung: Option<&'a str>,
+    pub climb: Climb<'a>,
     pub ring_bytes: u32,
     /// Names of drop reasons that are normal life.
     pub quiet_reasons: &'a [&'a str],
@@ -87,7 +86,7 @@ impl Session {
         let hooks: Vec<_> = request
             .hooks
             .iter()
-            .map(|hook| attach::attach(&programs, &types, *hook, request.rung))
+            .map(|hook| attach::attach(&programs, &types, *hook, request.climb))
             .collect();
         let connect_exit = |a: &Attached| a.hook.number == hook::CONNECT_EXIT && a.taken.is_some();
         ring.set(CONNECT_EXIT, u32::from(hooks.iter().any(connect_exit)));

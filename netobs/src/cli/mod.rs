@@ -1,5 +1,6 @@
 //! The command line: arguments to a request, a request to a view, an error to an exit status.
 
+mod doctor;
 mod filters;
 mod watch;
 
@@ -19,6 +20,8 @@ struct Cli {
 enum Command {
     /// Who connects to whom, what is lost, dropped, reset or refused, as it happens
     Watch(watch::args::Watch),
+    /// What this kernel and these privileges allow, and what to do about the rest
+    Doctor(doctor::Doctor),
 }
 
 /// Exit statuses of every command.
@@ -56,6 +59,7 @@ impl Failure {
 pub fn main() -> ExitCode {
     let result = match Cli::parse().command {
         Command::Watch(args) => watch::run(&args),
+        Command::Doctor(args) => doctor::run(&args),
     };
     match result {
         Ok(status) => ExitCode::from(status as u8),

@@ -2,7 +2,7 @@
 
 pub mod args;
 mod pace;
-mod request;
+pub mod request;
 mod stream;
 mod summary;
 

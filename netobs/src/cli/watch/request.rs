@@ -3,12 +3,15 @@
 use super::args::Watch;
 use crate::{
     bpf::{
+        attach::Climb,
+        filters::Filters,
         session::{Request, Session},
         spec::Hook,
         support,
     },
     cli::{Failure, Status},
     collectors::{self, Collector},
+    event::KINDS,
 };
 
 /// Hooks attached, and what they were asked for.
@@ -28,7 +31,7 @@ pub fn open(args: &Watch) -> Result<Watching, Failure> {
         filters: &filters,
         all_drops: args.all,
         log: args.bpf_log,
-        rung: args.rung.as_deref(),
+        climb: Climb { only: args.rung.as_deref(), all: false },
         ring_bytes: args.buffer,
         quiet_reasons: &[],
         btf: args.btf.as_deref(),
@@ -37,6 +40,23 @@ pub fn open(args: &Watch) -> Result<Watching, Failure> {
     let watching = Watching { session, events };
     watching.check(!args.events.is_empty())?;
     Ok(watching)
+}
+
+/// Attaches everything once, to tell what works.
+pub fn probe(rung: Option<&str>, btf: Option<&str>) -> Result<Session, String> {
+    let events = KINDS.iter().fold(0, |bits, (kind, _)| bits | kind.bit());
+    Session::open(&Request {
+        hooks: &hooks(events),
+        events,
+        filters: &Filters::default(),
+        all_drops: false,
+        log: false,
+        climb: Climb { only: rung, all: true },
+        ring_bytes: 1 << 16,
+        quiet_reasons: &[],
+        btf,
+    })
+    .map_err(|e| e.to_string())
 }
 
 /// Hooks that these events need, each once.

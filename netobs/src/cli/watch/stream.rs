@@ -13,7 +13,7 @@ use crate::{
     },
     cli::{Failure, Status},
     clock,
-    collectors::{self, ALL},
+    collectors,
     enrich::{Enricher, namespaces},
     event::Mono,
     names::{Names, TCP_STATES},
@@ -257,7 +257,7 @@ impl<'a> Stream<'a> {
     fn summary(&self) -> Summary {
         let elapsed_ns = clock::mono().0 - self.started.0;
         Summary {
-            hooks: account(&self.session, collector_of, elapsed_ns),
+            hooks: account(&self.session, collectors::of_hook, elapsed_ns),
             elapsed_ns,
             own_cpu_ns: own_cpu_ns(),
         }
@@ -356,9 +356,4 @@ fn names(args: &Watch, session: &Session) -> Names {
     }
     names.namespaces = namespaces::named().into_iter().collect();
     names
-}
-
-fn collector_of(hook: u32) -> &'static str {
-    let wants = |c: &&collectors::Collector| (c.hooks)(u32::MAX).iter().any(|h| h.number == hook);
-    ALL.iter().find(wants).map_or("?", |collector| collector.name)
 }
