@@ -1,5 +1,8 @@
 //! The one place where tasks read a clock.
-#![expect(clippy::disallowed_methods, reason = "durations of build steps and age of caches; netobs itself has its own clock")]
+#![expect(
+    clippy::disallowed_methods,
+    reason = "durations of build steps and age of caches; netobs itself has its own clock"
+)]
 
 use std::fs;
 use std::path::Path;

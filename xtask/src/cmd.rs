@@ -7,18 +7,30 @@ use anyhow::{Context as _, Result, bail, ensure};
 
 /// Runs to the end with inherited output; an error unless it exits 0.
 pub fn run(command: &mut Command) -> Result<()> {
-    let status = command.stdin(Stdio::null()).status().with_context(|| format!("start {}", show(command)))?;
+    let status = command
+        .stdin(Stdio::null())
+        .status()
+        .with_context(|| format!("start {}", show(command)))?;
     ensure!(status.success(), "{} ended with {status}", show(command));
     Ok(())
 }
 
 /// Runs to the end and returns stdout as text; stderr is shown only when it fails.
 pub fn output(command: &mut Command) -> Result<String> {
-    let out = command.stdin(Stdio::null()).output().with_context(|| format!("start {}", show(command)))?;
+    let out = command
+        .stdin(Stdio::null())
+        .output()
+        .with_context(|| format!("start {}", show(command)))?;
     if !out.status.success() {
-        bail!("{} ended with {}\n{}", show(command), out.status, String::from_utf8_lossy(&out.stderr).trim());
+        bail!(
+            "{} ended with {}\n{}",
+            show(command),
+            out.status,
+            String::from_utf8_lossy(&out.stderr).trim()
+        );
     }
-    String::from_utf8(out.stdout).with_context(|| format!("output of {} is not text", show(command)))
+    String::from_utf8(out.stdout)
+        .with_context(|| format!("output of {} is not text", show(command)))
 }
 
 /// Where a program lies on PATH; also in the system directories, which a user's PATH may lack.
@@ -39,7 +51,11 @@ pub fn is_root() -> bool {
 /// The command as one would type it, cut to a readable length.
 pub fn show(command: &Command) -> String {
     let mut words = vec![command.get_program().to_string_lossy().into_owned()];
-    words.extend(command.get_args().map(|arg| arg.to_string_lossy().into_owned()));
+    words.extend(
+        command
+            .get_args()
+            .map(|arg| arg.to_string_lossy().into_owned()),
+    );
     let mut line = words.join(" ");
     if let Some((cut, _)) = line.char_indices().nth(200) {
         line.truncate(cut);
@@ -50,5 +66,6 @@ pub fn show(command: &Command) -> String {
 
 fn is_executable(file: &Path) -> bool {
     use std::os::unix::fs::PermissionsExt as _;
-    std::fs::metadata(file).is_ok_and(|meta| meta.is_file() && meta.permissions().mode() & 0o111 != 0)
+    std::fs::metadata(file)
+        .is_ok_and(|meta| meta.is_file() && meta.permissions().mode() & 0o111 != 0)
 }

@@ -1,13 +1,21 @@
 //! The project's own tasks: build, test, bench, virtual machines, release.
-#![expect(clippy::print_stdout, reason = "a task runner talks to the person at the terminal")]
+#![expect(
+    clippy::print_stdout,
+    reason = "a task runner talks to the person at the terminal"
+)]
 
 mod apt;
 mod bench;
 mod clock;
 mod cmd;
+mod count;
 mod ebpf;
+mod layers;
 mod paths;
+mod release;
 mod rustc;
+mod suite;
+mod vm;
 
 use std::process::ExitCode;
 
@@ -24,6 +32,14 @@ struct Cli {
 enum Task {
     /// Build the BPF object and its stamp, netobs/bpf/netobs.bpf.{o,json}
     Ebpf(ebpf::Args),
+    /// Run every check and test
+    Test(suite::Args),
+    /// Check who imports whom, where unsafe stands, and the length of files
+    Layers,
+    /// Kernels in virtual machines
+    Vm(vm::Args),
+    /// Build the static binary, target/release-static/netobs
+    Release,
     /// Measure the cost of the tool
     Bench {
         #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
@@ -44,6 +60,10 @@ fn main() -> ExitCode {
 fn run(task: Task) -> anyhow::Result<ExitCode> {
     match task {
         Task::Ebpf(args) => ebpf::run(&args).map(|_| ExitCode::SUCCESS),
+        Task::Test(args) => Ok(suite::run(&args)),
+        Task::Layers => layers::run().map(|()| ExitCode::SUCCESS),
+        Task::Vm(args) => vm::run(&args),
+        Task::Release => release::run().map(|()| ExitCode::SUCCESS),
         Task::Bench { args } => bench::run(args).map(|()| ExitCode::SUCCESS),
     }
 }

@@ -26,11 +26,18 @@ impl Rustc {
         let named = |name: &str| std::env::var_os(name).map(PathBuf::from);
         let cargo = named("CARGO").unwrap_or_else(|| "cargo".into());
         let beside = cargo.with_file_name("rustc");
-        let program = named("RUSTC").unwrap_or(if cargo.is_absolute() && beside.is_file() { beside } else { "rustc".into() });
+        let program = named("RUSTC").unwrap_or(if cargo.is_absolute() && beside.is_file() {
+            beside
+        } else {
+            "rustc".into()
+        });
         let verbose = cmd::output(Command::new(&program).arg("-vV"))?;
         let field = |name: &str| {
-            let line = verbose.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(": "));
-            line.map(str::to_owned).with_context(|| format!("`rustc -vV` does not tell its {name}"))
+            let line = verbose
+                .lines()
+                .find_map(|line| line.strip_prefix(name)?.strip_prefix(": "));
+            line.map(str::to_owned)
+                .with_context(|| format!("`rustc -vV` does not tell its {name}"))
         };
         let sysroot = cmd::output(Command::new(&program).args(["--print", "sysroot"]))?;
         Ok(Self {
@@ -52,13 +59,25 @@ impl Rustc {
     /// A cargo of the same toolchain, free of flags that the caller's environment would add.
     pub fn cargo(&self) -> Command {
         let mut command = Command::new(&self.cargo);
-        command.env("RUSTC", &self.program).env("RUSTUP_AUTO_INSTALL", "0").current_dir(crate::paths::root());
-        for name in ["RUSTFLAGS", "CARGO_ENCODED_RUSTFLAGS", "CARGO_BUILD_RUSTFLAGS", "RUSTC_WRAPPER", "CARGO_MAKEFLAGS"] {
+        command
+            .env("RUSTC", &self.program)
+            .env("RUSTUP_AUTO_INSTALL", "0")
+            .current_dir(crate::paths::root());
+        for name in [
+            "RUSTFLAGS",
+            "CARGO_ENCODED_RUSTFLAGS",
+            "CARGO_BUILD_RUSTFLAGS",
+            "RUSTC_WRAPPER",
+            "CARGO_MAKEFLAGS",
+        ] {
             command.env_remove(name);
         }
         // `cargo run` describes xtask's own package to it; a build script must not mistake that for its own.
         for (name, _) in std::env::vars_os() {
-            if name.to_string_lossy().starts_with("CARGO_PKG_") || name == "CARGO_MANIFEST_DIR" || name == "CARGO_MANIFEST_PATH" {
+            if name.to_string_lossy().starts_with("CARGO_PKG_")
+                || name == "CARGO_MANIFEST_DIR"
+                || name == "CARGO_MANIFEST_PATH"
+            {
                 command.env_remove(name);
             }
         }

@@ -22,18 +22,23 @@ impl PrivateApt {
     /// Prepares the root under `dir` for `suites` and fetches their lists unless fresh ones are there.
     pub fn open(dir: &Path, suites: &[&str]) -> Result<Self> {
         for sub in ["lists/partial", "cache/archives/partial", "none", "debs"] {
-            fs::create_dir_all(dir.join(sub)).with_context(|| format!("create {}", dir.join(sub).display()))?;
+            fs::create_dir_all(dir.join(sub))
+                .with_context(|| format!("create {}", dir.join(sub).display()))?;
         }
         let mirror = Mirror::of_this_machine()?;
         fs::write(dir.join("status"), "")?;
         let sources = sources_list(&mirror, suites);
-        let unchanged = fs::read_to_string(dir.join("sources.list")).is_ok_and(|old| old == sources);
+        let unchanged =
+            fs::read_to_string(dir.join("sources.list")).is_ok_and(|old| old == sources);
         fs::write(dir.join("sources.list"), sources)?;
         fs::write(dir.join("apt.conf"), configuration(dir))?;
-        let apt = Self { dir: dir.to_path_buf() };
+        let apt = Self {
+            dir: dir.to_path_buf(),
+        };
         let stamp = dir.join("updated");
         if !unchanged || clock::age(&stamp).is_none_or(|age| age > FRESH) {
-            cmd::run(apt.command("apt-get").args(["-qq", "update"])).context("fetch the package lists")?;
+            cmd::run(apt.command("apt-get").args(["-qq", "update"]))
+                .context("fetch the package lists")?;
             fs::write(stamp, "")?;
         }
         Ok(apt)
@@ -42,12 +47,21 @@ impl PrivateApt {
     /// Versions of `package` on offer, with the suite's line, newest first.
     pub fn versions(&self, package: &str) -> Result<Vec<String>> {
         let table = cmd::output(self.command("apt-cache").args(["madison", package]))?;
-        Ok(table.lines().filter_map(|line| line.split('|').nth(1)).map(|version| version.trim().to_owned()).collect())
+        Ok(table
+            .lines()
+            .filter_map(|line| line.split('|').nth(1))
+            .map(|version| version.trim().to_owned())
+            .collect())
     }
 
     /// The control record of `package`, or of `package/suite`; None when there is no such package.
     pub fn show(&self, package: &str) -> Option<String> {
-        let out = cmd::output(self.command("apt-cache").args(["show", "--no-all-versions", package])).ok()?;
+        let out =
+            cmd::output(
+                self.command("apt-cache")
+                    .args(["show", "--no-all-versions", package]),
+            )
+            .ok()?;
         (!out.trim().is_empty()).then_some(out)
     }
 
@@ -57,13 +71,24 @@ impl PrivateApt {
         let name = package.split(['=', '/']).next().unwrap_or(package);
         let find = || -> Option<PathBuf> {
             let mut entries = fs::read_dir(&debs).ok()?.flatten();
-            entries.find(|entry| entry.file_name().to_string_lossy().starts_with(&format!("{name}_"))).map(|entry| entry.path())
+            entries
+                .find(|entry| {
+                    entry
+                        .file_name()
+                        .to_string_lossy()
+                        .starts_with(&format!("{name}_"))
+                })
+                .map(|entry| entry.path())
         };
         if let Some(old) = find() {
             fs::remove_file(old)?;
         }
-        cmd::run(self.command("apt-get").current_dir(&debs).args(["-qq", "download", package]))
-            .with_context(|| format!("download {package}"))?;
+        cmd::run(
+            self.command("apt-get")
+                .current_dir(&debs)
+                .args(["-qq", "download", package]),
+        )
+        .with_context(|| format!("download {package}"))?;
         let deb = find().with_context(|| format!("apt-get left no {name}_*.deb"))?;
         fs::create_dir_all(into)?;
         cmd::run(Command::new("dpkg-deb").arg("-x").arg(&deb).arg(into))?;
@@ -80,8 +105,15 @@ impl PrivateApt {
 
 fn sources_list(mirror: &Mirror, suites: &[&str]) -> String {
     let line = |suite: &&str| {
-        let uri = if suite.ends_with("-security") { &mirror.security } else { &mirror.main };
-        format!("deb [signed-by={}] {uri} {suite} main\n", mirror.keyring.display())
+        let uri = if suite.ends_with("-security") {
+            &mirror.security
+        } else {
+            &mirror.main
+        };
+        format!(
+            "deb [signed-by={}] {uri} {suite} main\n",
+            mirror.keyring.display()
+        )
     };
     suites.iter().map(line).collect()
 }

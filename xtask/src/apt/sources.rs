@@ -5,7 +5,9 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, Result};
 
-const SUITES: [&str; 8] = ["stable", "testing", "unstable", "sid", "bullseye", "bookworm", "trixie", "forky"];
+const SUITES: [&str; 8] = [
+    "stable", "testing", "unstable", "sid", "bullseye", "bookworm", "trixie", "forky",
+];
 const KEYRING: &str = "/usr/share/keyrings/debian-archive-keyring.gpg";
 
 /// Where Debian's archive is, as this machine knows it.
@@ -35,27 +37,46 @@ impl Mirror {
         parts.sort();
         files.append(&mut parts);
         let entries: Vec<_> = files.iter().flat_map(|file| parse_file(file)).collect();
-        Self::among(&entries).context("no Debian archive in /etc/apt/sources.list or /etc/apt/sources.list.d")
+        Self::among(&entries)
+            .context("no Debian archive in /etc/apt/sources.list or /etc/apt/sources.list.d")
     }
 
     fn among(entries: &[Entry]) -> Option<Self> {
         let with = |suffix: &str| {
             entries.iter().find(|entry| {
-                let wanted = |suite: &String| suite.strip_suffix(suffix).is_some_and(|base| SUITES.contains(&base));
-                entry.components.iter().any(|name| name == "main") && entry.suites.iter().any(wanted)
+                let wanted = |suite: &String| {
+                    suite
+                        .strip_suffix(suffix)
+                        .is_some_and(|base| SUITES.contains(&base))
+                };
+                entry.components.iter().any(|name| name == "main")
+                    && entry.suites.iter().any(wanted)
             })
         };
         let main = with("")?;
         let uri = main.uris.first()?.trim_end_matches('/').to_owned();
         let security = with("-security").and_then(|entry| entry.uris.first());
-        let security = security.map_or_else(|| format!("{uri}-security"), |uri| uri.trim_end_matches('/').to_owned());
-        let keyring = main.signed_by.as_deref().filter(|path| path.starts_with('/')).unwrap_or(KEYRING);
-        Some(Self { main: uri, security, keyring: keyring.into() })
+        let security = security.map_or_else(
+            || format!("{uri}-security"),
+            |uri| uri.trim_end_matches('/').to_owned(),
+        );
+        let keyring = main
+            .signed_by
+            .as_deref()
+            .filter(|path| path.starts_with('/'))
+            .unwrap_or(KEYRING);
+        Some(Self {
+            main: uri,
+            security,
+            keyring: keyring.into(),
+        })
     }
 }
 
 fn parse_file(file: &Path) -> Vec<Entry> {
-    let Ok(text) = fs::read_to_string(file) else { return Vec::new() };
+    let Ok(text) = fs::read_to_string(file) else {
+        return Vec::new();
+    };
     match file.extension().and_then(|ext| ext.to_str()) {
         Some("sources") => parse_deb822(&text),
         Some("list") => text.lines().filter_map(parse_line).collect(),
@@ -65,21 +86,38 @@ fn parse_file(file: &Path) -> Vec<Entry> {
 
 /// `deb [options] URI SUITE COMPONENT...`
 fn parse_line(line: &str) -> Option<Entry> {
-    let mut rest = line.split('#').next()?.trim().strip_prefix("deb")?.strip_prefix([' ', '\t'])?.trim_start();
+    let mut rest = line
+        .split('#')
+        .next()?
+        .trim()
+        .strip_prefix("deb")?
+        .strip_prefix([' ', '\t'])?
+        .trim_start();
     let mut signed_by = None;
     if let Some(bracket) = rest.strip_prefix('[') {
         let (options, after) = bracket.split_once(']')?;
-        signed_by = options.split_whitespace().find_map(|option| option.strip_prefix("signed-by=")).map(str::to_owned);
+        signed_by = options
+            .split_whitespace()
+            .find_map(|option| option.strip_prefix("signed-by="))
+            .map(str::to_owned);
         rest = after;
     }
     let mut words = rest.split_whitespace().map(str::to_owned);
-    Some(Entry { uris: vec![words.next()?], suites: vec![words.next()?], components: words.collect(), signed_by })
+    Some(Entry {
+        uris: vec![words.next()?],
+        suites: vec![words.next()?],
+        components: words.collect(),
+        signed_by,
+    })
 }
 
 /// Stanzas of `Key: value`, parted by empty lines.
 fn parse_deb822(text: &str) -> Vec<Entry> {
     let lines: Vec<&str> = text.lines().filter(|line| !line.starts_with('#')).collect();
-    lines.split(|line| line.trim().is_empty()).filter_map(parse_stanza).collect()
+    lines
+        .split(|line| line.trim().is_empty())
+        .filter_map(parse_stanza)
+        .collect()
 }
 
 fn parse_stanza(lines: &[&str]) -> Option<Entry> {
@@ -94,7 +132,12 @@ fn parse_stanza(lines: &[&str]) -> Option<Entry> {
                 inside = key.eq_ignore_ascii_case(name);
                 inside.then_some(value)
             };
-            words.extend(value.unwrap_or_default().split_whitespace().map(str::to_owned));
+            words.extend(
+                value
+                    .unwrap_or_default()
+                    .split_whitespace()
+                    .map(str::to_owned),
+            );
         }
         Some(words)
     };

@@ -12,14 +12,33 @@ use crate::{cmd, paths};
 /// Builds and returns the linked object, debug sections still inside.
 pub fn object(rustc: &Rustc, sysroot: &Path, linker: &Path) -> Result<PathBuf> {
     // The registry's folder must exist before its name can be mapped away.
-    cmd::run(rustc.cargo().args(["fetch", "--quiet", "--locked"])).context("fetch the dependencies")?;
+    cmd::run(rustc.cargo().args(["fetch", "--quiet", "--locked"]))
+        .context("fetch the dependencies")?;
     let target = paths::target();
     let mut cargo = rustc.cargo();
-    cargo.args(["build", "--quiet", "--locked", "--package", "netobs-ebpf", "--bin", "netobs-bpf", "--features", "bpf"]);
-    cargo.args(["--profile", "bpf", "--target", TARGET]).arg("--target-dir").arg(&target);
-    cargo.env("RUSTC_BOOTSTRAP", "1").env("CARGO_INCREMENTAL", "0");
+    cargo.args([
+        "build",
+        "--quiet",
+        "--locked",
+        "--package",
+        "netobs-ebpf",
+        "--bin",
+        "netobs-bpf",
+        "--features",
+        "bpf",
+    ]);
+    cargo
+        .args(["--profile", "bpf", "--target", TARGET])
+        .arg("--target-dir")
+        .arg(&target);
+    cargo
+        .env("RUSTC_BOOTSTRAP", "1")
+        .env("CARGO_INCREMENTAL", "0");
     cargo.env("CARGO_TARGET_BPFEL_UNKNOWN_NONE_LINKER", linker);
-    cargo.env("CARGO_ENCODED_RUSTFLAGS", flags(rustc, sysroot).join("\u{1f}"));
+    cargo.env(
+        "CARGO_ENCODED_RUSTFLAGS",
+        flags(rustc, sysroot).join("\u{1f}"),
+    );
     cmd::run(&mut cargo).context("build the BPF object")?;
     Ok(target.join(TARGET).join("bpf/netobs-bpf"))
 }
@@ -30,18 +49,32 @@ fn flags(rustc: &Rustc, sysroot: &Path) -> Vec<String> {
         "-Cdebuginfo=2".to_owned(),
         "-Clink-arg=--btf".to_owned(),
         format!("--cfg=bpf_target_arch=\"{}\"", rustc.host_arch()),
-        format!("--check-cfg=cfg(bpf_target_arch,values(\"{}\"))", rustc.host_arch()),
+        format!(
+            "--check-cfg=cfg(bpf_target_arch,values(\"{}\"))",
+            rustc.host_arch()
+        ),
     ];
-    flags.extend(remaps().into_iter().map(|(from, to)| format!("--remap-path-prefix={}={to}", from.display())));
+    flags.extend(
+        remaps()
+            .into_iter()
+            .map(|(from, to)| format!("--remap-path-prefix={}={to}", from.display())),
+    );
     flags
 }
 
 /// The last match wins in rustc, so the longer prefixes come last.
 fn remaps() -> Vec<(PathBuf, &'static str)> {
     let home = paths::cargo_home();
-    let mut remaps = vec![(home.clone(), "/cargo"), (paths::root(), "/netobs"), (paths::target(), "/target")];
+    let mut remaps = vec![
+        (home.clone(), "/cargo"),
+        (paths::root(), "/netobs"),
+        (paths::target(), "/target"),
+    ];
     // A mirror of the registry has another folder name.
-    let registries = fs::read_dir(home.join("registry/src")).into_iter().flatten().flatten();
+    let registries = fs::read_dir(home.join("registry/src"))
+        .into_iter()
+        .flatten()
+        .flatten();
     remaps.extend(registries.map(|entry| (entry.path(), "/cargo/registry")));
     remaps
 }

@@ -26,17 +26,38 @@ fn install(rustc: &Rustc, cache: &Path, root: &Path) -> Result<()> {
     let major = rustc.llvm.split('.').next().unwrap_or("22");
     let build = cache.join("build");
     let mut cargo = rustc.cargo();
-    cargo.args(["install", "--quiet", "--locked", "bpf-linker", "--version", VERSION, "--no-track"]);
-    cargo.args(["--no-default-features", "--features", &format!("llvm-{major},rust-llvm-{major}")]);
-    cargo.arg("--root").arg(root).arg("--target-dir").arg(&build);
-    cmd::run(&mut cargo).with_context(|| format!("bpf-linker {VERSION} for LLVM {}", rustc.llvm))?;
+    cargo.args([
+        "install",
+        "--quiet",
+        "--locked",
+        "bpf-linker",
+        "--version",
+        VERSION,
+        "--no-track",
+    ]);
+    cargo.args([
+        "--no-default-features",
+        "--features",
+        &format!("llvm-{major},rust-llvm-{major}"),
+    ]);
+    cargo
+        .arg("--root")
+        .arg(root)
+        .arg("--target-dir")
+        .arg(&build);
+    cmd::run(&mut cargo)
+        .with_context(|| format!("bpf-linker {VERSION} for LLVM {}", rustc.llvm))?;
     fs::remove_dir_all(build).context("remove the build directory of bpf-linker")
 }
 
 fn wrapper(rustc: &Rustc, root: &Path, binary: &Path) -> Result<PathBuf> {
     let script = root.join("link");
     let lib = rustc.sysroot.join("lib");
-    let text = format!("#!/bin/sh\nLD_LIBRARY_PATH='{}' exec '{}' \"$@\"\n", lib.display(), binary.display());
+    let text = format!(
+        "#!/bin/sh\nLD_LIBRARY_PATH='{}' exec '{}' \"$@\"\n",
+        lib.display(),
+        binary.display()
+    );
     // Unchanged is left alone: writing a file that another build is executing would fail.
     if fs::read_to_string(&script).ok().as_ref() != Some(&text) {
         fs::write(&script, text)?;

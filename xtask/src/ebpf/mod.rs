@@ -44,7 +44,10 @@ pub fn check() -> Result<Outcome> {
     if !stamp.same_tools(&committed) {
         println!("the committed object was made with {committed}");
         println!("this is                           {stamp}");
-        println!("bytes were NOT compared; the fresh object is at {}", paths::fresh_object().display());
+        println!(
+            "bytes were NOT compared; the fresh object is at {}",
+            paths::fresh_object().display()
+        );
         return Ok(Outcome::Fresh(paths::fresh_object()));
     }
     let old = read(&paths::committed_object())?;
@@ -57,7 +60,10 @@ pub fn check() -> Result<Outcome> {
             stamp.sha256
         );
     }
-    println!("netobs/bpf/netobs.bpf.o: {} bytes, the same as committed", object.len());
+    println!(
+        "netobs/bpf/netobs.bpf.o: {} bytes, the same as committed",
+        object.len()
+    );
     Ok(Outcome::Committed)
 }
 
@@ -74,10 +80,10 @@ fn write() -> Result<Outcome> {
 fn build() -> Result<(Vec<u8>, Stamp)> {
     let rustc = Rustc::find()?;
     let cache = paths::target().join("bpf-toolchain").join(&rustc.release);
-    let sysroot = sysroot::prepare(&rustc, &cache)?;
+    let library = sysroot::prepare(&rustc, &cache)?;
     let linker = linker::prepare(&rustc, &cache)?;
-    let linked = build::object(&rustc, &sysroot, &linker)?;
-    let object = strip::debug_sections(&read(&linked)?)?;
+    let unstripped = build::object(&rustc, &library, &linker)?;
+    let object = strip::debug_sections(&read(&unstripped)?)?;
     let fresh = paths::fresh_object();
     fs::create_dir_all(fresh.parent().context("the object has a folder")?)?;
     fs::write(&fresh, &object).with_context(|| format!("write {}", fresh.display()))?;

@@ -33,7 +33,7 @@ impl Stamp {
             llvm: rustc.llvm.clone(),
             bpf_linker: bpf_linker.to_owned(),
             target_arch: rustc.host_arch().to_owned(),
-            sha256: Sha256::digest(object).iter().map(|byte| format!("{byte:02x}")).collect(),
+            sha256: format!("{:x}", Sha256::digest(object)),
         }
     }
 
@@ -49,7 +49,14 @@ impl Stamp {
 
     /// Would the same source give the same bytes?
     pub fn same_tools(&self, other: &Self) -> bool {
-        let tools = |stamp: &Self| (stamp.rustc_commit.clone(), stamp.llvm.clone(), stamp.bpf_linker.clone(), stamp.target_arch.clone());
+        let tools = |stamp: &Self| {
+            (
+                stamp.rustc_commit.clone(),
+                stamp.llvm.clone(),
+                stamp.bpf_linker.clone(),
+                stamp.target_arch.clone(),
+            )
+        };
         tools(self) == tools(other)
     }
 }
@@ -57,8 +64,17 @@ impl Stamp {
 impl fmt::Display for Stamp {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let commit = self.rustc_commit.get(..9).unwrap_or(&self.rustc_commit);
-        let Self { rustc, llvm, bpf_linker, target_arch, .. } = self;
-        write!(f, "rustc {rustc} ({commit}), LLVM {llvm}, bpf-linker {bpf_linker}, {target_arch}")
+        let Self {
+            rustc,
+            llvm,
+            bpf_linker,
+            target_arch,
+            ..
+        } = self;
+        write!(
+            f,
+            "rustc {rustc} ({commit}), LLVM {llvm}, bpf-linker {bpf_linker}, {target_arch}"
+        )
     }
 }
 

@@ -7,7 +7,10 @@ use object::elf;
 /// Drops the .debug_* sections; programs, maps, relocations, symbols, .BTF and .BTF.ext stay.
 pub fn debug_sections(linked: &[u8]) -> Result<Vec<u8>> {
     let mut builder = Builder::read(linked).context("read the linked object")?;
-    ensure!(builder.header.e_machine == elf::EM_BPF, "the linker's output is no BPF object");
+    ensure!(
+        builder.header.e_machine == elf::EM_BPF,
+        "the linker's output is no BPF object"
+    );
     for section in &mut builder.sections {
         let name = section.name.as_slice();
         let name = name.strip_prefix(b".rel").unwrap_or(name);
@@ -22,6 +25,8 @@ pub fn debug_sections(linked: &[u8]) -> Result<Vec<u8>> {
     names.data = SectionData::SectionString;
     builder.set_section_sizes();
     let mut stripped = Vec::new();
-    builder.write(&mut stripped).context("write the stripped object")?;
+    builder
+        .write(&mut stripped)
+        .context("write the stripped object")?;
     Ok(stripped)
 }

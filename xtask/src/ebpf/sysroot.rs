@@ -1,4 +1,4 @@
-//! libcore and compiler_builtins for the BPF target, which no release of Rust ships compiled.
+//! libcore and `compiler_builtins` for the BPF target, which no release of Rust ships compiled.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -26,20 +26,64 @@ pub fn prepare(rustc: &Rustc, cache: &Path) -> Result<PathBuf> {
     compile(rustc, &library, &lib, "core", "core/src/lib.rs", &[])?;
     let core = format!("core={}", lib.join("libcore-bpf.rlib").display());
     let sys = sysroot.display().to_string();
-    let with_core = ["--sysroot", &sys, "--extern", &core, "--cfg", "feature=\"compiler-builtins\"", "--cfg", "feature=\"rustc-dep-of-std\""];
-    compile(rustc, &library, &lib, "compiler_builtins", "compiler-builtins/compiler-builtins/src/lib.rs", &with_core)?;
+    let with_core = [
+        "--sysroot",
+        &sys,
+        "--extern",
+        &core,
+        "--cfg",
+        "feature=\"compiler-builtins\"",
+        "--cfg",
+        "feature=\"rustc-dep-of-std\"",
+    ];
+    compile(
+        rustc,
+        &library,
+        &lib,
+        "compiler_builtins",
+        "compiler-builtins/compiler-builtins/src/lib.rs",
+        &with_core,
+    )?;
     fs::write(made_with, &rustc.commit_hash)?;
     Ok(sysroot)
 }
 
-fn compile(rustc: &Rustc, library: &Path, out: &Path, name: &str, file: &str, more: &[&str]) -> Result<()> {
+fn compile(
+    rustc: &Rustc,
+    library: &Path,
+    out: &Path,
+    name: &str,
+    file: &str,
+    more: &[&str],
+) -> Result<()> {
     let mut command = Command::new(&rustc.program);
     // Building core needs features that stable gates; the bytes are those of the stable compiler.
     command.env("RUSTC_BOOTSTRAP", "1");
     command.args(["--crate-name", name]).arg(library.join(file));
-    command.args(["--edition", "2024", "--crate-type", "rlib", "--target", TARGET, "--cap-lints", "allow"]);
-    command.args(["-Zforce-unstable-if-unmarked", "-Copt-level=3", "-Cdebuginfo=2", "-Cpanic=abort", "-Ccodegen-units=1"]);
-    command.args(["-Cmetadata=bpf", "-Cextra-filename=-bpf"]).arg("--out-dir").arg(out);
-    command.arg(format!("--remap-path-prefix={}=/rust/library", library.display()));
+    command.args([
+        "--edition",
+        "2024",
+        "--crate-type",
+        "rlib",
+        "--target",
+        TARGET,
+        "--cap-lints",
+        "allow",
+    ]);
+    command.args([
+        "-Zforce-unstable-if-unmarked",
+        "-Copt-level=3",
+        "-Cdebuginfo=2",
+        "-Cpanic=abort",
+        "-Ccodegen-units=1",
+    ]);
+    command
+        .args(["-Cmetadata=bpf", "-Cextra-filename=-bpf"])
+        .arg("--out-dir")
+        .arg(out);
+    command.arg(format!(
+        "--remap-path-prefix={}=/rust/library",
+        library.display()
+    ));
     cmd::run(command.args(more))
 }

@@ -1,0 +1,49 @@
+//! Checks of the source: form, words, lints, layers, dependencies.
+
+use anyhow::Result;
+
+use super::steps::Steps;
+use super::tools::{DENY, MACHETE, TYPOS};
+use crate::rustc::Rustc;
+use crate::{cmd, layers};
+
+/// Those that need no tool beyond the toolchain.
+pub fn quick(steps: &mut Steps) {
+    steps.check("fmt", fmt);
+    steps.check("clippy", clippy);
+    steps.check("layers", layers::run);
+}
+
+/// All, in CI's order.
+pub fn all(steps: &mut Steps) {
+    steps.check("fmt", fmt);
+    steps.check("typos", || cmd::run(&mut TYPOS.command(&Rustc::find()?)?));
+    steps.check("clippy", clippy);
+    steps.check("layers", layers::run);
+    steps.check("deny", || {
+        cmd::run(
+            DENY.command(&Rustc::find()?)?
+                .args(["--workspace", "check"]),
+        )
+    });
+    steps.check("machete", || {
+        cmd::run(&mut MACHETE.command(&Rustc::find()?)?)
+    });
+}
+
+fn fmt() -> Result<()> {
+    cmd::run(Rustc::find()?.cargo().args(["fmt", "--all", "--check"]))
+}
+
+fn clippy() -> Result<()> {
+    cmd::run(Rustc::find()?.cargo().args([
+        "clippy",
+        "--quiet",
+        "--locked",
+        "--workspace",
+        "--all-targets",
+        "--",
+        "-D",
+        "warnings",
+    ]))
+}
