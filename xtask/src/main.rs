@@ -34,6 +34,8 @@ enum Task {
     Ebpf(ebpf::Args),
     /// Run every check and test
     Test(suite::Args),
+    /// Install the Debian packages that the tests need, or name them when not root
+    Setup,
     /// Check who imports whom, where unsafe stands, and the length of files
     Layers,
     /// Kernels in virtual machines
@@ -61,6 +63,7 @@ fn run(task: Task) -> anyhow::Result<ExitCode> {
     match task {
         Task::Ebpf(args) => ebpf::run(&args).map(|_| ExitCode::SUCCESS),
         Task::Test(args) => Ok(suite::run(&args)),
+        Task::Setup => suite::packages::install().map(|()| ExitCode::SUCCESS),
         Task::Layers => layers::run().map(|()| ExitCode::SUCCESS),
         Task::Vm(args) => vm::run(&args),
         Task::Release => release::run().map(|()| ExitCode::SUCCESS),

@@ -52,8 +52,13 @@ impl Tool {
             let watch = Watch::start();
             let build = paths::target().join("tools/build");
             let mut cargo = rustc.cargo();
+            // Unoptimized: they run for a second, and compiling them well takes minutes.
+            cargo
+                .env("CARGO_PROFILE_DEV_DEBUG", "0")
+                .env("CARGO_INCREMENTAL", "0");
             cargo.args([
                 "install",
+                "--debug",
                 "--quiet",
                 "--locked",
                 "--no-track",

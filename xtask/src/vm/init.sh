@@ -27,7 +27,8 @@ printf '127.0.0.1 localhost vm\n::1 localhost\n' >/etc/hosts
 cd /payload || exit
 . /job/environment
 echo "vm: command starts at $(cut -d' ' -f1 /proc/uptime)" >/dev/console
-setsid sh /job/command </dev/null >/dev/ttyS1 2>/dev/ttyS2
+# By its path: busybox would take itself for sh, and its own ip and ping for those on PATH.
+setsid /bin/sh /job/command </dev/null >/dev/ttyS1 2>/dev/ttyS2
 status=$?
 echo "vm: command ended with $status at $(cut -d' ' -f1 /proc/uptime)" >/dev/console
 if [ -e /job/wants-files ]; then

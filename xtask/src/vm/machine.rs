@@ -94,7 +94,7 @@ impl Job<'_> {
             fs::create_dir_all(out)?;
             cmd::run(
                 Command::new("tar")
-                    .arg("-xf")
+                    .arg("-xmf")
                     .arg(dir.0.join("disk"))
                     .arg("-C")
                     .arg(out),

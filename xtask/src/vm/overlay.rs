@@ -38,7 +38,7 @@ pub fn build() -> Result<Vec<u8>> {
         .collect();
     ensure!(
         missing.is_empty(),
-        "missing for the virtual machines: {}; run `cargo xtask test` as root once",
+        "missing for the virtual machines: {}; run `cargo xtask setup` as root",
         missing.join(" ")
     );
     let mut files = BTreeSet::new();
@@ -54,7 +54,6 @@ pub fn build() -> Result<Vec<u8>> {
     for file in files {
         archive.file(file.to_string_lossy().trim_start_matches('/'), &file)?;
     }
-    // busybox's shell would prefer its own ip and ping to those on PATH.
     archive.link("bin/sh", Path::new("/usr/sbin/dash"));
     archive.link("usr/sbin/nc", Path::new("/usr/sbin/nc.openbsd"));
     Ok(archive.finish())
