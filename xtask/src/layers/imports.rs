@@ -81,13 +81,15 @@ pub fn unsafe_code(file: &str, tokens: &[Token]) -> Vec<Breach> {
     if listed || UNSAFE_FOLDERS.iter().any(|folder| file.starts_with(folder)) {
         return Vec::new();
     }
-    let found = tokens.iter().filter(|token| token.text == "unsafe");
-    found
-        .map(|token| Breach {
-            line: token.line,
-            what: "unsafe: only in netobs-ebpf, netobs/src/bpf and listed files".to_owned(),
-        })
-        .collect()
+    let mut found = tokens.iter().filter(|token| token.text == "unsafe");
+    let first = found.next().map(|token| Breach {
+        line: token.line,
+        what: format!(
+            "unsafe, {} times; only in netobs-ebpf, netobs/src/bpf and files listed with a reason",
+            1 + found.count()
+        ),
+    });
+    first.into_iter().collect()
 }
 
 /// `collectors/drop.rs` is [collectors, drop]; `collectors/mod.rs` is [collectors]; the crate roots are [].

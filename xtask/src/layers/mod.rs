@@ -189,6 +189,7 @@ mod tests {
             1,
             "event is no stage",
         );
+        clean("netobs/src/event.rs", "use crate::collectors::Body;");
         clean(
             "netobs/src/main.rs",
             "use crate::cli::run; use crate::sinks::Out;",
