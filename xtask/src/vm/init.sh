@@ -1,6 +1,6 @@
 #!/bin/busybox sh
 # PID 1 of the virtual machine. ttyS0: console, ttyS1: stdout, ttyS2: stderr, ttyS3: exit status.
-/bin/busybox mkdir -p /proc /sys /dev /tmp /run /root /etc /var /out /bin /sbin /usr/bin /usr/sbin /lib/modules
+/bin/busybox mkdir -p /proc /sys /dev /tmp /run /root /etc /var /out /payload /bin /sbin /usr/bin /usr/sbin /lib/modules
 /bin/busybox mount -t devtmpfs dev /dev
 /bin/busybox --install -s /bin 2>/dev/null
 # Programs of the overlay come before busybox's own.

@@ -15,7 +15,7 @@ const INIT: &str = include_str!("init.sh");
 const MEMORY_MB: u32 = 1024;
 /// Room for the files of /out.
 const DISK_BYTES: u64 = 256 << 20;
-const CONSOLE_TAIL: usize = 30;
+const CONSOLE_TAIL: usize = 60;
 
 /// What to run, and in what.
 pub struct Job<'a> {

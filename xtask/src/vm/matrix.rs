@@ -111,10 +111,10 @@ impl Bench {
         let watch = Watch::start();
         let (count, report) = self
             .boot(kernel, task)
-            .unwrap_or_else(|error| (Count::failure(), format!("{error:#}\n")));
+            .unwrap_or_else(|error| (Count::failure(), format!("\n{error:#}")));
         let (name, seconds) = (task.name(), watch.elapsed().as_secs_f32());
         println!(
-            "{:<32} {name:<12} {count} ({seconds:.1} s)\n{report}",
+            "{:<32} {name:<12} {count} ({seconds:.1} s){report}",
             kernel.release
         );
         count
@@ -140,9 +140,9 @@ impl Bench {
         let count = verdict(task, &outcome);
         let report = match (count.failed, outcome.end) {
             (0, _) => String::new(),
-            (_, End::Exited(_)) => format!("{}{}", outcome.stdout, outcome.stderr),
+            (_, End::Exited(_)) => format!("\n{}{}", outcome.stdout, outcome.stderr),
             (_, End::Died | End::TimedOut) => format!(
-                "{}{}{}\n",
+                "\n{}{}{}",
                 outcome.stdout,
                 outcome.stderr,
                 outcome.obituary()
