@@ -1,5 +1,7 @@
 //! Checks of the source: form, words, lints, layers, dependencies.
 
+use std::io::IsTerminal as _;
+
 use anyhow::Result;
 
 use super::steps::Steps;
@@ -37,7 +39,13 @@ pub fn all(steps: &mut Steps) {
 }
 
 fn fmt() -> Result<()> {
-    cmd::run(Rustc::find()?.cargo().args(["fmt", "--all", "--check"]))
+    let mut cargo = Rustc::find()?.cargo();
+    cargo.args(["fmt", "--all", "--check"]);
+    if !std::io::stdout().is_terminal() {
+        // rustfmt colours even what goes to a file.
+        cargo.args(["--", "--color", "never"]);
+    }
+    cmd::run(&mut cargo)
 }
 
 fn clippy() -> Result<()> {

@@ -17,27 +17,34 @@ pub struct Steps {
 impl Steps {
     /// A step that is right or wrong. Returns whether it was right.
     pub fn check(&mut self, name: &str, step: impl FnOnce() -> Result<()>) -> bool {
-        let before = self.failed.len();
-        self.test(name, || step().map(|()| Count::default()));
-        self.failed.len() == before
+        let watch = begin(name);
+        let right = step().inspect_err(|error| println!("{error:#}")).is_ok();
+        self.end(
+            name,
+            Count {
+                passed: 0,
+                failed: u64::from(!right),
+            },
+            "",
+            watch,
+        );
+        right
     }
 
     /// A step that runs tests.
     pub fn test(&mut self, name: &str, step: impl FnOnce() -> Result<Count>) {
-        println!("\n== {name}");
-        let watch = Watch::start();
+        let watch = begin(name);
         let count = step().unwrap_or_else(|error| {
             println!("{error:#}");
             Count::failure()
         });
-        let seconds = watch.elapsed().as_secs_f32();
-        let tests = if count == Count::default() {
-            String::new()
-        } else {
-            format!("{count}, ")
-        };
+        self.end(name, count, &format!("{count}, "), watch);
+    }
+
+    fn end(&mut self, name: &str, count: Count, counted: &str, watch: Watch) {
         let verdict = if count.failed == 0 { "ok" } else { "FAILED" };
-        println!("== {name}: {verdict} ({tests}{seconds:.1} s)");
+        let seconds = watch.elapsed().as_secs_f32();
+        println!("== {name}: {verdict} ({counted}{seconds:.1} s)");
         if count.failed > 0 {
             self.failed.push(name.to_owned());
         }
@@ -61,4 +68,9 @@ impl Steps {
             ExitCode::FAILURE
         }
     }
+}
+
+fn begin(name: &str) -> Watch {
+    println!("\n== {name}");
+    Watch::start()
 }

@@ -18,7 +18,9 @@ use crate::{cmd, paths, release};
 
 /// Emulated machines at a time; each keeps one core busy.
 const PARALLEL: usize = 2;
-const TIMEOUT_S: u32 = 600;
+const TIMEOUT_S: u32 = 900;
+/// How long a lab waits for what must come; an emulated processor is ten times slower.
+const PATIENCE_S: &str = "60";
 
 /// What runs in one boot.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -48,16 +50,15 @@ pub fn run(filter: &[String], only: Option<&str>, object: Option<&Path>) -> Resu
     let mut payload = Archive::default();
     payload.file("payload/netobs", &release::build()?)?;
     payload.file("payload/labs", &labs()?)?;
+    let set = |name: &str, value: &str| (name.to_owned(), value.to_owned());
     let mut env = vec![
-        ("NETOBS_BIN".to_owned(), "/payload/netobs".to_owned()),
-        ("RUST_BACKTRACE".to_owned(), "0".to_owned()),
+        set("NETOBS_BIN", "/payload/netobs"),
+        set("NETOBS_LAB_PATIENCE", PATIENCE_S),
+        set("RUST_BACKTRACE", "0"),
     ];
     if let Some(object) = object {
         payload.file("payload/netobs.bpf.o", object)?;
-        env.push((
-            "NETOBS_BPF_OBJECT".to_owned(),
-            "/payload/netobs.bpf.o".to_owned(),
-        ));
+        env.push(set("NETOBS_BPF_OBJECT", "/payload/netobs.bpf.o"));
     }
     let bench = Bench {
         payload: payload.finish(),
