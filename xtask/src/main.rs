@@ -61,7 +61,7 @@ fn main() -> ExitCode {
 
 fn run(task: Task) -> anyhow::Result<ExitCode> {
     match task {
-        Task::Ebpf(args) => ebpf::run(&args).map(|_| ExitCode::SUCCESS),
+        Task::Ebpf(args) => ebpf::run(&args).map(|()| ExitCode::SUCCESS),
         Task::Test(args) => Ok(suite::run(&args)),
         Task::Setup => suite::packages::install().map(|()| ExitCode::SUCCESS),
         Task::Layers => layers::run().map(|()| ExitCode::SUCCESS),

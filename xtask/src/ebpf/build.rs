@@ -2,6 +2,7 @@
 
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::process::Command;
 
 use anyhow::{Context as _, Result};
 
@@ -14,33 +15,29 @@ pub fn object(rustc: &Rustc, sysroot: &Path, linker: &Path) -> Result<PathBuf> {
     // The registry's folder must exist before its name can be mapped away.
     cmd::run(rustc.cargo().args(["fetch", "--quiet", "--locked"]))
         .context("fetch the dependencies")?;
-    let target = paths::target();
-    let mut cargo = rustc.cargo();
-    cargo.args([
-        "build",
-        "--quiet",
-        "--locked",
-        "--package",
-        "netobs-ebpf",
-        "--bin",
-        "netobs-bpf",
-        "--features",
-        "bpf",
-    ]);
-    cargo
-        .args(["--profile", "bpf", "--target", TARGET])
-        .arg("--target-dir")
-        .arg(&target);
-    cargo
-        .env("RUSTC_BOOTSTRAP", "1")
-        .env("CARGO_INCREMENTAL", "0");
+    let mut cargo = for_bpf(rustc, sysroot, "build");
     cargo.env("CARGO_TARGET_BPFEL_UNKNOWN_NONE_LINKER", linker);
-    cargo.env(
-        "CARGO_ENCODED_RUSTFLAGS",
-        flags(rustc, sysroot).join("\u{1f}"),
-    );
     cmd::run(&mut cargo).context("build the BPF object")?;
-    Ok(target.join(TARGET).join("bpf/netobs-bpf"))
+    Ok(paths::target().join(TARGET).join("bpf/netobs-bpf"))
+}
+
+/// The lints of the programs themselves, which a look at the workspace for this machine leaves out.
+pub fn clippy(rustc: &Rustc, sysroot: &Path) -> Result<()> {
+    cmd::run(for_bpf(rustc, sysroot, "clippy").args(["--", "-D", "warnings"]))
+}
+
+fn for_bpf(rustc: &Rustc, sysroot: &Path, subcommand: &str) -> Command {
+    let package = ["--package", "netobs-ebpf", "--bin", "netobs-bpf"];
+    let mut cargo = rustc.cargo();
+    cargo.args([subcommand, "--quiet", "--locked"]);
+    cargo.args(package).args(["--features", "bpf"]);
+    cargo.args(["--profile", "bpf", "--target", TARGET]);
+    cargo.arg("--target-dir").arg(paths::target());
+    cargo.env("RUSTC_BOOTSTRAP", "1");
+    cargo.env("CARGO_INCREMENTAL", "0");
+    let flags = flags(rustc, sysroot).join("\u{1f}");
+    cargo.env("CARGO_ENCODED_RUSTFLAGS", flags);
+    cargo
 }
 
 fn flags(rustc: &Rustc, sysroot: &Path) -> Vec<String> {

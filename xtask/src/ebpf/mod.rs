@@ -22,19 +22,32 @@ pub struct Args {
     /// Compare with the committed object instead of replacing it
     #[arg(long)]
     check: bool,
+    /// Run clippy on the programs, and build nothing
+    #[arg(long, conflicts_with = "check")]
+    lint: bool,
 }
 
 /// How a build relates to the committed object.
 pub enum Outcome {
-    /// The committed object was replaced, or is the same to the byte.
+    /// The committed object is the same to the byte.
     Committed,
     /// Built with another compiler: tests must load this one.
     Fresh(PathBuf),
 }
 
 /// Builds, then writes or compares.
-pub fn run(args: &Args) -> Result<Outcome> {
-    if args.check { check() } else { write() }
+pub fn run(args: &Args) -> Result<()> {
+    match args {
+        Args { lint: true, .. } => lint(),
+        Args { check: true, .. } => check().map(|_| ()),
+        Args { .. } => write(),
+    }
+}
+
+/// Clippy for the BPF target.
+pub fn lint() -> Result<()> {
+    let rustc = Rustc::find()?;
+    build::clippy(&rustc, &sysroot::prepare(&rustc, &cache(&rustc))?)
 }
 
 /// Rebuilds and compares with the committed object, if it was made with the same compiler.
@@ -67,19 +80,19 @@ pub fn check() -> Result<Outcome> {
     Ok(Outcome::Committed)
 }
 
-fn write() -> Result<Outcome> {
+fn write() -> Result<()> {
     let (object, stamp) = build()?;
     let file = paths::committed_object();
     fs::create_dir_all(file.parent().context("the object has a folder")?)?;
     fs::write(&file, &object).with_context(|| format!("write {}", file.display()))?;
     stamp.write(&paths::committed_stamp())?;
     println!("netobs/bpf/netobs.bpf.o: {} bytes, {stamp}", object.len());
-    Ok(Outcome::Committed)
+    Ok(())
 }
 
 fn build() -> Result<(Vec<u8>, Stamp)> {
     let rustc = Rustc::find()?;
-    let cache = paths::target().join("bpf-toolchain").join(&rustc.release);
+    let cache = cache(&rustc);
     let library = sysroot::prepare(&rustc, &cache)?;
     let linker = linker::prepare(&rustc, &cache)?;
     let unstripped = build::object(&rustc, &library, &linker)?;
@@ -89,6 +102,10 @@ fn build() -> Result<(Vec<u8>, Stamp)> {
     fs::write(&fresh, &object).with_context(|| format!("write {}", fresh.display()))?;
     let stamp = Stamp::of(&rustc, linker::VERSION, &object);
     Ok((object, stamp))
+}
+
+fn cache(rustc: &Rustc) -> PathBuf {
+    paths::target().join("bpf-toolchain").join(&rustc.release)
 }
 
 fn read(file: &Path) -> Result<Vec<u8>> {

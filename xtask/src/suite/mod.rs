@@ -45,6 +45,7 @@ pub fn run(args: &Args) -> ExitCode {
         println!("what is missing makes the steps below fail");
     }
     checks::all(&mut steps);
+    steps.check("ebpf --lint", ebpf::lint);
     let mut object = None;
     steps.check("ebpf --check", || {
         if let Outcome::Fresh(fresh) = ebpf::check()? {
