@@ -35,9 +35,18 @@ pub fn lifecycle_raw_tp(ctx: RawTracePointContext) -> i32 {
     0
 }
 
+/// Events that a connection's establishment makes.
+const OPENED: u32 = Kind::Connect.bit() | Kind::Accept.bit();
+
 #[inline(always)]
 fn on_state<A: Access>(sk: Ptr, old: i32, new: i32) {
     count_run(HOOK);
+    // Six of a connection's ten transitions end here.
+    let told = matches!(new, SYN_SENT | LISTEN | SYN_RECV | CLOSE)
+        || new == ESTABLISHED && config!(events) & OPENED != 0;
+    if !told {
+        return;
+    }
     let protocol: u16 = field!(A, sk, sk_protocol);
     if protocol != IPPROTO_TCP {
         return;

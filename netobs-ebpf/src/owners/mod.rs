@@ -64,10 +64,15 @@ fn listener_owner<A: Access>(child: Ptr, tp: Ptr) -> Option<*const SockOwner> {
 
 /// The owner of a socket, unless its entry is about an earlier socket at the same address.
 #[inline(always)]
-pub fn of(sk: Ptr, ino: u64) -> Option<*mut SockOwner> {
+pub fn of<A: Access>(sk: Ptr) -> Option<*mut SockOwner> {
     let owner = SOCKS.get_ptr_mut(sk as u64)?;
-    let known = unsafe { (*owner).ino };
-    (known == 0 || ino == 0 || known == ino).then_some(owner)
+    let ino = unsafe { (*owner).ino };
+    // Connections leave the map when they close: only what a walk found can be stale.
+    if ino == 0 {
+        return Some(owner);
+    }
+    let now = sock::inode::<A>(sk);
+    (now == 0 || now == ino).then_some(owner)
 }
 
 /// The socket is gone.

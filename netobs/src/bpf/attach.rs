@@ -128,11 +128,7 @@ fn load_reason(part: &Part, error: &LoadError) -> String {
     {
         return "the kernel refuses trampolines".to_owned();
     }
-    let last = error.log.lines().rev().find(|line| !line.starts_with("processed"));
-    match last {
-        Some(line) => format!("{}: {line}", in_words(&error.errno)),
-        None => in_words(&error.errno),
-    }
+    error.to_string()
 }
 
 fn attach_part(program: BorrowedFd<'_>, part: &Part) -> io::Result<OwnedFd> {

@@ -29,6 +29,12 @@ pub struct Filter {
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Filters(pub Vec<Filter>);
 
+/// The maps, kept open.
+pub struct FilterMaps {
+    _values: HashMap<MapData, [u64; 3], u8>,
+    _hosts: LpmTrie<MapData, HostKey, u8>,
+}
+
 #[derive(Debug, thiserror::Error)]
 pub enum FilterError {
     #[error(transparent)]
@@ -56,10 +62,8 @@ impl Filters {
         })
     }
 
-    pub(super) fn write(&self, programs: &mut Programs) -> Result<(), FilterError> {
-        if self.0.is_empty() {
-            return Ok(());
-        }
+    /// Fills the maps; programs that are loaded later need them open.
+    pub(super) fn write(&self, programs: &mut Programs) -> Result<FilterMaps, FilterError> {
         let values = Map::from_map_data(programs.take_map("FILTERS")?)?;
         let mut values: HashMap<MapData, [u64; 3], u8> = HashMap::try_from(values)?;
         let hosts = Map::from_map_data(programs.take_map("HOSTS")?)?;
@@ -72,7 +76,7 @@ impl Filters {
                 Value::Host(addr, len) => hosts.insert(&prefix(verdict, *addr, *len), verdict, 0)?,
             }
         }
-        Ok(())
+        Ok(FilterMaps { _values: values, _hosts: hosts })
     }
 }
 

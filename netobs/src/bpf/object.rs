@@ -30,6 +30,18 @@ pub enum ObjectError {
 /// Sizes that the user or the machine decides.
 pub struct Sizes {
     pub ring_bytes: u32,
+    /// Sockets whose owner is kept.
+    pub sockets: u32,
+}
+
+impl Sizes {
+    /// Room for four times the files now open: making room costs 16 bytes a socket at start.
+    pub fn new(ring_bytes: u32) -> Self {
+        let text = std::fs::read_to_string("/proc/sys/fs/file-nr").unwrap_or_default();
+        let open = text.split_whitespace().next().and_then(|n| n.parse::<u32>().ok()).unwrap_or(0);
+        let sockets = open.saturating_mul(4).clamp(1 << 16, 1 << 20).next_power_of_two();
+        Self { ring_bytes, sockets }
+    }
 }
 
 /// Maps made, programs relocated, nothing loaded yet.
@@ -72,19 +84,25 @@ impl Programs {
         self.maps.remove(name).ok_or(ObjectError::Missing(name))
     }
 
+    /// The maps nobody took.
+    pub fn into_maps(self) -> HashMap<String, MapData> {
+        self.maps
+    }
+
+    /// The relocated instructions of a program, as the kernel wants them.
+    pub fn instructions(&self, name: &str) -> Option<Vec<u8>> {
+        let program = self.object.programs.get(name)?;
+        let function = self.object.functions.get(&program.function_key())?;
+        Some(super::insn_bytes(&function.instructions).to_vec())
+    }
+
     /// Loads one program.
     pub fn load(&self, name: &str, ty: ProgType, attach_btf_id: u32) -> Result<OwnedFd, LoadError> {
-        let function = self
-            .object
-            .programs
-            .get(name)
-            .and_then(|program| self.object.functions.get(&program.function_key()))
-            .ok_or_else(|| LoadError {
-                errno: std::io::ErrorKind::NotFound.into(),
-                log: format!("the BPF object has no program {name}"),
-            })?;
-        let insns = super::insn_bytes(&function.instructions);
-        sys::load(&Load { name, ty, insns, attach_btf_id })
+        let insns = self.instructions(name).ok_or_else(|| LoadError {
+            errno: std::io::ErrorKind::NotFound.into(),
+            log: format!("the BPF object has no program {name}"),
+        })?;
+        sys::load(&Load { name, ty, insns: &insns, attach_btf_id })
     }
 }
 
@@ -94,8 +112,10 @@ fn make_maps(
 ) -> Result<HashMap<String, (MapData, aya_obj::Map)>, ObjectError> {
     let mut maps = HashMap::new();
     for (name, mut map) in object.maps.drain() {
-        if name == "EVENTS" {
-            map.set_max_entries(sizes.ring_bytes);
+        match name.as_str() {
+            "EVENTS" => map.set_max_entries(sizes.ring_bytes),
+            "SOCKS" => map.set_max_entries(sizes.sockets),
+            _ => {}
         }
         let error = |source| ObjectError::Map { name: name.clone(), source };
         let definition = map.clone();

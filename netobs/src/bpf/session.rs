@@ -3,7 +3,7 @@
 use super::{
     attach::{self, Attached, Climb},
     btf::{BtfError, KernelTypes, VMLINUX, Wanted},
-    filters::{FilterError, Filters},
+    filters::{FilterError, FilterMaps, Filters},
     object::{ObjectError, Programs, Sizes},
     ring::Ring,
     spec::{Hook, Rung},
@@ -19,6 +19,7 @@ use netobs_ebpf::{
     offsets::{FIELD_COUNT, Offsets},
 };
 use std::os::fd::OwnedFd;
+use std::collections::HashMap;
 use zerocopy::FromZeros as _;
 
 #[derive(Debug, thiserror::Error)]
@@ -54,6 +55,9 @@ pub struct Session {
     pub types: KernelTypes,
     counters: PerCpuArray<MapData, [u64; 3]>,
     pub owners: super::owners::Owners,
+    // Programs are loaded after `open` returns too: what they use stays open.
+    _filters: FilterMaps,
+    _maps: HashMap<String, MapData>,
 }
 
 /// A hook's numbers so far.
@@ -72,7 +76,7 @@ impl Session {
         let types = KernelTypes::read(request.btf.unwrap_or(VMLINUX), &wanted(request.hooks))?;
         let offsets = offsets(&types);
         let config = config(request, &types);
-        let sizes = Sizes { ring_bytes: request.ring_bytes };
+        let sizes = Sizes::new(request.ring_bytes);
         let mut programs = Programs::prepare(&config, &offsets, &sizes)?;
         let map_error = |name| move |source| SessionError::Map { name, source };
         let ring = RingBuf::try_from(as_map(programs.take_map("EVENTS")?, "EVENTS")?)
@@ -81,7 +85,7 @@ impl Session {
             .map_err(map_error("RUNTIME"))?;
         let counters = PerCpuArray::try_from(as_map(programs.take_map("COUNTERS")?, "COUNTERS")?)
             .map_err(map_error("COUNTERS"))?;
-        request.filters.write(&mut programs)?;
+        let filters = request.filters.write(&mut programs)?;
         let mut ring = Ring::new(ring, runtime);
         let hooks: Vec<_> = request
             .hooks
@@ -91,7 +95,7 @@ impl Session {
         let connect_exit = |a: &Attached| a.hook.number == hook::CONNECT_EXIT && a.taken.is_some();
         ring.set(CONNECT_EXIT, u32::from(hooks.iter().any(connect_exit)));
         let owners = super::owners::Owners::new(&mut programs, &types)?;
-        Ok(Self { hooks, ring, types, counters, owners })
+        Ok(Self { hooks, ring, types, counters, owners, _filters: filters, _maps: programs.into_maps() })
     }
 
     /// Runs, events seen and lost of a hook, summed over CPUs.

@@ -2,6 +2,7 @@
 
 use std::{
     ffi::{CString, c_void},
+    fmt,
     fs::File,
     io::{self, Read as _},
     ops::Deref,
@@ -61,6 +62,15 @@ pub struct Load<'a> {
 pub struct LoadError {
     pub errno: io::Error,
     pub log: String,
+}
+
+impl fmt::Display for LoadError {
+    /// The error, and the verifier's last word.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}", self.errno)?;
+        let last = self.log.lines().rev().find(|line| !line.starts_with("processed"));
+        last.map_or(Ok(()), |line| write!(f, ": {line}"))
+    }
 }
 
 #[repr(C)]
