@@ -11,7 +11,7 @@ use super::sources::Mirror;
 use crate::{clock, cmd};
 
 /// Lists younger than this are not fetched again.
-const FRESH: Duration = Duration::from_hours(12);
+const FRESH: Duration = Duration::from_hours(1);
 
 /// apt with its own lists, cache and status; the system's stay as they are.
 pub struct PrivateApt {
@@ -36,10 +36,14 @@ impl PrivateApt {
             dir: dir.to_path_buf(),
         };
         let stamp = dir.join("updated");
-        if !unchanged || clock::age(&stamp).is_none_or(|age| age > FRESH) {
-            cmd::run(apt.command("apt-get").args(["-qq", "update"]))
-                .context("fetch the package lists")?;
-            fs::write(stamp, "")?;
+        let age = clock::age(&stamp).filter(|_| unchanged);
+        if age.is_none_or(|age| age > FRESH) {
+            match cmd::run(apt.command("apt-get").args(["-qq", "update"])) {
+                Ok(()) => fs::write(stamp, "")?,
+                // Without a network, what was fetched before may do.
+                Err(error) if age.is_some() => println!("package lists are old: {error:#}"),
+                Err(error) => return Err(error).context("fetch the package lists"),
+            }
         }
         Ok(apt)
     }

@@ -54,6 +54,8 @@ pub fn run(filter: &[String], only: Option<&str>, object: Option<&Path>) -> Resu
     let mut env = vec![
         set("NETOBS_BIN", "/payload/netobs"),
         set("NETOBS_LAB_PATIENCE", PATIENCE_S),
+        // Labs wait more than they work: two at a time fit one processor.
+        set("RUST_TEST_THREADS", "2"),
         set("RUST_BACKTRACE", "0"),
     ];
     if let Some(object) = object {
