@@ -1,0 +1,157 @@
+//! All that one run of netobs has said, and questions to ask of it.
+
+use std::process::ExitStatus;
+
+use anyhow::{Context, Result, ensure};
+use serde_json::Value;
+
+/// Does `event` have every key of `wanted`, with these values?
+pub fn subset(wanted: &Value, event: &Value) -> bool {
+    match (wanted, event) {
+        (Value::Object(wanted), Value::Object(event)) => wanted
+            .iter()
+            .all(|(key, value)| event.get(key).is_some_and(|have| subset(value, have))),
+        (wanted, event) => wanted == event,
+    }
+}
+
+/// A finished run.
+#[derive(Debug)]
+pub struct Record {
+    /// The JSON lines, in order.
+    pub events: Vec<Value>,
+    /// Standard output as it was.
+    pub text: String,
+    pub stderr: String,
+    pub status: ExitStatus,
+}
+
+impl Record {
+    pub fn matching<'a>(&'a self, wanted: &'a Value) -> impl Iterator<Item = &'a Value> {
+        self.events
+            .iter()
+            .filter(move |event| subset(wanted, event))
+    }
+
+    pub fn count(&self, wanted: &Value) -> u64 {
+        self.matching(wanted).count() as u64
+    }
+
+    /// The sum of one key over the events that match; `null` and absent count as 0.
+    pub fn sum(&self, wanted: &Value, key: &str) -> u64 {
+        self.matching(wanted)
+            .filter_map(|event| event[key].as_u64())
+            .sum()
+    }
+
+    /// The last line: the summary.
+    pub fn summary(&self) -> Result<&Value> {
+        let last = self
+            .events
+            .last()
+            .context("netobs printed no line at all")?;
+        ensure!(
+            last["event"] == "summary",
+            "the last line is not the summary: {last}"
+        );
+        ensure!(
+            last["hooks"].is_array(),
+            "the summary has no list of hooks: {last}"
+        );
+        Ok(last)
+    }
+
+    /// A number of the summary (`seen`, `lost`), added up over the hooks of one collector.
+    pub fn hooks(&self, collector: &str, key: &str) -> Result<u64> {
+        let hooks = self.summary()?["hooks"]
+            .as_array()
+            .context("hooks is a list")?;
+        let ours: Vec<_> = hooks
+            .iter()
+            .filter(|hook| hook["collector"] == collector)
+            .collect();
+        ensure!(
+            !ours.is_empty(),
+            "the summary knows no hook of {collector}: {hooks:?}"
+        );
+        ours.iter()
+            .map(|h| {
+                h[key]
+                    .as_u64()
+                    .with_context(|| format!("{collector}: {key} is no number: {h}"))
+            })
+            .sum()
+    }
+
+    /// All losses of the summary.
+    pub fn lost(&self) -> Result<u64> {
+        let hooks = self.summary()?["hooks"]
+            .as_array()
+            .context("hooks is a list")?;
+        Ok(hooks.iter().filter_map(|hook| hook["lost"].as_u64()).sum())
+    }
+
+    /// Exactly `count` lines match, and nothing was lost.
+    pub fn exactly(&self, count: u64, wanted: &Value) -> Result<()> {
+        let seen = self.count(wanted);
+        ensure!(
+            seen == count,
+            "{seen} lines instead of {count} match {wanted}\n{}",
+            self.tail()
+        );
+        let lost = self.lost()?;
+        ensure!(lost == 0, "{lost} events lost where none should be");
+        Ok(())
+    }
+
+    /// The promise of every view: what was told and what was lost make up what happened.
+    pub fn seen_plus_lost(&self, wanted: &Value, generated: u64) -> Result<(u64, u64)> {
+        let (seen, lost) = (self.count(wanted), self.lost()?);
+        ensure!(
+            seen + lost == generated,
+            "seen {seen} + lost {lost} = {}, not {generated} for {wanted}",
+            seen + lost
+        );
+        let told: u64 = self
+            .events
+            .iter()
+            .filter(|e| e["event"] == "lost")
+            .filter_map(|e| e["count"].as_u64())
+            .sum();
+        ensure!(
+            told == lost,
+            "the `lost` lines add up to {told}, the summary says {lost}"
+        );
+        Ok((seen, lost))
+    }
+
+    /// The last lines and standard error, for messages.
+    pub fn tail(&self) -> String {
+        tail(&self.events, &self.stderr)
+    }
+}
+
+pub(super) fn tail(events: &[Value], stderr: &str) -> String {
+    let from = events.len().saturating_sub(40);
+    let lines: Vec<_> = events[from..].iter().map(Value::to_string).collect();
+    format!(
+        "netobs said {} lines, the last ones:\n{}\nstderr:\n{stderr}",
+        events.len(),
+        lines.join("\n")
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn a_subset_ignores_other_keys_only() {
+        let event = json!({"event": "close", "pid": 7, "end": "local-fin"});
+        assert!(subset(&json!({"event": "close", "pid": 7}), &event));
+        assert!(!subset(&json!({"event": "close", "pid": 8}), &event));
+        assert!(!subset(&json!({"event": "close", "uid": null}), &event));
+    }
+}
