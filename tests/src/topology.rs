@@ -74,12 +74,12 @@ impl Chain {
         veth(&r, "right", &b, "eth0")?;
         a.ip(&format!("{}{}", address("eth0", 1, 1), default_route(1, 2)))?;
         r.ip(&format!(
-            "{}{}link set right mtu {mtu}\n",
+            "{}{}link set dev right mtu {mtu}\n",
             address("left", 1, 2),
             address("right", 2, 2)
         ))?;
         b.ip(&format!(
-            "{}link set eth0 mtu {mtu}\n{}",
+            "{}link set dev eth0 mtu {mtu}\n{}",
             address("eth0", 2, 1),
             default_route(2, 2)
         ))?;
@@ -104,12 +104,12 @@ impl Lan {
 
     pub fn new() -> Result<Self> {
         let switch = Netns::new("switch")?;
-        switch.ip("link add br0 type bridge\nlink set br0 up\n")?;
+        switch.ip("link add name br0 type bridge\nlink set dev br0 up\n")?;
         let join = |host: u8, name: &str| -> Result<Netns> {
             let ns = Netns::new(name)?;
             veth(&ns, "eth0", &switch, name)?;
             ns.ip(&address("eth0", 1, host))?;
-            switch.ip(&format!("link set {name} master br0\n"))?;
+            switch.ip(&format!("link set dev {name} master br0\n"))?;
             Ok(ns)
         };
         let (a, r, b) = (join(1, "a")?, join(2, "r")?, join(3, "b")?);
@@ -128,8 +128,8 @@ impl Lan {
 
 fn veth(left: &Netns, left_name: &str, right: &Netns, right_name: &str) -> Result<()> {
     let peer = right.path();
-    left.ip(&format!("link add {left_name} type veth peer name {right_name} netns {peer}\nlink set {left_name} up\n"))?;
-    right.ip(&format!("link set {right_name} up\n"))?;
+    left.ip(&format!("link add name {left_name} type veth peer name {right_name} netns {peer}\nlink set dev {left_name} up\n"))?;
+    right.ip(&format!("link set dev {right_name} up\n"))?;
     Ok(())
 }
 
@@ -140,7 +140,7 @@ fn address(dev: &str, net: u8, host: u8) -> String {
 
 fn default_route(net: u8, router: u8) -> String {
     format!(
-        "route add default via {}\n-6 route add default via {}\n",
+        "route add default via {}\nroute add ::/0 via {}\n",
         v4(net, router),
         v6(net, router)
     )

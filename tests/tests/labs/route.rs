@@ -127,7 +127,7 @@ fn of_a_forwarded_packet() -> Result<()> {
     let meter = Meter::start(&[&lab.r])?;
     let watch = Watch::json(&["route"])?.within(&[&lab.r]).start()?;
     udp::flood(&udp::bind(&lab.a, at(A4, 0))?, at(v4(214, 1), 7), COUNT, 10)?;
-    let counted = meter.delta("IpInNoRoutes")?;
+    let counted = meter.delta("IpExtInNoRoutes")?;
     ensure!(counted == COUNT, "{counted} packets without a route");
     let event = json!({"event": "route", "what": "no route", "daddr": v4(214, 1), "saddr": A4, "netns": lab.r.inode()});
     let event = with(event, &json!({"pid": null}));

@@ -86,15 +86,18 @@ fn of_a_sleeping_reader_ipv6() -> Result<()> {
 fn none_while_there_is_room() -> Result<()> {
     let lab = Pair::new()?;
     let watch = Watch::json(&["udp-drop"])?.within(&[&lab.b]).start()?;
+    let meter = Meter::start(&[&lab.b])?;
     let reader = udp::bind(&lab.b, at(Pair::B4, 0))?;
-    udp::flood(
-        &udp::bind(&lab.a, at(A4, 0))?,
-        reader.local_addr()?,
-        50,
-        100,
-    )?;
+    let source = udp::bind(&lab.a, at(A4, 0))?;
+    udp::flood(&source, reader.local_addr()?, 50, 100)?;
     let taken = udp::empty(&reader)?;
     ensure!(taken == 50, "{taken} datagrams arrived");
-    let none: Value = json!({"event": "udp-drop"});
-    watch.stop()?.exactly(0, &none)
+    // What does overflow comes last, and shows that the rest has been seen.
+    udp::limit_receive_buffer(&reader, 1)?;
+    udp::flood(&source, reader.local_addr()?, 100, 1000)?;
+    let refused = meter.delta("UdpRcvbufErrors")?;
+    ensure!(refused > 0, "nothing was refused");
+    let event: Value = json!({"event": "udp-drop"});
+    watch.expect_count(refused, &event)?;
+    watch.stop()?.exactly(refused, &event)
 }
