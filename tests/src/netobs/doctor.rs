@@ -3,10 +3,10 @@
 use anyhow::{Context, Result, ensure};
 use serde_json::Value;
 
-use super::binary;
+use super::{binary, collector_of};
 
-/// The answer of `netobs doctor --json`: one object with `collectors`, a list of
-/// `{"collector", "status": "ok"|"partial"|"unavailable", "reason", "hooks": [{"hook", "rung", "reason"}]}`.
+/// The answer of `netobs doctor --json`: one object with `hooks`, a list of
+/// `{"collector", "hook", "rung", "refused": [{"rung", "target", "reason"}], "todo"}`.
 pub struct Doctor(Value);
 
 impl Doctor {
@@ -22,26 +22,30 @@ impl Doctor {
         &self.0
     }
 
-    pub fn collector(&self, name: &str) -> Result<&Value> {
-        let all = self.0["collectors"]
-            .as_array()
-            .with_context(|| format!("doctor lists no collectors: {}", self.0))?;
-        all.iter()
-            .find(|c| c["collector"] == name)
-            .with_context(|| format!("doctor knows no collector {name}: {}", self.0))
+    /// The hooks that stand behind an event.
+    pub fn hooks(&self, event: &str) -> Result<Vec<&Value>> {
+        let all = self.0["hooks"].as_array();
+        let all = all.with_context(|| format!("doctor lists no hooks: {}", self.0))?;
+        let name = collector_of(event);
+        let ours: Vec<_> = all.iter().filter(|h| h["collector"] == name).collect();
+        ensure!(
+            !ours.is_empty(),
+            "doctor knows no hook of {name}: {}",
+            self.0
+        );
+        Ok(ours)
     }
 
-    /// True when every hook of the collector has a rung; otherwise doctor must give reasons, which are returned as text.
-    pub fn can(&self, name: &str) -> Result<Result<(), String>> {
-        let collector = self.collector(name)?;
-        if collector["status"] == "ok" {
-            return Ok(Ok(()));
-        }
-        let reason = collector["reason"].as_str().unwrap_or_default();
-        ensure!(
-            !reason.is_empty(),
-            "doctor says {name} is not ok and gives no reason: {collector}"
-        );
-        Ok(Err(reason.to_owned()))
+    /// The hooks of an event that could not take any rung, in doctor's words; each must have a reason.
+    pub fn missing(&self, event: &str) -> Result<Vec<String>> {
+        let hooks = self.hooks(event)?;
+        let without_rung = hooks.into_iter().filter(|hook| hook["rung"].is_null());
+        without_rung
+            .map(|hook| {
+                let refused = hook["refused"].as_array().map_or(0, Vec::len);
+                ensure!(refused > 0, "no rung and no reason: {hook}");
+                Ok(hook.to_string())
+            })
+            .collect()
     }
 }

@@ -5,6 +5,8 @@ use std::process::ExitStatus;
 use anyhow::{Context, Result, ensure};
 use serde_json::Value;
 
+use super::collector_of;
+
 /// Does `event` have every key of `wanted`, with these values?
 pub fn subset(wanted: &Value, event: &Value) -> bool {
     match (wanted, event) {
@@ -61,26 +63,21 @@ impl Record {
         Ok(last)
     }
 
-    /// A number of the summary (`seen`, `lost`), added up over the hooks of one collector.
-    pub fn hooks(&self, collector: &str, key: &str) -> Result<u64> {
-        let hooks = self.summary()?["hooks"]
-            .as_array()
-            .context("hooks is a list")?;
-        let ours: Vec<_> = hooks
-            .iter()
-            .filter(|hook| hook["collector"] == collector)
-            .collect();
+    /// A number of the summary (`seen`, `lost`), added up over the hooks that stand behind an event.
+    pub fn hooks(&self, event: &str, key: &str) -> Result<u64> {
+        let hooks = self.summary()?["hooks"].as_array();
+        let hooks = hooks.context("hooks is a list")?;
+        let name = collector_of(event);
+        let ours: Vec<_> = hooks.iter().filter(|h| h["collector"] == name).collect();
         ensure!(
             !ours.is_empty(),
-            "the summary knows no hook of {collector}: {hooks:?}"
+            "the summary knows no hook of {name}: {hooks:?}"
         );
-        ours.iter()
-            .map(|h| {
-                h[key]
-                    .as_u64()
-                    .with_context(|| format!("{collector}: {key} is no number: {h}"))
-            })
-            .sum()
+        let number = |h: &&Value| {
+            let value = h[key].as_u64();
+            value.with_context(|| format!("{name}: {key} is no number: {h}"))
+        };
+        ours.iter().map(number).sum()
     }
 
     /// All losses of the summary.

@@ -52,14 +52,14 @@ impl Case<'_> {
             with(json!({"event": "icmp", "to": self.to.1}), &self.what),
             &self.flow,
         );
-        if !self.six || can_show("icmp", "ipv6 sent")? {
+        if !self.six || can_show("icmp", &["icmp6_send", "ipv6"])? {
             let sent = with(
                 common.clone(),
                 &json!({"direction": "sent", "netns": self.by.0.inode(), "from": null}),
             );
             watch.expect_count(count, &sent)?;
         }
-        if can_show("icmp", "received")? {
+        if can_show("icmp", &["icmp_rcv", "received"])? {
             let received = with(
                 common,
                 &json!({
@@ -235,7 +235,7 @@ fn administratively_prohibited_tcp() -> Result<()> {
             &json!({"direction": "sent", "netns": lab.b.inode()}),
         ),
     )?;
-    if can_show("icmp", "received")? {
+    if can_show("icmp", &["icmp_rcv", "received"])? {
         let received = json!({"direction": "received", "netns": lab.a.inode(), "from": Pair::B4, "pid": pid, "comm": "lab-sender"});
         watch.expect_count(count, &with(common, &received))?;
     }

@@ -57,7 +57,7 @@ fn of_the_accept_queue() -> Result<()> {
         overflows > 0 && drops >= overflows,
         "{overflows} overflows, {drops} drops"
     );
-    if !can_show("listen-overflow", "accept")? {
+    if !can_show("listen-overflow", &["accept", "syn_recv_sock"])? {
         return Ok(());
     }
     let event = json!({
@@ -106,7 +106,7 @@ fn syn_queue(cookies: &str, counter: &str, outcome: &str) -> Result<()> {
     drop(waiting);
     ensure!(rule.packets()? > 0, "no SYN-ACK was lost");
     let grown = meter.delta(counter)?;
-    if !can_show("listen-overflow", "syn")? {
+    if !can_show("listen-overflow", &["syn", "conn_request"])? {
         return Ok(());
     }
     let event: Value = json!({

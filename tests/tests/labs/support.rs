@@ -56,16 +56,16 @@ pub fn is_null(event: &Value, key: &str) -> Result<()> {
     Ok(())
 }
 
-/// May this kernel show `aspect` of a collector? If not, doctor's reason must name it, and it is printed.
+/// May this kernel show what a hook sees that goes by one of these `words`? If not, doctor must say of that hook that no rung
+/// would do, with the reason, which is printed.
 #[expect(clippy::print_stderr, reason = "what a lab leaves out is never silent")]
-pub fn can_show(collector: &str, aspect: &str) -> Result<bool> {
-    let doctor = Doctor::ask()?;
-    let Err(reason) = doctor.can(collector)? else {
-        return Ok(true);
-    };
-    let admitted = reason.contains(aspect);
-    if admitted {
-        eprintln!("left out, as doctor says: {collector}: {reason}");
+pub fn can_show(event: &str, words: &[&str]) -> Result<bool> {
+    let missing = Doctor::ask()?.missing(event)?;
+    let admitted = missing
+        .iter()
+        .find(|hook| words.iter().any(|word| hook.contains(word)));
+    if let Some(hook) = admitted {
+        eprintln!("left out, as doctor says: {event}: {hook}");
     }
-    Ok(!admitted)
+    Ok(admitted.is_none())
 }

@@ -76,7 +76,7 @@ fn of_a_sleeping_reader() -> Result<()> {
 
 #[test]
 fn of_a_sleeping_reader_ipv6() -> Result<()> {
-    if can_show("udp-drop", "ipv6")? {
+    if can_show("udp-drop", &["ipv6", "udpv6"])? {
         overflows("Udp6RcvbufErrors", A6, Pair::B6, "ipv6")?;
     }
     Ok(())
