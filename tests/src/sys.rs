@@ -4,7 +4,9 @@ use std::ffi::CStr;
 use std::io;
 use std::net::SocketAddr;
 use std::os::fd::{AsRawFd, BorrowedFd, FromRawFd, OwnedFd, RawFd};
+use std::os::unix::process::CommandExt;
 use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::process::Command;
 use std::time::Duration;
 
 use libc::{c_int, c_void};
@@ -72,6 +74,12 @@ pub fn set_comm(name: &CStr) -> io::Result<()> {
 pub fn die_with_parent() -> io::Result<()> {
     // SAFETY: takes no pointer.
     check(unsafe { libc::prctl(libc::PR_SET_PDEATHSIG, libc::SIGKILL) }).map(drop)
+}
+
+/// Has the kernel kill what `command` starts when the thread that starts it ends.
+pub fn end_with_parent(command: &mut Command) {
+    // SAFETY: between fork and exec the closure makes one system call and allocates nothing.
+    unsafe { command.pre_exec(die_with_parent) };
 }
 
 /// Becomes another user, for good.

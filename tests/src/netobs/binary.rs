@@ -1,11 +1,15 @@
 //! Finds the netobs binary under test and runs it to its end.
 
 use std::env;
+use std::io::ErrorKind;
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
+use std::sync::atomic::{AtomicU32, Ordering};
 
 use anyhow::{Context, Result};
+
+use crate::{sys, wait};
 
 /// `NETOBS_BIN`, else the best build in the target directory that this test was built into.
 pub fn path() -> Result<PathBuf> {
@@ -23,9 +27,11 @@ pub fn path() -> Result<PathBuf> {
     )
 }
 
-/// A command that runs netobs, on the rung that `NETOBS_RUNG` forces.
+/// A command that runs netobs, which ends when this process does.
 pub fn command() -> Result<Command> {
-    Ok(Command::new(path()?))
+    let mut command = Command::new(path()?);
+    sys::end_with_parent(&mut command);
+    Ok(command)
 }
 
 /// Runs netobs to its end: for usage errors, doctor and the like.
@@ -46,7 +52,11 @@ pub fn run_as_nobody(args: &[&str]) -> Result<Output> {
         .stdin(Stdio::null())
         .uid(65534)
         .gid(65534);
-    command.output().context("run netobs as nobody")
+    wait::until("the copy of netobs to be free", || match command.output() {
+        // A child that another lab forks at this moment still holds the copy open for writing.
+        Err(error) if error.kind() == ErrorKind::ExecutableFileBusy => Ok(None),
+        outcome => outcome.map(Some).context("run netobs as nobody"),
+    })
 }
 
 /// A copy of the binary in /tmp, removed on drop.
@@ -54,7 +64,10 @@ struct Copy(PathBuf);
 
 impl Copy {
     fn new() -> Result<Self> {
-        let copy = Self(Path::new("/tmp").join(format!("netobs-lab-{}", std::process::id())));
+        static NEXT: AtomicU32 = AtomicU32::new(0);
+        let number = NEXT.fetch_add(1, Ordering::Relaxed);
+        let name = format!("netobs-lab-{}-{number}", std::process::id());
+        let copy = Self(Path::new("/tmp").join(name));
         std::fs::copy(path()?, &copy.0).context("copy netobs to /tmp")?;
         Ok(copy)
     }

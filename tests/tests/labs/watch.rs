@@ -134,12 +134,34 @@ fn the_last_line_is_the_summary() -> Result<()> {
             "{collector} lost events"
         );
     }
+    every_event_has_the_common_keys(&record)
+}
+
+#[test]
+fn text_sums_up_on_stderr() -> Result<()> {
+    let lab = Pair::new()?;
+    let listener = listener(&lab)?;
+    let watch = Watch::text(&["connect"])?
+        .within(&[&lab.a])
+        .arg("-n")
+        .start()?;
+    connect(&lab, &listener, 7)?;
+    let port = listener.local_addr()?.port().to_string();
+    wait::until("seven lines", || {
+        let text = watch.output();
+        let told = text.lines().filter(|line| line.contains(&port)).count();
+        Ok((told >= 7).then_some(()))
+    })?;
+    let record = watch.stop()?;
+    let told = record.text.lines().filter(|line| line.contains(&port));
+    ensure!(told.count() == 7, "not seven lines:\n{}", record.text);
+    let mut summary = record.stderr.lines().skip(1);
     ensure!(
-        !record.stderr.lines().skip(1).collect::<String>().is_empty(),
-        "no summary on stderr: {}",
+        summary.any(|line| line.contains('7')),
+        "the summary does not count 7: {}",
         record.stderr
     );
-    every_event_has_the_common_keys(&record)
+    Ok(())
 }
 
 fn every_event_has_the_common_keys(record: &Record) -> Result<()> {
