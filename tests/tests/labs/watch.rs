@@ -174,7 +174,6 @@ fn every_event_has_the_common_keys(record: &Record) -> Result<()> {
         "cgroup",
         "container",
         "pod",
-        "ifname",
         "proto",
         "family",
     ];
