@@ -151,4 +151,44 @@ mod tests {
         assert!(!subset(&json!({"event": "close", "pid": 8}), &event));
         assert!(!subset(&json!({"event": "close", "uid": null}), &event));
     }
+    fn record(lines: &[Value]) -> Record {
+        use std::os::unix::process::ExitStatusExt;
+        let (text, stderr) = (String::new(), String::new());
+        let status = ExitStatus::from_raw(0);
+        let events = lines.to_vec();
+        Record {
+            events,
+            text,
+            stderr,
+            status,
+        }
+    }
+
+    fn summary(lost: u64) -> Value {
+        json!({"event": "summary", "hooks": [{"collector": "lifecycle", "seen": 2, "lost": lost}]})
+    }
+
+    #[test]
+    fn what_is_neither_seen_nor_lost_is_an_error() {
+        let close = json!({"event": "close"});
+        let lost = json!({"event": "lost", "count": 3});
+        let told = record(&[close.clone(), close.clone(), lost, summary(3)]);
+        assert_eq!(told.seen_plus_lost(&close, 5).unwrap(), (2, 3));
+        assert!(told.seen_plus_lost(&close, 6).is_err());
+        assert!(told.exactly(2, &close).is_err(), "a loss is no exact count");
+        assert_eq!(told.hooks("close", "lost").unwrap(), 3);
+        let untold = record(&[close.clone(), close.clone(), summary(3)]);
+        assert!(untold.seen_plus_lost(&close, 5).is_err());
+    }
+
+    #[test]
+    fn the_summary_comes_last() {
+        let close = json!({"event": "close"});
+        assert!(record(&[summary(0), close.clone()]).summary().is_err());
+        assert!(
+            record(&[close.clone(), summary(0)])
+                .exactly(1, &close)
+                .is_ok()
+        );
+    }
 }

@@ -197,6 +197,20 @@ fn of_a_tagged_frame() -> Result<()> {
     .map(drop)
 }
 
+/// However many: what was told and what was lost make up the rule's count.
+#[test]
+fn of_a_flood_adds_up() -> Result<()> {
+    let lab = Pair::new()?;
+    let watch = Watch::json(&["drop"])?.within(&[&lab.b]).start()?;
+    let rule = Rule::add(&lab.b, Hook::Input, "udp dport 7", "drop")?;
+    let source = udp::bind(&lab.a, at(A4, 0))?;
+    udp::flood(&source, at(Pair::B4, 7), 20_000, 18)?;
+    let count = rule.packets()?;
+    ensure!(count == 20_000, "the rule met {count} datagrams");
+    let event = because("NETFILTER_DROP", json!({"proto": "udp", "dport": 7}))?;
+    watch.stop()?.seen_plus_lost(&event, count).map(drop)
+}
+
 /// A healthy transfer frees thousands of packets; none of them is a drop.
 #[test]
 fn none_in_healthy_traffic() -> Result<()> {

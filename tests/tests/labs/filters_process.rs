@@ -1,9 +1,7 @@
 //! Filters by process, name, user and cgroup.
 
-use std::fs;
-use std::path::PathBuf;
-
-use anyhow::{Context, Result};
+use anyhow::{Result, ensure};
+use netobs_tests::cgroup::Cgroup;
 use netobs_tests::netobs::{Watch, subset};
 use netobs_tests::sys;
 use netobs_tests::topology::Pair;
@@ -107,60 +105,47 @@ fn uid() -> Result<()> {
     lab.passes(&["--uid", &format!("!{UID}")], true)
 }
 
-/// A cgroup of our own, removed on drop.
-struct Cgroup {
-    dir: PathBuf,
-    /// As events name it: below the mount.
-    path: String,
-}
-
-impl Cgroup {
-    fn new() -> Result<Self> {
-        let mounts = fs::read_to_string("/proc/self/mounts").context("read the mounts")?;
-        let mount = mounts
-            .lines()
-            .map(|line| line.split(' ').collect::<Vec<_>>())
-            .find(|words| words.get(2) == Some(&"cgroup2"));
-        let mount = mount
-            .context("this lab needs a cgroup v2 mount: mount -t cgroup2 none /sys/fs/cgroup")?[1]
-            .to_owned();
-        let path = format!("/netobs-lab-{}", std::process::id());
-        let dir = PathBuf::from(format!("{mount}{path}"));
-        fs::create_dir(&dir).with_context(|| format!("make {}", dir.display()))?;
-        Ok(Self { dir, path })
-    }
-
-    fn add(&self, process: &Process) -> Result<()> {
-        fs::write(self.dir.join("cgroup.procs"), process.pid().to_string())
-            .context("move a process into the cgroup")
-    }
-}
-
-impl Drop for Cgroup {
-    fn drop(&mut self) {
-        // It stays when a process is left in it; the lab's processes are gone by now.
-        drop(fs::remove_dir(&self.dir));
-    }
-}
-
 #[test]
 fn cgroup() -> Result<()> {
     // Declared first, so that it goes after the processes in it.
-    let group = Cgroup::new()?;
+    let group = Cgroup::new("plain")?;
     let (mut lab, _server) = lab()?;
     group.add(&lab.one)?;
-    lab.passes(&["--cgroup", &group.path], true)?;
-    lab.passes(&["--cgroup", &format!("!{}", group.path)], false)?;
+    lab.passes(&["--cgroup", group.path()], true)?;
+    lab.passes(&["--cgroup", &format!("!{}", group.path())], false)?;
     let watch = Watch::json(&["connect"])?
         .within(&[&lab.pair.a])
         .arg("--cgroup")
-        .arg(&group.path)
+        .arg(group.path())
         .start()?;
     lab.round()?;
     let event = watch.expect(&json!({"event": "connect"}))?;
-    anyhow::ensure!(
-        subset(&json!({"cgroup": group.path}), &event),
+    ensure!(
+        subset(&json!({"cgroup": group.path()}), &event),
         "the cgroup is not told: {event}"
     );
+    Ok(())
+}
+
+/// A cgroup named as container runtimes name theirs is a container's, and its parent tells the pod.
+#[test]
+fn container_and_pod() -> Result<()> {
+    let id = format!("{:012x}{:052x}", std::process::id(), 7);
+    let pod = "11111111-2222-3333-4444-555555555555";
+    let slice = pod.replace('-', "_");
+    let group = Cgroup::new(&format!(
+        "kubepods-pod{slice}.slice/cri-containerd-{id}.scope"
+    ))?;
+    let (mut lab, _server) = lab()?;
+    group.add(&lab.one)?;
+    lab.passes(&["--container", &id[..12]], true)?;
+    lab.passes(&["--container", &format!("!{}", &id[..12])], false)?;
+    let watch = Watch::json(&["connect"])?.within(&[&lab.pair.a]).start()?;
+    lab.round()?;
+    watch.expect(
+        &json!({"event": "connect", "comm": "lab-one", "container": id[..12], "pod": pod}),
+    )?;
+    watch
+        .expect(&json!({"event": "connect", "comm": "lab-two", "container": null, "pod": null}))?;
     Ok(())
 }
