@@ -3,6 +3,8 @@
 use std::io::{self, Read, Write};
 use std::net::{IpAddr, Ipv6Addr, SocketAddr, SocketAddrV6, TcpListener, TcpStream};
 use std::os::fd::{AsFd, OwnedFd};
+use std::panic::resume_unwind;
+use std::thread;
 
 use anyhow::{Context, Result};
 
@@ -166,6 +168,19 @@ pub struct Established {
     pub server: TcpStream,
     pub client_port: u16,
     pub server_port: u16,
+}
+
+impl Established {
+    /// Carries exactly `count` bytes from client to server, written and read at the same time.
+    pub fn transfer(&mut self, count: u64) -> Result<()> {
+        let mut sender = self.client.try_clone()?;
+        thread::scope(|scope| {
+            let sending = scope.spawn(move || send(&mut sender, count));
+            receive(&mut self.server, count)?;
+            let sent = sending.join();
+            Ok(sent.unwrap_or_else(|panic| resume_unwind(panic))?)
+        })
+    }
 }
 
 /// Connects from `from` to a fresh listener on `addr` in `to`.

@@ -4,6 +4,7 @@ mod accept;
 mod bad_days;
 mod bad_input;
 mod close;
+mod close_numbers;
 mod connect;
 mod connect_failed;
 mod doctor;

@@ -142,12 +142,7 @@ fn fast() -> Result<()> {
         &format!("tcp dport {} numgen inc mod 20 == 10", pair.server_port),
         "drop",
     )?;
-    let mut sender = pair.client.try_clone()?;
-    let sending = std::thread::spawn(move || tcp::send(&mut sender, 400_000));
-    tcp::receive(&mut pair.server, 400_000)?;
-    sending
-        .join()
-        .map_err(|_| anyhow::anyhow!("the sender panicked"))??;
+    pair.transfer(400_000)?;
     let (lost, fast) = (rule.remove()?, meter.delta("TcpExtTCPFastRetrans")?);
     ensure!(
         lost > 0 && fast > 0,
