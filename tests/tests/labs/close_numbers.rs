@@ -63,11 +63,11 @@ fn same_numbers(event: &Value, info: &Info) -> Result<()> {
     is("retrans", retrans.map_or(Ok(0), |(_, all)| all.parse())?)
 }
 
-fn agrees_with_ss(loss: Option<&str>) -> Result<()> {
+fn agrees_with_ss(rule: Option<&str>) -> Result<()> {
     let lab = Pair::new()?;
     let watch = Watch::json(&["close"])?.within(&[&lab.a]).start()?;
     let mut pair = tcp::establish(&lab.a, &lab.b, Pair::B4)?;
-    let rule = loss.map(|when| Rule::add(&lab.b, Hook::Input, when, "drop"));
+    let rule = rule.map(|when| Rule::add(&lab.b, Hook::Input, when, "drop"));
     let rule = rule.transpose()?;
     pair.transfer(500_000)?;
     tcp::send(&mut pair.server, 777)?;
