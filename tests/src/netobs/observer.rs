@@ -1,5 +1,6 @@
 //! A running `netobs watch --json`: ready before the lab begins, stopped by SIGINT, every line kept.
 
+use std::cell::RefCell;
 use std::ffi::OsStr;
 use std::process::{Child, Command, Stdio};
 
@@ -78,6 +79,7 @@ impl Watch {
             child,
             json: self.json,
             lines,
+            parsed: RefCell::default(),
             stderr,
         };
         wait::until("netobs to say that it is watching", || observer.ready())?;
@@ -90,6 +92,8 @@ pub struct Observer {
     child: Child,
     json: bool,
     lines: Option<Lines>,
+    /// What the lines say, as far as anybody has asked.
+    parsed: RefCell<Vec<Value>>,
     stderr: Lines,
 }
 
@@ -154,25 +158,25 @@ impl Observer {
         mut enough: impl FnMut(&[&Value]) -> Option<T>,
     ) -> Result<T> {
         wait::until(&format!("an event like {wanted}"), || {
-            let events = self.events()?;
-            let matching: Vec<_> = events
-                .iter()
-                .filter(|event| subset(wanted, event))
-                .collect();
+            self.parse()?;
+            let events = self.parsed.borrow();
+            let matching: Vec<_> = events.iter().filter(|e| subset(wanted, e)).collect();
             Ok(enough(&matching))
         })
-        .with_context(|| tail(&self.events().unwrap_or_default(), &self.stderr.text()))
+        .with_context(|| tail(&self.parsed.borrow(), &self.stderr.text()))
     }
 
-    fn events(&self) -> Result<Vec<Value>> {
+    /// Parses the lines that have come since the last time.
+    fn parse(&self) -> Result<()> {
         let Some(lines) = self.lines.as_ref().filter(|_| self.json) else {
-            return Ok(Vec::new());
+            return Ok(());
         };
-        lines
-            .lock()
-            .iter()
-            .map(|line| serde_json::from_str(line).with_context(|| format!("not JSON: {line}")))
-            .collect()
+        let mut parsed = self.parsed.borrow_mut();
+        for line in &lines.lock()[parsed.len()..] {
+            let event = serde_json::from_str(line).with_context(|| format!("not JSON: {line}"))?;
+            parsed.push(event);
+        }
+        Ok(())
     }
 
     /// The text so far.
@@ -206,8 +210,9 @@ impl Observer {
             lines.finish();
         }
         self.stderr.finish();
+        self.parse()?;
         Ok(Record {
-            events: self.events()?,
+            events: std::mem::take(self.parsed.get_mut()),
             text: self.output(),
             stderr: self.stderr.text(),
             status,

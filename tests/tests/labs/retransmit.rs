@@ -165,8 +165,9 @@ fn none_without_loss() -> Result<()> {
     tcp::receive(&mut pair.server, 50_000)?;
     tcp::abort(pair.client)?;
     watch.expect(&json!({"event": "close", "lport": pair.client_port, "end": "rst-sent"}))?;
+    // A probe goes out when this machine is slow.
     let segments = meter.delta("TcpRetransSegs")?;
-    watch
-        .stop()?
-        .exactly(segments, &json!({"event": "retransmit"}))
+    let told = watch.stop()?.sum(&json!({"event": "retransmit"}), "segs");
+    ensure!(told == segments, "segs add up to {told}, not {segments}");
+    Ok(())
 }
