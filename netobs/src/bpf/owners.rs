@@ -23,9 +23,12 @@ type Raw = [u64; size_of::<SockOwner>() / 8];
 /// The `SOCKS` map and the iterator that completes it.
 pub struct Owners {
     map: HashMap<MapData, u64, Raw>,
-    iterator: Arc<OnceLock<Result<OwnedFd, String>>>,
+    iterator: Iterator,
     walked: Mono,
 }
+
+/// The loaded program once it walked, or why there is none.
+type Iterator = Arc<OnceLock<Result<OwnedFd, String>>>;
 
 /// Shortest time between two walks that events ask for.
 const WALK_EVERY_NS: u64 = 100_000_000;
@@ -47,11 +50,21 @@ impl Owners {
                 }
                 _ => Err("this kernel has no iterator over task files (5.8)".to_owned()),
             };
-            let program = loaded.get_or_init(|| program);
-            // A walk that fails leaves old sockets without an owner; `refusal` tells why.
-            program.as_ref().map(walk).unwrap_or(Ok(())).unwrap_or_default();
+            let walked = program.and_then(|program| {
+                walk(&program).map_err(|e| format!("walk task files: {e}")).map(|()| program)
+            });
+            loaded.get_or_init(|| walked);
         });
         Ok(Self { map, iterator, walked: Mono(0) })
+    }
+
+    /// Calls `then` when the sockets that were open before us are known, or cannot be.
+    pub fn when_walked(&self, then: impl FnOnce() + Send + 'static) {
+        let iterator = Arc::clone(&self.iterator);
+        std::thread::spawn(move || {
+            iterator.wait();
+            then();
+        });
     }
 
     /// Why existing sockets have no owner, if so.

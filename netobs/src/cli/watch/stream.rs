@@ -67,7 +67,8 @@ pub async fn run(watching: Watching, args: &Watch) -> Result<Status, Failure> {
         stream.write().map_err(|_| Failure::new(Status::Other, "write output"))?;
     }
     ahead_of_others();
-    tell(&format!("netobs: watching with {} hooks", stream.attached()));
+    let hooks = stream.attached();
+    stream.session.owners.when_walked(move || tell(&format!("netobs: watching with {hooks} hooks")));
     let end = stream.until_end(&ready, &mut signals).await;
     stream.finish(end)
 }
