@@ -14,8 +14,7 @@ pub struct Config {
     pub include: u32,
     /// Bits of [`Class`] that have values which must not match.
     pub exclude: u32,
-    /// 1: aya-log lines are compiled in.
-    pub log: u32,
+    pub _pad: u32,
     /// 1: `bpf_get_current_task_btf` exists (5.11).
     pub task_btf: u32,
     /// 1: harmless drop reasons are told too.

@@ -21,7 +21,7 @@ pub static CONFIG: Config = Config {
     events: 0,
     include: 0,
     exclude: 0,
-    log: 0,
+    _pad: 0,
     task_btf: 0,
     all_drops: 0,
     args_kfree_skb: 0,

@@ -14,6 +14,7 @@ use aya_ebpf::{
     macros::{btf_tracepoint, raw_tracepoint},
     programs::{BtfTracePointContext, RawTracePointContext},
 };
+use aya_log_ebpf::debug;
 use netobs_ebpf::{
     config::CONNECT_EXIT,
     event::Kind,
@@ -25,6 +26,7 @@ const HOOK: u32 = hook::LIFECYCLE;
 
 #[btf_tracepoint(function = "inet_sock_set_state")]
 pub fn lifecycle_tp_btf(ctx: BtfTracePointContext) -> i32 {
+    debug!(&ctx, "state {} -> {}", ctx.arg::<i32>(1), ctx.arg::<i32>(2));
     on_state::<Typed>(ctx.arg(0), ctx.arg(1), ctx.arg(2));
     0
 }

@@ -36,6 +36,11 @@ pub struct Taken {
 }
 
 impl Taken {
+    /// The kernel's number of the first program.
+    pub(super) fn program_id(&self) -> Option<u32> {
+        sys::program_id(self.programs.first()?.as_fd()).ok()
+    }
+
     /// Run time in ns and runs over all programs of the rung.
     pub fn run_stats(&self) -> (u64, u64) {
         self.programs

@@ -3,6 +3,7 @@
 pub mod attach;
 pub mod btf;
 pub mod cost;
+pub mod log;
 pub mod object;
 pub mod filters;
 pub mod owners;

@@ -32,15 +32,20 @@ pub struct Sizes {
     pub ring_bytes: u32,
     /// Sockets whose owner is kept.
     pub sockets: u32,
+    /// Log lines are wanted.
+    pub log: bool,
 }
+
+/// Everything up to aya-log's debug level; 0 makes the lines dead code to the verifier.
+const LOG_LEVEL: u8 = 4;
 
 impl Sizes {
     /// Room for four times the files now open: making room costs 16 bytes a socket at start.
-    pub fn new(ring_bytes: u32) -> Self {
+    pub fn new(ring_bytes: u32, log: bool) -> Self {
         let text = std::fs::read_to_string("/proc/sys/fs/file-nr").unwrap_or_default();
         let open = text.split_whitespace().next().and_then(|n| n.parse::<u32>().ok()).unwrap_or(0);
         let sockets = open.saturating_mul(4).clamp(1 << 16, 1 << 20).next_power_of_two();
-        Self { ring_bytes, sockets }
+        Self { ring_bytes, sockets, log }
     }
 }
 
@@ -63,9 +68,11 @@ impl Programs {
         };
         let damaged = |e: &dyn std::fmt::Display| ObjectError::Parse(e.to_string());
         let mut object = Object::parse(bytes).map_err(|e| damaged(&e))?;
+        let level = [if sizes.log { LOG_LEVEL } else { 0 }];
         let globals = HashMap::from([
             ("CONFIG", (config.as_bytes(), true)),
             ("KERNEL", (offsets.as_bytes(), true)),
+            ("AYA_LOG_LEVEL", (&level[..], true)),
         ]);
         object.patch_map_data(globals).map_err(|e| damaged(&e))?;
         let maps = make_maps(&mut object, sizes)?;
@@ -115,6 +122,7 @@ fn make_maps(
         match name.as_str() {
             "EVENTS" => map.set_max_entries(sizes.ring_bytes),
             "SOCKS" => map.set_max_entries(sizes.sockets),
+            "AYA_LOGS" if !sizes.log => map.set_max_entries(1 << 12),
             _ => {}
         }
         let error = |source| ObjectError::Map { name: name.clone(), source };

@@ -76,7 +76,7 @@ impl Session {
         let types = KernelTypes::read(request.btf.unwrap_or(VMLINUX), &wanted(request.hooks))?;
         let offsets = offsets(&types);
         let config = config(request, &types);
-        let sizes = Sizes::new(request.ring_bytes);
+        let sizes = Sizes::new(request.ring_bytes, request.log);
         let mut programs = Programs::prepare(&config, &offsets, &sizes)?;
         let map_error = |name| move |source| SessionError::Map { name, source };
         let ring = RingBuf::try_from(as_map(programs.take_map("EVENTS")?, "EVENTS")?)
@@ -111,6 +111,12 @@ impl Session {
     /// Detaches all hooks; events already in the ring stay readable.
     pub fn detach(&mut self) {
         self.hooks.iter_mut().for_each(Attached::detach);
+    }
+
+    /// The log lines of our programs.
+    pub fn log(&self) -> Result<super::log::ProgramLog, String> {
+        let taken = self.hooks.iter().find_map(|hook| hook.taken.as_ref());
+        super::log::ProgramLog::open(taken.and_then(super::attach::Taken::program_id))
     }
 
     /// Has the kernel time our programs while the guard lives.
@@ -151,7 +157,6 @@ fn config(request: &Request<'_>, types: &KernelTypes) -> Config {
     config.abi = ABI_VERSION;
     config.events = request.events;
     (config.include, config.exclude) = request.filters.classes();
-    config.log = u32::from(request.log);
     config.task_btf = u32::from(super::support::has_task_btf(types));
     config.all_drops = u32::from(request.all_drops);
     config.args_kfree_skb = args("kfree_skb");

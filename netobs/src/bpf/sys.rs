@@ -238,6 +238,16 @@ struct InfoAttr {
 /// Total run time in ns and runs of a program, as far as timing was enabled.
 pub fn run_stats(program: BorrowedFd<'_>) -> io::Result<(u64, u64)> {
     // struct bpf_prog_info: run_time_ns and run_cnt stand at byte 192 (5.1).
+    program_info(program).map(|info| (info[24], info[25]))
+}
+
+/// The kernel's number of a program: the second word.
+pub fn program_id(program: BorrowedFd<'_>) -> io::Result<u32> {
+    program_info(program).map(|info| u32::try_from(info[0] >> 32).unwrap_or(0))
+}
+
+/// `struct bpf_prog_info` as words of eight bytes.
+fn program_info(program: BorrowedFd<'_>) -> io::Result<[u64; 28]> {
     let mut info = [0_u64; 28];
     let mut attr = InfoAttr {
         fd: number(program),
@@ -245,7 +255,7 @@ pub fn run_stats(program: BorrowedFd<'_>) -> io::Result<(u64, u64)> {
         info: info.as_mut_ptr() as u64,
     };
     bpf(OBJ_GET_INFO_BY_FD, &mut attr)?;
-    Ok((info[24], info[25]))
+    Ok(info)
 }
 
 #[repr(C)]

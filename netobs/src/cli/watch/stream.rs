@@ -9,6 +9,7 @@ use super::{
 use crate::{
     bpf::{
         cost::{Timing, account},
+        log::ProgramLog,
         session::Session,
     },
     cli::{Failure, Status},
@@ -56,6 +57,7 @@ struct Stream<'a> {
     timing: Timing,
     next_stats: Option<Mono>,
     next_second: Mono,
+    log: Option<ProgramLog>,
 }
 
 pub async fn run(watching: Watching, args: &Watch) -> Result<Status, Failure> {
@@ -114,6 +116,7 @@ impl<'a> Stream<'a> {
             timing: Timing::new(Mono(started.0 + SECOND.0 / 20)),
             next_stats: args.stats.map(|every| after(started, every)),
             next_second: Mono(started.0 + SECOND.0),
+            log: args.bpf_log.then(|| session.log().map_err(|e| tell(&e)).ok()).flatten(),
             session,
         }
     }
@@ -196,6 +199,9 @@ impl<'a> Stream<'a> {
     /// What has its time: statistics, losses, the end.
     fn duties(&mut self) -> Result<(), End> {
         let now = clock::mono();
+        if let Some(log) = &mut self.log {
+            log.tell();
+        }
         if self.args.duration.is_some_and(|d| now >= after(self.started, d)) {
             return Err(End::Asked);
         }
