@@ -8,7 +8,7 @@ use aya_ebpf::{
 };
 use netobs_ebpf::{
     ABI_VERSION,
-    config::{Config, FilterKey, HostKey, READER_SLEEPS, RUNTIME_WORDS},
+    config::{Config, FilterKey, HostKey, READER_SLEEPS, RUNTIME_WORDS, StateFormat},
     event::{HookCount, MAX_HOOKS},
     offsets::{ABSENT, FIELD_COUNT, Offsets},
     owner::{ListenKey, SockOwner},
@@ -29,6 +29,20 @@ pub static CONFIG: Config = Config {
     args_send_reset: 0,
     args_udp_fail: 0,
     quiet_reasons: [0; 8],
+    state_format: StateFormat {
+        skaddr: 0,
+        oldstate: 0,
+        newstate: 0,
+        sport: 0,
+        dport: 0,
+        family: 0,
+        protocol: 0,
+        saddr: 0,
+        daddr: 0,
+        saddr_v6: 0,
+        daddr_v6: 0,
+        _pad: 0,
+    },
 };
 
 /// Byte offsets of the running kernel's fields.

@@ -156,7 +156,7 @@ fn ended<A: Access>(sk: Ptr, tp: Ptr, old: i32) {
         min_rtt_us: field!(A, tp, tcp_min_rtt),
         errno: errno as u16,
         state: old as u8,
-        _pad: 0,
+        counted: 1,
     });
     submit(slot);
 }

@@ -102,6 +102,9 @@ fn attach_step(
 }
 
 fn load_part(programs: &Programs, types: &KernelTypes, part: &Part) -> Result<OwnedFd, String> {
+    if types.is_absent() && !works_without_btf(part) {
+        return Err("this kernel has no BTF".to_owned());
+    }
     let missing = |what: &str| format!("this kernel has no {what} {}", part.target);
     let (ty, id) = match part.rung {
         Rung::TpBtf => {
@@ -125,6 +128,11 @@ fn load_part(programs: &Programs, types: &KernelTypes, part: &Part) -> Result<Ow
         }
     };
     programs.load(part.program, ty, id).map_err(|e| load_reason(part, &e))
+}
+
+/// A classic tracepoint hands its fields over in a record that tracefs describes.
+fn works_without_btf(part: &Part) -> bool {
+    part.rung == Rung::Tracepoint && part.target.starts_with("sock/")
 }
 
 fn load_reason(part: &Part, error: &LoadError) -> String {

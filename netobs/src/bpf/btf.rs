@@ -63,6 +63,15 @@ impl KernelTypes {
         Self::parse(&bytes, wanted).ok_or_else(|| BtfError::Format { path: path.to_owned() })
     }
 
+    /// A kernel that does not show its types.
+    pub fn absent() -> Self {
+        Self { offsets: vec![ABSENT; FIELD_COUNT], ..Self::default() }
+    }
+
+    pub fn is_absent(&self) -> bool {
+        self.offsets.iter().all(|offset| *offset == ABSENT)
+    }
+
     /// `None`: malformed.
     pub fn parse(bytes: &[u8], wanted: &Wanted) -> Option<Self> {
         let mut names = Names::default();

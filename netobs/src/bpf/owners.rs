@@ -48,7 +48,7 @@ impl Owners {
                     sys::load(&Load { name, ty: ProgType::Iter, insns: &insns, attach_btf_id })
                         .map_err(|e| e.to_string())
                 }
-                _ => Err("this kernel has no iterator over task files (5.8)".to_owned()),
+                _ => Err("needs kernel BTF and the task_file iterator (5.8)".to_owned()),
             };
             let walked = program.and_then(|program| {
                 walk(&program).map_err(|e| format!("walk task files: {e}")).map(|()| program)

@@ -7,13 +7,13 @@ use super::{
     object::{ObjectError, Programs, Sizes},
     ring::Ring,
     spec::{Hook, Rung},
-    sys,
+    sys, tracefs,
 };
 use crate::names::TCP_STATES;
 use aya::maps::{Array, MapData, PerCpuArray, RingBuf};
 use netobs_ebpf::{
     ABI_VERSION,
-    config::{CONNECT_EXIT, Config},
+    config::{CONNECT_EXIT, Config, STATE_FIELDS},
     event::HookCount,
     hook,
     offsets::{FIELD_COUNT, Offsets},
@@ -73,7 +73,7 @@ const _: () = assert!(size_of::<HookCount>() == size_of::<[u64; 3]>());
 impl Session {
     pub fn open(request: &Request<'_>) -> Result<Self, SessionError> {
         sys::unlimited_memlock();
-        let types = KernelTypes::read(request.btf.unwrap_or(VMLINUX), &wanted(request.hooks))?;
+        let types = types(request)?;
         let offsets = offsets(&types);
         let config = config(request, &types);
         let sizes = Sizes::new(request.ring_bytes, request.log);
@@ -132,6 +132,14 @@ pub(super) fn as_map(data: MapData, name: &'static str) -> Result<aya::maps::Map
 /// Enumerations whose names we print.
 pub const ENUMS: [&str; 4] = ["skb_drop_reason", "sk_rst_reason", "tcp_ca_state", TCP_STATES];
 
+/// A kernel without BTF still has classic tracepoints; a file that the user named has to be good.
+fn types(request: &Request<'_>) -> Result<KernelTypes, BtfError> {
+    match KernelTypes::read(request.btf.unwrap_or(VMLINUX), &wanted(request.hooks)) {
+        Err(BtfError::Read { .. }) if request.btf.is_none() => Ok(KernelTypes::absent()),
+        other => other,
+    }
+}
+
 fn wanted(hooks: &[Hook]) -> Wanted {
     let mut wanted = Wanted { enums: ENUMS.to_vec(), ..Wanted::default() };
     wanted.functions.extend([super::owners::ITERATOR, super::support::TASK_BTF]);
@@ -163,6 +171,14 @@ fn config(request: &Request<'_>, types: &KernelTypes) -> Config {
     config.args_retransmit = args("tcp_retransmit_skb");
     config.args_send_reset = args("tcp_send_reset");
     config.args_udp_fail = args("udp_fail_queue_rcv_skb");
+    if types.is_absent()
+        && let Ok(found) = tracefs::field_offsets("sock/inet_sock_set_state", &STATE_FIELDS)
+        && let Ok(words) = <[u32; STATE_FIELDS.len()]>::try_from(found)
+    {
+        let mut all = [0; STATE_FIELDS.len() + 1];
+        all[..words.len()].copy_from_slice(&words);
+        config.state_format = zerocopy::transmute!(all);
+    }
     for reason in request.quiet_reasons {
         if let Some(n) = types.enumerator("skb_drop_reason", reason)
             && let Some(word) = config.quiet_reasons.get_mut(n as usize / 32)
