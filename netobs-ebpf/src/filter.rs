@@ -1,7 +1,13 @@
 //! The user's filters, applied before anything is put into the ring.
 
-use crate::subject::Subject;
-use crate::maps::{FILTERS, HOSTS, config};
+use crate::{
+    kernel::{
+        access::{Access as _, Probed, field},
+        sock,
+    },
+    maps::{FILTERS, HOSTS, config},
+    subject::Subject,
+};
 use aya_ebpf::maps::lpm_trie::Key;
 use netobs_ebpf::{
     config::{Class, EXCLUDE, FilterKey, HOST_TAG_BITS, HostKey, INCLUDE},
@@ -29,7 +35,29 @@ pub fn subject_passes(s: &Subject) -> bool {
     if active(Class::Comm) && !comm(s) {
         return false;
     }
-    !active(Class::Cgroup) || number(Class::Cgroup, s.cgroup, s.cgroup != 0)
+    !active(Class::Cgroup) || cgroup(s)
+}
+
+/// Deepest cgroup below the one asked for that is still found.
+const DEPTH: u32 = 24;
+
+/// The cgroup or one above it.
+#[inline(always)]
+fn cgroup(s: &Subject) -> bool {
+    if s.sk.is_null() {
+        return number(Class::Cgroup, s.cgroup, s.cgroup != 0);
+    }
+    let mut found = 0;
+    let mut node = sock::cgroup_node(s.sk);
+    for _ in 0..DEPTH {
+        if node.is_null() {
+            break;
+        }
+        let id: u64 = field!(Probed, node, kn_id);
+        found = either(found, lookup(Class::Cgroup, [id, 0], true));
+        node = field!(Probed, node, kn_parent);
+    }
+    decide(Class::Cgroup, found)
 }
 
 #[inline(always)]
@@ -100,7 +128,7 @@ fn host(addr: &[u32; 4], family: u16) -> u8 {
 #[inline(always)]
 fn in_trie(tag: u8, addr: &[u32; 4], family: u16) -> bool {
     // IPv4 is looked up as ::ffff:a.b.c.d.
-    let words: [u32; 5] = if family == crate::kernel::sock::AF_INET {
+    let words: [u32; 5] = if family == sock::AF_INET {
         [u32::from(tag), 0, 0, 0xffff_u32.to_be(), addr[0]]
     } else {
         [u32::from(tag), addr[0], addr[1], addr[2], addr[3]]
