@@ -1,6 +1,6 @@
 //! What userspace decides before loading: constants to the verifier, so that unused paths cost nothing.
 
-use zerocopy::{FromZeros, Immutable, IntoBytes, KnownLayout, FromBytes};
+use zerocopy::{FromBytes, FromZeros, Immutable, IntoBytes, KnownLayout};
 
 /// Frozen into `.rodata`.
 #[repr(C)]

@@ -76,7 +76,10 @@ fn lookup(class: Class, value: [u64; 2], known: bool) -> u8 {
     if !known {
         return 0;
     }
-    let key = FilterKey { value, class: class as u64 };
+    let key = FilterKey {
+        value,
+        class: class as u64,
+    };
     unsafe { FILTERS.get(&key) }.copied().unwrap_or(0)
 }
 

@@ -72,7 +72,9 @@ static RUNTIME: Array<u32> = Array::with_max_entries(RUNTIME_WORDS, 0);
 /// A word that userspace may change at any time.
 #[inline(always)]
 pub fn runtime(word: u32) -> u32 {
-    RUNTIME.get_ptr(word).map_or(0, |word| unsafe { word.read_volatile() })
+    RUNTIME
+        .get_ptr(word)
+        .map_or(0, |word| unsafe { word.read_volatile() })
 }
 
 const BPF_F_NO_PREALLOC: u32 = 1;
@@ -102,7 +104,11 @@ pub fn count_run(hook: u32) {
 #[inline(always)]
 pub fn reserve<T>(hook: u32) -> Option<*mut T> {
     let slot: *mut T = unsafe {
-        bpf_ringbuf_reserve((&raw const EVENTS).cast_mut().cast(), size_of::<T>() as u64, 0)
+        bpf_ringbuf_reserve(
+            (&raw const EVENTS).cast_mut().cast(),
+            size_of::<T>() as u64,
+            0,
+        )
     }
     .cast();
     if let Some(count) = COUNTERS.get_ptr_mut(hook) {

@@ -51,7 +51,11 @@ pub fn netns<A: Access>(sk: Ptr) -> u32 {
 pub fn cgroup<A: Access>(sk: Ptr) -> u64 {
     if !has!(sk_cgroup) {
         let node = node_before_5_14(sk);
-        return if node.is_null() { 0 } else { field!(Probed, node, kn_id) };
+        return if node.is_null() {
+            0
+        } else {
+            field!(Probed, node, kn_id)
+        };
     }
     let cgroup: Ptr = field!(A, sk, sk_cgroup);
     if cgroup.is_null() {
@@ -68,7 +72,11 @@ pub fn cgroup_node(sk: Ptr) -> Ptr {
         return node_before_5_14(sk);
     }
     let cgroup: Ptr = field!(Probed, sk, sk_cgroup);
-    if cgroup.is_null() { cgroup } else { field!(Probed, cgroup, cgroup_kn) }
+    if cgroup.is_null() {
+        cgroup
+    } else {
+        field!(Probed, cgroup, cgroup_kn)
+    }
 }
 
 /// `sock_cgroup_data` was one word: a pointer whose two low bits are flags, the first says "no pointer".
@@ -117,7 +125,12 @@ pub fn addresses<A: Access>(sk: Ptr, family: u16) -> ([u64; 2], [u64; 2]) {
     if family == AF_INET6 && has!(sk_v6_daddr) {
         let l = offset!(sk_v6_rcv_saddr);
         let r = offset!(sk_v6_daddr);
-        unsafe { ([A::load(sk, l), A::load(sk, l + 8)], [A::load(sk, r), A::load(sk, r + 8)]) }
+        unsafe {
+            (
+                [A::load(sk, l), A::load(sk, l + 8)],
+                [A::load(sk, r), A::load(sk, r + 8)],
+            )
+        }
     } else {
         let l: u32 = field!(A, sk, sk_rcv_saddr);
         let r: u32 = field!(A, sk, sk_daddr);

@@ -72,7 +72,11 @@ fn on_state<A: Access>(sk: Ptr, old: i32, new: i32) {
 
 #[inline(always)]
 fn established<A: Access>(sk: Ptr, tp: Ptr, old: i32) {
-    let kind = if old == SYN_SENT { Kind::Connect } else { Kind::Accept };
+    let kind = if old == SYN_SENT {
+        Kind::Connect
+    } else {
+        Kind::Accept
+    };
     if config!(events) & kind.bit() != 0 {
         opened::<A>(sk, tp, kind);
     }
@@ -88,7 +92,9 @@ fn opened<A: Access>(sk: Ptr, tp: Ptr, kind: Kind) {
         return;
     }
     let errno: u32 = field!(A, sk, sk_err);
-    let Some(slot) = reserve::<Opened>(HOOK) else { return };
+    let Some(slot) = reserve::<Opened>(HOOK) else {
+        return;
+    };
     let now = unsafe { bpf_ktime_get_ns() };
     unsafe {
         subject.put(&raw mut (*slot).header, now, kind, HOOK);
@@ -135,7 +141,9 @@ fn ended<A: Access>(sk: Ptr, tp: Ptr, old: i32) {
     if !subject.passes() || !subject.flow_passes::<A>(lport, IPPROTO_TCP) {
         return;
     }
-    let Some(slot) = reserve::<Closed>(HOOK) else { return };
+    let Some(slot) = reserve::<Closed>(HOOK) else {
+        return;
+    };
     let now = unsafe { bpf_ktime_get_ns() };
     unsafe {
         subject.put(&raw mut (*slot).header, now, Kind::Close, HOOK);
@@ -164,5 +172,8 @@ fn ended<A: Access>(sk: Ptr, tp: Ptr, old: i32) {
 /// Bytes of payload sent, and sent again (4.19).
 #[inline(always)]
 fn sent<A: Access>(tp: Ptr) -> (u64, u64) {
-    (field!(A, tp, tcp_bytes_sent), field!(A, tp, tcp_bytes_retrans))
+    (
+        field!(A, tp, tcp_bytes_sent),
+        field!(A, tp, tcp_bytes_retrans),
+    )
 }

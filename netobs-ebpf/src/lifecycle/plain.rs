@@ -44,8 +44,11 @@ fn on_state(ctx: Ptr) {
     if u16::from(protocol) != IPPROTO_TCP {
         return;
     }
-    let (sk, old, new): (u64, i32, i32) =
-        (read!(ctx, skaddr), read!(ctx, oldstate), read!(ctx, newstate));
+    let (sk, old, new): (u64, i32, i32) = (
+        read!(ctx, skaddr),
+        read!(ctx, oldstate),
+        read!(ctx, newstate),
+    );
     match new {
         SYN_SENT => adopt(sk, None),
         LISTEN => adopt(sk, Some(read!(ctx, sport))),
@@ -66,14 +69,23 @@ fn on_state(ctx: Ptr) {
 
 /// Namespaces are not told apart without BTF: they count as one.
 fn listen_key(port: u16) -> ListenKey {
-    ListenKey { netns: 0, port: u32::from(port) }
+    ListenKey {
+        netns: 0,
+        port: u32::from(port),
+    }
 }
 
 #[inline(always)]
 fn adopt(sk: u64, listens: Option<u16>) {
     let (pid, comm) = task::current();
     let start_ns = unsafe { bpf_ktime_get_ns() };
-    let owner = SockOwner { start_ns, ino: 0, pid, retrans: 0, comm };
+    let owner = SockOwner {
+        start_ns,
+        ino: 0,
+        pid,
+        retrans: 0,
+        comm,
+    };
     _ = SOCKS.insert(sk, owner, 0);
     if let Some(port) = listens {
         _ = LISTENERS.insert(listen_key(port), owner, 0);
@@ -82,7 +94,10 @@ fn adopt(sk: u64, listens: Option<u16>) {
 
 #[inline(always)]
 fn inherit(sk: u64, port: u16) {
-    let mut owner = SockOwner { start_ns: unsafe { bpf_ktime_get_ns() }, ..SockOwner::default() };
+    let mut owner = SockOwner {
+        start_ns: unsafe { bpf_ktime_get_ns() },
+        ..SockOwner::default()
+    };
     if let Some(parent) = LISTENERS.get_ptr(listen_key(port)) {
         unsafe {
             owner.pid = (*parent).pid;
@@ -135,7 +150,9 @@ fn tell_opened(ctx: Ptr, sk: u64, kind: Kind) {
     if !subject.passes() || !filter::flow_passes(&flow) {
         return;
     }
-    let Some(slot) = reserve::<Opened>(HOOK) else { return };
+    let Some(slot) = reserve::<Opened>(HOOK) else {
+        return;
+    };
     let now = unsafe { bpf_ktime_get_ns() };
     unsafe { subject.put(&raw mut (*slot).header, now, kind, HOOK) };
     put!(slot, {
@@ -156,7 +173,9 @@ fn tell_closed(ctx: Ptr, sk: u64, old: i32) {
     if !subject.passes() || !filter::flow_passes(&flow) {
         return;
     }
-    let Some(slot) = reserve::<Closed>(HOOK) else { return };
+    let Some(slot) = reserve::<Closed>(HOOK) else {
+        return;
+    };
     let now = unsafe { bpf_ktime_get_ns() };
     unsafe { subject.put(&raw mut (*slot).header, now, Kind::Close, HOOK) };
     put!(slot, {
@@ -175,4 +194,3 @@ fn tell_closed(ctx: Ptr, sk: u64, old: i32) {
     });
     submit(slot);
 }
-

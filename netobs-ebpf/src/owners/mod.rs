@@ -27,7 +27,10 @@ pub fn adopt<A: Access>(sk: Ptr, listens: bool) {
     _ = SOCKS.insert(sk as u64, owner, 0);
     if listens {
         let port: u16 = field!(A, sk, sk_num);
-        let key = ListenKey { netns: sock::netns::<A>(sk), port: u32::from(port) };
+        let key = ListenKey {
+            netns: sock::netns::<A>(sk),
+            port: u32::from(port),
+        };
         _ = LISTENERS.insert(key, owner, 0);
     }
 }
@@ -35,7 +38,10 @@ pub fn adopt<A: Access>(sk: Ptr, listens: bool) {
 /// `child` was made by a listener: it has the listener's owner.
 #[inline(always)]
 pub fn inherit<A: Access>(child: Ptr, tp: Ptr) {
-    let mut owner = SockOwner { start_ns: unsafe { bpf_ktime_get_ns() }, ..SockOwner::default() };
+    let mut owner = SockOwner {
+        start_ns: unsafe { bpf_ktime_get_ns() },
+        ..SockOwner::default()
+    };
     if let Some(parent) = listener_owner::<A>(child, tp) {
         unsafe {
             owner.pid = (*parent).pid;
@@ -58,7 +64,10 @@ fn listener_owner<A: Access>(child: Ptr, tp: Ptr) -> Option<*const SockOwner> {
         }
     }
     let port: u16 = field!(A, child, sk_num);
-    let key = ListenKey { netns: sock::netns::<A>(child), port: u32::from(port) };
+    let key = ListenKey {
+        netns: sock::netns::<A>(child),
+        port: u32::from(port),
+    };
     LISTENERS.get_ptr(key)
 }
 
@@ -80,4 +89,3 @@ pub fn of<A: Access>(sk: Ptr) -> Option<*mut SockOwner> {
 pub fn forget(sk: Ptr) {
     _ = SOCKS.remove(sk as u64);
 }
-

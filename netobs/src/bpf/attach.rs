@@ -65,16 +65,27 @@ pub fn attach(programs: &Programs, types: &KernelTypes, hook: Hook, climb: Climb
     let mut best = None;
     for step in hook.ladder {
         let Some(first) = step.first() else { continue };
-        if climb.only.is_some_and(|wanted| !first.rung.answers_to(wanted)) {
+        if climb
+            .only
+            .is_some_and(|wanted| !first.rung.answers_to(wanted))
+        {
             let reason = "not asked for (--rung)".to_owned();
-            refused.push(Refusal { rung: first.rung, target: first.target, reason });
+            refused.push(Refusal {
+                rung: first.rung,
+                target: first.target,
+                reason,
+            });
             continue;
         }
         match attach_step(programs, types, step) {
             Ok(taken) if best.is_none() => best = Some(taken),
             Ok(_) => {
                 let reason = "would do, but costs more".to_owned();
-                refused.push(Refusal { rung: first.rung, target: first.target, reason });
+                refused.push(Refusal {
+                    rung: first.rung,
+                    target: first.target,
+                    reason,
+                });
             }
             Err(refusal) => refused.push(refusal),
         }
@@ -82,7 +93,11 @@ pub fn attach(programs: &Programs, types: &KernelTypes, hook: Hook, climb: Climb
             break;
         }
     }
-    Attached { hook, taken: best, refused }
+    Attached {
+        hook,
+        taken: best,
+        refused,
+    }
 }
 
 fn attach_step(
@@ -90,9 +105,17 @@ fn attach_step(
     types: &KernelTypes,
     step: &'static [Part],
 ) -> Result<Taken, Refusal> {
-    let mut taken = Taken { rung: step[0].rung, programs: Vec::new(), links: Vec::new() };
+    let mut taken = Taken {
+        rung: step[0].rung,
+        programs: Vec::new(),
+        links: Vec::new(),
+    };
     for part in step {
-        let refuse = |reason| Refusal { rung: part.rung, target: part.target, reason };
+        let refuse = |reason| Refusal {
+            rung: part.rung,
+            target: part.target,
+            reason,
+        };
         let program = load_part(programs, types, part).map_err(refuse)?;
         let link = attach_part(program.as_fd(), part).map_err(|e| refuse(in_words(&e)))?;
         taken.programs.push(program);
@@ -109,10 +132,17 @@ fn load_part(programs: &Programs, types: &KernelTypes, part: &Part) -> Result<Ow
     let (ty, id) = match part.rung {
         Rung::TpBtf => {
             let tracepoint = types.tracepoints.get(part.target);
-            (ProgType::TpBtf, tracepoint.ok_or_else(|| missing("BTF for tracepoint"))?.id)
+            (
+                ProgType::TpBtf,
+                tracepoint.ok_or_else(|| missing("BTF for tracepoint"))?.id,
+            )
         }
         Rung::Fentry | Rung::Fexit => {
-            let ty = if part.rung == Rung::Fentry { ProgType::Fentry } else { ProgType::Fexit };
+            let ty = if part.rung == Rung::Fentry {
+                ProgType::Fentry
+            } else {
+                ProgType::Fexit
+            };
             let function = types.functions.get(part.target);
             (ty, function.ok_or_else(|| missing("BTF for function"))?.id)
         }
@@ -124,10 +154,15 @@ fn load_part(programs: &Programs, types: &KernelTypes, part: &Part) -> Result<Ow
         }
         Rung::Poll => {
             let function = types.functions.get(part.target);
-            (ProgType::Iter, function.ok_or_else(|| missing("iterator"))?.id)
+            (
+                ProgType::Iter,
+                function.ok_or_else(|| missing("iterator"))?.id,
+            )
         }
     };
-    programs.load(part.program, ty, id).map_err(|e| load_reason(part, &e))
+    programs
+        .load(part.program, ty, id)
+        .map_err(|e| load_reason(part, &e))
 }
 
 /// A classic tracepoint hands its fields over in a record that tracefs describes.
@@ -162,13 +197,18 @@ fn attach_part(program: BorrowedFd<'_>, part: &Part) -> io::Result<OwnedFd> {
 fn kprobe_pmu() -> Result<u32, String> {
     let text = std::fs::read_to_string("/sys/bus/event_source/devices/kprobe/type")
         .map_err(|_| "this kernel is built without kprobes".to_owned())?;
-    text.trim().parse().map_err(|_| "the kprobe PMU has no number".to_owned())
+    text.trim()
+        .parse()
+        .map_err(|_| "the kprobe PMU has no number".to_owned())
 }
 
 /// `EPERM`-like errors without the number.
 fn in_words(error: &io::Error) -> String {
     let text = error.to_string();
-    text.split(" (os error").next().unwrap_or(&text).to_lowercase()
+    text.split(" (os error")
+        .next()
+        .unwrap_or(&text)
+        .to_lowercase()
 }
 
 impl Attached {

@@ -1,7 +1,10 @@
 //! The user's filters as the kernel side wants them: a map of values, a trie of prefixes, two masks.
 
 use super::object::{ObjectError, Programs};
-use aya::maps::{HashMap, Map, MapData, lpm_trie::{Key, LpmTrie}};
+use aya::maps::{
+    HashMap, Map, MapData,
+    lpm_trie::{Key, LpmTrie},
+};
 use netobs_ebpf::{
     config::{Class, EXCLUDE, FilterKey, HOST_TAG_BITS, HostKey, INCLUDE},
     event::COMM_LEN,
@@ -58,7 +61,11 @@ impl Filters {
     pub fn classes(&self) -> (u32, u32) {
         self.0.iter().fold((0, 0), |(include, exclude), filter| {
             let bit = filter.value.class().bit();
-            if filter.negated { (include, exclude | bit) } else { (include | bit, exclude) }
+            if filter.negated {
+                (include, exclude | bit)
+            } else {
+                (include | bit, exclude)
+            }
         })
     }
 
@@ -72,16 +79,26 @@ impl Filters {
             let verdict = if filter.negated { EXCLUDE } else { INCLUDE };
             match &filter.value {
                 Value::Number(class, n) => values.insert(key(*class, [*n, 0]), verdict, 0)?,
-                Value::Comm(comm) => values.insert(key(Class::Comm, comm_words(comm)), verdict, 0)?,
-                Value::Host(addr, len) => hosts.insert(&prefix(verdict, *addr, *len), verdict, 0)?,
+                Value::Comm(comm) => {
+                    values.insert(key(Class::Comm, comm_words(comm)), verdict, 0)?;
+                }
+                Value::Host(addr, len) => {
+                    hosts.insert(&prefix(verdict, *addr, *len), verdict, 0)?;
+                }
             }
         }
-        Ok(FilterMaps { _values: values, _hosts: hosts })
+        Ok(FilterMaps {
+            _values: values,
+            _hosts: hosts,
+        })
     }
 }
 
 fn key(class: Class, value: [u64; 2]) -> [u64; 3] {
-    zerocopy::transmute!(FilterKey { value, class: class as u64 })
+    zerocopy::transmute!(FilterKey {
+        value,
+        class: class as u64
+    })
 }
 
 fn comm_words(comm: &str) -> [u64; 2] {

@@ -18,11 +18,17 @@ const OBJECT_ENV: &str = "NETOBS_BPF_OBJECT";
 #[derive(Debug, thiserror::Error)]
 pub enum ObjectError {
     #[error("read the BPF object {path}: {source}")]
-    Read { path: String, source: std::io::Error },
+    Read {
+        path: String,
+        source: std::io::Error,
+    },
     #[error("the BPF object is damaged: {0}")]
     Parse(String),
     #[error("create BPF map {name}: {source}")]
-    Map { name: String, source: Box<dyn std::error::Error + Send + Sync> },
+    Map {
+        name: String,
+        source: Box<dyn std::error::Error + Send + Sync>,
+    },
     #[error("the BPF object has no {0}")]
     Missing(&'static str),
 }
@@ -43,9 +49,20 @@ impl Sizes {
     /// Room for four times the files now open: making room costs 16 bytes a socket at start.
     pub fn new(ring_bytes: u32, log: bool) -> Self {
         let text = std::fs::read_to_string("/proc/sys/fs/file-nr").unwrap_or_default();
-        let open = text.split_whitespace().next().and_then(|n| n.parse::<u32>().ok()).unwrap_or(0);
-        let sockets = open.saturating_mul(4).clamp(1 << 16, 1 << 20).next_power_of_two();
-        Self { ring_bytes, sockets, log }
+        let open = text
+            .split_whitespace()
+            .next()
+            .and_then(|n| n.parse::<u32>().ok())
+            .unwrap_or(0);
+        let sockets = open
+            .saturating_mul(4)
+            .clamp(1 << 16, 1 << 20)
+            .next_power_of_two();
+        Self {
+            ring_bytes,
+            sockets,
+            log,
+        }
     }
 }
 
@@ -60,8 +77,8 @@ impl Programs {
         let from_file;
         let bytes = match std::env::var(OBJECT_ENV) {
             Ok(path) => {
-                from_file = std::fs::read(&path)
-                    .map_err(|source| ObjectError::Read { path, source })?;
+                from_file =
+                    std::fs::read(&path).map_err(|source| ObjectError::Read { path, source })?;
                 &from_file
             }
             Err(_) => EMBEDDED,
@@ -76,13 +93,22 @@ impl Programs {
         ]);
         object.patch_map_data(globals).map_err(|e| damaged(&e))?;
         let maps = make_maps(&mut object, sizes)?;
-        let text: HashSet<usize> = object.functions.keys().map(|(section, _)| *section).collect();
+        let text: HashSet<usize> = object
+            .functions
+            .keys()
+            .map(|(section, _)| *section)
+            .collect();
         let references = maps.iter().map(|(name, (map, definition))| {
             (name.as_str(), map.fd().as_fd().as_raw_fd(), definition)
         });
-        object.relocate_maps(references, &text).map_err(|e| damaged(&e))?;
+        object
+            .relocate_maps(references, &text)
+            .map_err(|e| damaged(&e))?;
         object.relocate_calls(&text).map_err(|e| damaged(&e))?;
-        let maps = maps.into_iter().map(|(name, (map, _))| (name, map)).collect();
+        let maps = maps
+            .into_iter()
+            .map(|(name, (map, _))| (name, map))
+            .collect();
         Ok(Self { object, maps })
     }
 
@@ -109,7 +135,12 @@ impl Programs {
             errno: std::io::ErrorKind::NotFound.into(),
             log: format!("the BPF object has no program {name}"),
         })?;
-        sys::load(&Load { name, ty, insns: &insns, attach_btf_id })
+        sys::load(&Load {
+            name,
+            ty,
+            insns: &insns,
+            attach_btf_id,
+        })
     }
 }
 
@@ -125,13 +156,20 @@ fn make_maps(
             "AYA_LOGS" if !sizes.log => map.set_max_entries(1 << 12),
             _ => {}
         }
-        let error = |source| ObjectError::Map { name: name.clone(), source };
+        let error = |source| ObjectError::Map {
+            name: name.clone(),
+            source,
+        };
         let definition = map.clone();
         let kind = map.section_kind();
         let made = MapData::create(map, &name, None).map_err(|e| error(Box::new(e)))?;
-        if matches!(kind, EbpfSectionKind::Rodata | EbpfSectionKind::Data | EbpfSectionKind::Bss) {
+        if matches!(
+            kind,
+            EbpfSectionKind::Rodata | EbpfSectionKind::Data | EbpfSectionKind::Bss
+        ) {
             let freeze = kind == EbpfSectionKind::Rodata;
-            sys::fill_section(made.fd().as_fd(), definition.data(), freeze).map_err(|e| error(Box::new(e)))?;
+            sys::fill_section(made.fd().as_fd(), definition.data(), freeze)
+                .map_err(|e| error(Box::new(e)))?;
         }
         maps.insert(name, (made, definition));
     }

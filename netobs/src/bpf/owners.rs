@@ -6,8 +6,8 @@ use super::{
     session::{SessionError, as_map},
     sys::{self, Load, ProgType},
 };
-use aya::maps::{HashMap, MapData};
 use crate::event::Mono;
+use aya::maps::{HashMap, MapData};
 use netobs_ebpf::owner::SockOwner;
 use std::{
     io::Read as _,
@@ -35,8 +35,13 @@ const WALK_EVERY_NS: u64 = 100_000_000;
 
 impl Owners {
     pub(super) fn new(programs: &mut Programs, types: &KernelTypes) -> Result<Self, SessionError> {
-        let map = HashMap::try_from(as_map(programs.take_map("SOCKS")?, "SOCKS")?)
-            .map_err(|source| SessionError::Map { name: "SOCKS", source })?;
+        let map =
+            HashMap::try_from(as_map(programs.take_map("SOCKS")?, "SOCKS")?).map_err(|source| {
+                SessionError::Map {
+                    name: "SOCKS",
+                    source,
+                }
+            })?;
         let target = types.functions.get(ITERATOR).map(|target| target.id);
         let insns = programs.instructions("owners_existing");
         let iterator = Arc::new(OnceLock::new());
@@ -44,18 +49,27 @@ impl Owners {
         // The first events do not wait for this: loading and walking take milliseconds.
         std::thread::spawn(move || {
             let program = match (insns, target) {
-                (Some(insns), Some(attach_btf_id)) => {
-                    sys::load(&Load { name, ty: ProgType::Iter, insns: &insns, attach_btf_id })
-                        .map_err(|e| e.to_string())
-                }
+                (Some(insns), Some(attach_btf_id)) => sys::load(&Load {
+                    name,
+                    ty: ProgType::Iter,
+                    insns: &insns,
+                    attach_btf_id,
+                })
+                .map_err(|e| e.to_string()),
                 _ => Err("needs kernel BTF and the task_file iterator (5.8)".to_owned()),
             };
             let walked = program.and_then(|program| {
-                walk(&program).map_err(|e| format!("walk task files: {e}")).map(|()| program)
+                walk(&program)
+                    .map_err(|e| format!("walk task files: {e}"))
+                    .map(|()| program)
             });
             loaded.get_or_init(|| walked);
         });
-        Ok(Self { map, iterator, walked: Mono(0) })
+        Ok(Self {
+            map,
+            iterator,
+            walked: Mono(0),
+        })
     }
 
     /// Calls `then` when the sockets that were open before us are known, or cannot be.

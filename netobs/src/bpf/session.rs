@@ -18,8 +18,8 @@ use netobs_ebpf::{
     hook,
     offsets::{FIELD_COUNT, Offsets},
 };
-use std::os::fd::OwnedFd;
 use std::collections::HashMap;
+use std::os::fd::OwnedFd;
 use zerocopy::FromZeros as _;
 
 #[derive(Debug, thiserror::Error)]
@@ -31,7 +31,10 @@ pub enum SessionError {
     #[error(transparent)]
     Filter(#[from] FilterError),
     #[error("use BPF map {name}: {source}")]
-    Map { name: &'static str, source: aya::maps::MapError },
+    Map {
+        name: &'static str,
+        source: aya::maps::MapError,
+    },
 }
 
 /// What to load.
@@ -95,17 +98,29 @@ impl Session {
         let connect_exit = |a: &Attached| a.hook.number == hook::CONNECT_EXIT && a.taken.is_some();
         ring.set(CONNECT_EXIT, u32::from(hooks.iter().any(connect_exit)));
         let owners = super::owners::Owners::new(&mut programs, &types)?;
-        Ok(Self { hooks, ring, types, counters, owners, _filters: filters, _maps: programs.into_maps() })
+        Ok(Self {
+            hooks,
+            ring,
+            types,
+            counters,
+            owners,
+            _filters: filters,
+            _maps: programs.into_maps(),
+        })
     }
 
     /// Runs, events seen and lost of a hook, summed over CPUs.
     pub fn count(&self, hook: u32) -> Count {
-        let Ok(values) = self.counters.get(&hook, 0) else { return Count::default() };
-        values.iter().fold(Count::default(), |sum, [runs, seen, lost]| Count {
-            runs: sum.runs + runs,
-            seen: sum.seen + seen,
-            lost: sum.lost + lost,
-        })
+        let Ok(values) = self.counters.get(&hook, 0) else {
+            return Count::default();
+        };
+        values
+            .iter()
+            .fold(Count::default(), |sum, [runs, seen, lost]| Count {
+                runs: sum.runs + runs,
+                seen: sum.seen + seen,
+                lost: sum.lost + lost,
+            })
     }
 
     /// Detaches all hooks; events already in the ring stay readable.
@@ -130,7 +145,12 @@ pub(super) fn as_map(data: MapData, name: &'static str) -> Result<aya::maps::Map
 }
 
 /// Enumerations whose names we print.
-pub const ENUMS: [&str; 4] = ["skb_drop_reason", "sk_rst_reason", "tcp_ca_state", TCP_STATES];
+pub const ENUMS: [&str; 4] = [
+    "skb_drop_reason",
+    "sk_rst_reason",
+    "tcp_ca_state",
+    TCP_STATES,
+];
 
 /// A kernel without BTF still has classic tracepoints; a file that the user named has to be good.
 fn types(request: &Request<'_>) -> Result<KernelTypes, BtfError> {
@@ -141,9 +161,17 @@ fn types(request: &Request<'_>) -> Result<KernelTypes, BtfError> {
 }
 
 fn wanted(hooks: &[Hook]) -> Wanted {
-    let mut wanted = Wanted { enums: ENUMS.to_vec(), ..Wanted::default() };
-    wanted.functions.extend([super::owners::ITERATOR, super::support::TASK_BTF]);
-    for part in hooks.iter().flat_map(|hook| hook.ladder.iter().copied().flatten()) {
+    let mut wanted = Wanted {
+        enums: ENUMS.to_vec(),
+        ..Wanted::default()
+    };
+    wanted
+        .functions
+        .extend([super::owners::ITERATOR, super::support::TASK_BTF]);
+    for part in hooks
+        .iter()
+        .flat_map(|hook| hook.ladder.iter().copied().flatten())
+    {
         match part.rung {
             Rung::TpBtf => wanted.tracepoints.push(part.target),
             Rung::Fentry | Rung::Fexit | Rung::Poll => wanted.functions.push(part.target),
@@ -154,8 +182,11 @@ fn wanted(hooks: &[Hook]) -> Wanted {
 }
 
 fn offsets(types: &KernelTypes) -> Offsets {
-    let words: [u32; FIELD_COUNT] =
-        types.offsets.as_slice().try_into().expect("one offset per field");
+    let words: [u32; FIELD_COUNT] = types
+        .offsets
+        .as_slice()
+        .try_into()
+        .expect("one offset per field");
     zerocopy::transmute!(words)
 }
 

@@ -27,7 +27,10 @@ pub fn effective() -> Vec<&'static str> {
         .find_map(|line| line.strip_prefix("CapEff:"))
         .and_then(|hex| u64::from_str_radix(hex.trim(), 16).ok())
         .unwrap_or(0);
-    CAPS.iter().filter(|(bit, _)| bits >> bit & 1 == 1).map(|(_, name)| *name).collect()
+    CAPS.iter()
+        .filter(|(bit, _)| bits >> bit & 1 == 1)
+        .map(|(_, name)| *name)
+        .collect()
 }
 
 /// Whether programs may be loaded at all; the error says what is missing and how to give it.
@@ -58,8 +61,18 @@ pub struct Fact {
 
 fn fact(name: &'static str, found: Result<String, String>, todo: &'static str) -> Fact {
     match found {
-        Ok(value) => Fact { name, ok: true, value, todo: None },
-        Err(value) => Fact { name, ok: false, value, todo: Some(todo) },
+        Ok(value) => Fact {
+            name,
+            ok: true,
+            value,
+            todo: None,
+        },
+        Err(value) => Fact {
+            name,
+            ok: false,
+            value,
+            todo: Some(todo),
+        },
     }
 }
 
@@ -67,12 +80,36 @@ fn fact(name: &'static str, found: Result<String, String>, todo: &'static str) -
 pub fn facts(btf: Option<&str>) -> Vec<Fact> {
     vec![
         fact("kernel", kernel(), "Linux 5.8 or later has the ring buffer"),
-        fact("capabilities", capabilities(), "run as root, or give the missing ones"),
-        fact("btf", btf_there(btf), "a kernel with CONFIG_DEBUG_INFO_BTF, or --btf FILE"),
-        fact("kprobes", kprobes(), "only for the kprobe rung: CONFIG_KPROBES"),
-        fact("tracefs", tracefs(), "mount -t tracefs tracefs /sys/kernel/tracing"),
-        fact("cgroup2", cgroup2(), "mount -t cgroup2, for cgroup and container names"),
-        fact("kallsyms", kallsyms(), "CAP_SYSLOG and kernel.kptr_restrict < 2, for function names"),
+        fact(
+            "capabilities",
+            capabilities(),
+            "run as root, or give the missing ones",
+        ),
+        fact(
+            "btf",
+            btf_there(btf),
+            "a kernel with CONFIG_DEBUG_INFO_BTF, or --btf FILE",
+        ),
+        fact(
+            "kprobes",
+            kprobes(),
+            "only for the kprobe rung: CONFIG_KPROBES",
+        ),
+        fact(
+            "tracefs",
+            tracefs(),
+            "mount -t tracefs tracefs /sys/kernel/tracing",
+        ),
+        fact(
+            "cgroup2",
+            cgroup2(),
+            "mount -t cgroup2, for cgroup and container names",
+        ),
+        fact(
+            "kallsyms",
+            kallsyms(),
+            "CAP_SYSLOG and kernel.kptr_restrict < 2, for function names",
+        ),
     ]
 }
 
@@ -82,9 +119,15 @@ fn read(path: &str) -> Result<String, String> {
 
 fn kernel() -> Result<String, String> {
     let release = read("/proc/sys/kernel/osrelease")?.trim().to_owned();
-    let mut numbers = release.split(['.', '-']).map(|n| n.parse::<u32>().unwrap_or(0));
+    let mut numbers = release
+        .split(['.', '-'])
+        .map(|n| n.parse::<u32>().unwrap_or(0));
     let version = (numbers.next().unwrap_or(0), numbers.next().unwrap_or(0));
-    if version >= (5, 8) { Ok(release) } else { Err(release) }
+    if version >= (5, 8) {
+        Ok(release)
+    } else {
+        Err(release)
+    }
 }
 
 fn capabilities() -> Result<String, String> {
@@ -98,7 +141,9 @@ fn capabilities() -> Result<String, String> {
 
 fn btf_there(path: Option<&str>) -> Result<String, String> {
     let path = path.unwrap_or(super::btf::VMLINUX);
-    let len = std::fs::metadata(path).map_err(|e| format!("{path}: {e}"))?.len();
+    let len = std::fs::metadata(path)
+        .map_err(|e| format!("{path}: {e}"))?
+        .len();
     Ok(format!("{path}, {} KiB", len >> 10))
 }
 
@@ -127,7 +172,11 @@ fn cgroup2() -> Result<String, String> {
 fn kallsyms() -> Result<String, String> {
     use std::io::{BufRead as _, BufReader};
     let file = std::fs::File::open("/proc/kallsyms").map_err(|e| e.to_string())?;
-    let first = BufReader::new(file).lines().nth(1).and_then(Result::ok).unwrap_or_default();
+    let first = BufReader::new(file)
+        .lines()
+        .nth(1)
+        .and_then(Result::ok)
+        .unwrap_or_default();
     if first.is_empty() || first.starts_with("0000000000000000 ") {
         return Err("addresses are hidden".to_owned());
     }

@@ -6,14 +6,20 @@ const MOUNTS: [&str; 2] = ["/sys/kernel/tracing", "/sys/kernel/debug/tracing"];
 
 /// The id of `category/name`.
 pub fn event_id(event: &str) -> io::Result<u64> {
-    read(&format!("events/{event}/id"))?.trim().parse().map_err(io::Error::other)
+    read(&format!("events/{event}/id"))?
+        .trim()
+        .parse()
+        .map_err(io::Error::other)
 }
 
 /// Places of fields in the record of `category/name`, in the order asked for.
 pub fn field_offsets(event: &str, fields: &[&str]) -> io::Result<Vec<u32>> {
     let text = read(&format!("events/{event}/format"))?;
     let missing = |field: &&str| io::Error::other(format!("{event} has no field {field}"));
-    fields.iter().map(|field| offset_in(&text, field).ok_or_else(|| missing(field))).collect()
+    fields
+        .iter()
+        .map(|field| offset_in(&text, field).ok_or_else(|| missing(field)))
+        .collect()
 }
 
 /// From a line as `field:__u8 saddr[4]; offset:32; size:4; signed:0;`.
@@ -39,7 +45,10 @@ fn read(path: &str) -> io::Result<String> {
 /// Reads a file of tracefs through a detached mount: the mount tree stays as it is.
 fn read_unmounted(path: &str) -> io::Result<String> {
     let mount = super::sys::detached_mount(c"tracefs")?;
-    let path = format!("/proc/self/fd/{}/{path}", std::os::fd::AsRawFd::as_raw_fd(&mount));
+    let path = format!(
+        "/proc/self/fd/{}/{path}",
+        std::os::fd::AsRawFd::as_raw_fd(&mount)
+    );
     fs::read_to_string(path)
 }
 

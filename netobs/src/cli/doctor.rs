@@ -12,6 +12,7 @@ use crate::{
 };
 use clap::Args;
 use serde_json::{Value, json};
+use std::fmt::Write as _;
 use tabled::{
     builder::Builder,
     settings::{Style, Width, peaker::PriorityMax},
@@ -44,7 +45,11 @@ pub fn run(args: &Doctor) -> Result<Status, Failure> {
         to_text(&facts, &session)
     };
     Stdout.write(text.as_bytes()).or_else(quiet)?;
-    Ok(if session.is_ok() { Status::Done } else { Status::Missing })
+    Ok(if session.is_ok() {
+        Status::Done
+    } else {
+        Status::Missing
+    })
 }
 
 /// A reader that went away wants no error.
@@ -57,8 +62,11 @@ fn quiet(error: crate::sinks::stream::SinkError) -> Result<(), Failure> {
 
 /// What stands behind a hook's rung, in words.
 fn remarks(attached: &Attached) -> String {
-    let refused: Vec<String> =
-        attached.refused.iter().map(|r| format!("{}: {}", r.rung, r.reason)).collect();
+    let refused: Vec<String> = attached
+        .refused
+        .iter()
+        .map(|r| format!("{}: {}", r.rung, r.reason))
+        .collect();
     refused.join("; ")
 }
 
@@ -67,7 +75,10 @@ fn advice(attached: &Attached) -> Option<&'static str> {
     if attached.taken.is_some() {
         return None;
     }
-    let kprobes = attached.refused.iter().any(|r| r.reason.contains("without kprobes"));
+    let kprobes = attached
+        .refused
+        .iter()
+        .any(|r| r.reason.contains("without kprobes"));
     Some(if kprobes {
         "needs a kernel with CONFIG_KPROBES or BPF trampolines, or a newer one with the tracepoint"
     } else {
@@ -114,7 +125,10 @@ fn to_text(facts: &[Fact], session: &Result<Session, String>) -> String {
             text.push('\n');
             text.push_str(&hooks_table(session, width));
             if let Some(why) = session.owners.refusal() {
-                text.push_str(&format!("\nsockets open before the start have no owner: {why}\n"));
+                _ = write!(
+                    text,
+                    "\nsockets open before the start have no owner: {why}\n"
+                );
             }
             let dead: Vec<&str> = ALL
                 .iter()
@@ -122,13 +136,13 @@ fn to_text(facts: &[Fact], session: &Result<Session, String>) -> String {
                 .map(|c| c.name)
                 .collect();
             if !dead.is_empty() {
-                text.push_str(&format!("\ncannot work here: {}\n", dead.join(", ")));
+                _ = write!(text, "\ncannot work here: {}\n", dead.join(", "));
             }
         }
         Err(why) => {
             let all: Vec<&str> = ALL.iter().map(|c| c.name).collect();
-            text.push_str(&format!("\nno hook can be attached: {why}\n"));
-            text.push_str(&format!("cannot work so: {}\n", all.join(", ")));
+            _ = write!(text, "\nno hook can be attached: {why}\n");
+            _ = writeln!(text, "cannot work so: {}", all.join(", "));
         }
     }
     text
@@ -155,7 +169,10 @@ fn hooks_table(session: &Session, width: usize) -> String {
         rows.push_record([
             collectors::of_hook(attached.hook.number),
             attached.hook.name,
-            attached.taken.as_ref().map_or("none", |taken| taken.rung.name()),
+            attached
+                .taken
+                .as_ref()
+                .map_or("none", |taken| taken.rung.name()),
             &remarks(attached),
             advice(attached).unwrap_or(""),
         ]);
@@ -166,7 +183,11 @@ fn hooks_table(session: &Session, width: usize) -> String {
 fn finish(rows: Builder, width: usize) -> String {
     let mut table = rows.build();
     table.with(Style::blank());
-    table.with(Width::wrap(width).priority(PriorityMax::right()).keep_words(true));
+    table.with(
+        Width::wrap(width)
+            .priority(PriorityMax::right())
+            .keep_words(true),
+    );
     let text = table.to_string();
     let lines: Vec<&str> = text.lines().map(str::trim_end).collect();
     format!("{}\n", lines.join("\n"))

@@ -18,7 +18,12 @@ use zerocopy::FromBytes as _;
 pub const COLLECTOR: Collector = Collector {
     name: "lifecycle",
     about: "connections made, accepted, refused and ended",
-    kinds: &[Kind::Connect, Kind::Accept, Kind::Close, Kind::ConnectFailed],
+    kinds: &[
+        Kind::Connect,
+        Kind::Accept,
+        Kind::Close,
+        Kind::ConnectFailed,
+    ],
     hooks,
     decode,
 };
@@ -30,7 +35,11 @@ const STATE: Hook = Hook {
     ladder: &[
         &[part(Rung::TpBtf, "lifecycle_tp_btf", "inet_sock_set_state")],
         &[part(Rung::RawTp, "lifecycle_raw_tp", "inet_sock_set_state")],
-        &[part(Rung::Tracepoint, "lifecycle_tracepoint", "sock/inet_sock_set_state")],
+        &[part(
+            Rung::Tracepoint,
+            "lifecycle_tracepoint",
+            "sock/inet_sock_set_state",
+        )],
     ],
 };
 
@@ -90,19 +99,31 @@ const LAST_ACK: u8 = 9;
 const CLOSING: u8 = 11;
 
 impl End {
-    /// From the last state and the error on the socket: an abort of our own leaves no error (tcp_close, tcp_disconnect),
-    /// a received reset does (tcp_reset), a timer leaves ETIMEDOUT or what ICMP said meanwhile (tcp_write_err).
+    /// From the last state and the error on the socket: an abort of our own leaves no error (`tcp_close`, `tcp_disconnect`),
+    /// a received reset does (`tcp_reset`), a timer leaves ETIMEDOUT or what ICMP said meanwhile (`tcp_write_err`).
     fn of(state: u8, errno: Option<u32>) -> Self {
-        const TIMED_OUT: [i32; 4] =
-            [libc::ETIMEDOUT, libc::EHOSTUNREACH, libc::ENETUNREACH, libc::EHOSTDOWN];
+        const TIMED_OUT: [i32; 4] = [
+            libc::ETIMEDOUT,
+            libc::EHOSTUNREACH,
+            libc::ENETUNREACH,
+            libc::EHOSTDOWN,
+        ];
         let errno = errno.and_then(|e| i32::try_from(e).ok());
         match (errno, state) {
             (Some(libc::ECONNRESET | libc::EPIPE | libc::ECONNREFUSED), _) => Self::RstReceived,
             (Some(e), _) if TIMED_OUT.contains(&e) => Self::Timeout,
-            (None, FIN_WAIT2 | CLOSING) => Self::LocalFin,
+            (None, FIN_WAIT1 | FIN_WAIT2 | CLOSING) => Self::LocalFin,
             (None, LAST_ACK) => Self::RemoteFin,
-            (None, FIN_WAIT1) => Self::LocalFin,
             _ => Self::RstSent,
+        }
+    }
+
+    /// Without the socket's error a cut cannot be told from a timeout.
+    fn if_counted(self, counted: bool) -> Self {
+        if !counted && self == Self::RstSent {
+            Self::Unknown
+        } else {
+            self
         }
     }
 
@@ -120,7 +141,9 @@ impl End {
 
 fn decode(kind: Kind, bytes: &[u8]) -> Option<Body> {
     if kind == Kind::Close {
-        return Some(Body::Closed(Closed::from(raw::Closed::ref_from_bytes(bytes).ok()?)));
+        return Some(Body::Closed(Closed::from(
+            raw::Closed::ref_from_bytes(bytes).ok()?,
+        )));
     }
     let raw = raw::Opened::ref_from_bytes(bytes).ok()?;
     Some(Body::Opened(Opened {
@@ -128,7 +151,11 @@ fn decode(kind: Kind, bytes: &[u8]) -> Option<Body> {
         ends: Ends::from(&raw.flow),
         latency_ns: (raw.latency_ns != 0 && kind != Kind::Accept).then_some(raw.latency_ns),
         errno: (raw.errno != 0).then_some(raw.errno),
-        via: if raw.via == VIA_SYSCALL { "syscall" } else { "state" },
+        via: if raw.via == VIA_SYSCALL {
+            "syscall"
+        } else {
+            "state"
+        },
     }))
 }
 
@@ -141,10 +168,7 @@ impl From<&raw::Closed> for Closed {
             numbers: (raw.counted != 0).then(|| Numbers::from(raw)),
             errno,
             state: raw.state,
-            end: match End::of(raw.state, errno) {
-                End::RstSent if raw.counted == 0 => End::Unknown,
-                end => end,
-            },
+            end: End::of(raw.state, errno).if_counted(raw.counted != 0),
         }
     }
 }
@@ -194,7 +218,11 @@ impl Detail for Opened {
     }
 
     fn arrow(&self) -> &'static str {
-        if self.kind == Kind::Accept { "<-" } else { "->" }
+        if self.kind == Kind::Accept {
+            "<-"
+        } else {
+            "->"
+        }
     }
 
     fn text(&self, line: &mut Line, _names: &Names) {
@@ -254,7 +282,10 @@ impl Detail for Closed {
         fields.opt("segs_in", numbers.map(|n| u64::from(n.segs_in)));
         fields.opt("retrans", numbers.map(|n| u64::from(n.retrans)));
         fields.opt("srtt_us", numbers.and_then(|n| n.srtt_us).map(u64::from));
-        fields.opt("min_rtt_us", numbers.and_then(|n| n.min_rtt_us).map(u64::from));
+        fields.opt(
+            "min_rtt_us",
+            numbers.and_then(|n| n.min_rtt_us).map(u64::from),
+        );
         fields.str("end", self.end.name());
         fields.opt_str("errno", self.errno.map(errno_name));
         fields.str("state", names.tcp_state(self.state));

@@ -13,8 +13,7 @@ use crate::{
         session::Session,
     },
     cli::{Failure, Status},
-    clock,
-    collectors,
+    clock, collectors,
     enrich::{Enricher, namespaces},
     event::Mono,
     names::{Names, TCP_STATES},
@@ -66,11 +65,16 @@ pub async fn run(watching: Watching, args: &Watch) -> Result<Status, Failure> {
     let mut signals = Signals::new()?;
     if !args.json {
         stream.view.head();
-        stream.write().map_err(|_| Failure::new(Status::Other, "write output"))?;
+        stream
+            .write()
+            .map_err(|_| Failure::new(Status::Other, "write output"))?;
     }
     ahead_of_others();
     let hooks = stream.attached();
-    stream.session.owners.when_walked(move || tell(&format!("netobs: watching with {hooks} hooks")));
+    stream
+        .session
+        .owners
+        .when_walked(move || tell(&format!("netobs: watching with {hooks} hooks")));
     let end = stream.until_end(&ready, &mut signals).await;
     stream.finish(end)
 }
@@ -116,13 +120,20 @@ impl<'a> Stream<'a> {
             timing: Timing::new(Mono(started.0 + SECOND.0 / 20)),
             next_stats: args.stats.map(|every| after(started, every)),
             next_second: Mono(started.0 + SECOND.0),
-            log: args.bpf_log.then(|| session.log().map_err(|e| tell(&e)).ok()).flatten(),
+            log: args
+                .bpf_log
+                .then(|| session.log().map_err(|e| tell(&e)).ok())
+                .flatten(),
             session,
         }
     }
 
     fn attached(&self) -> usize {
-        self.session.hooks.iter().filter(|hook| hook.taken.is_some()).count()
+        self.session
+            .hooks
+            .iter()
+            .filter(|hook| hook.taken.is_some())
+            .count()
     }
 
     async fn until_end(&mut self, ready: &AsyncFd<OwnedFd>, signals: &mut Signals) -> End {
@@ -177,7 +188,15 @@ impl<'a> Stream<'a> {
     }
 
     fn take(&mut self, max: usize) -> usize {
-        let Self { session, view, names, enricher, shown, unreadable, .. } = self;
+        let Self {
+            session,
+            view,
+            names,
+            enricher,
+            shown,
+            unreadable,
+            ..
+        } = self;
         let Session { ring, owners, .. } = session;
         ring.drain(max, |bytes| match collectors::decode(bytes) {
             Some(mut event) => {
@@ -202,7 +221,11 @@ impl<'a> Stream<'a> {
         if let Some(log) = &mut self.log {
             log.tell();
         }
-        if self.args.duration.is_some_and(|d| now >= after(self.started, d)) {
+        if self
+            .args
+            .duration
+            .is_some_and(|d| now >= after(self.started, d))
+        {
             return Err(End::Asked);
         }
         if now >= self.timing.deadline() {
@@ -302,7 +325,10 @@ impl<'a> Stream<'a> {
             tell(&summary.table());
         }
         if self.unreadable > 0 {
-            tell(&format!("netobs: {} events could not be read", self.unreadable));
+            tell(&format!(
+                "netobs: {} events could not be read",
+                self.unreadable
+            ));
         }
         match failed {
             None | Some(SinkError::Closed) => Ok(Status::Done),
@@ -332,7 +358,10 @@ fn complete_owner(owners: &mut crate::bpf::owners::Owners, event: &mut crate::ev
         return;
     }
     if let Some(owner) = owners.find(event.common.sk, event.common.ino, event.common.at) {
-        event.common.owner = Owner::Process { pid: owner.pid, comm: Comm(owner.comm) };
+        event.common.owner = Owner::Process {
+            pid: owner.pid,
+            comm: Comm(owner.comm),
+        };
     }
 }
 
@@ -341,7 +370,11 @@ fn after(at: Mono, time: Duration) -> Mono {
 }
 
 fn view(args: &Watch) -> Box<dyn View> {
-    let zone = if args.json { jiff::tz::TimeZone::UTC } else { jiff::tz::TimeZone::system() };
+    let zone = if args.json {
+        jiff::tz::TimeZone::UTC
+    } else {
+        jiff::tz::TimeZone::system()
+    };
     let clock = Clock::new(clock::wall_offset_ns(), zone);
     if args.json {
         return Box::new(Json::new(clock));
