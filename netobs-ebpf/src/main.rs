@@ -14,6 +14,7 @@ mod lifecycle {
     mod connect;
     mod functions;
     mod hooks;
+    mod plain;
 }
 
 mod reset {

@@ -204,7 +204,7 @@ fn on_failure(file: Ptr, address: &Address, errno: i32) {
         return;
     }
     let mut subject = Subject::of::<Probed>(sk);
-    if already_told(sk, subject.ino) {
+    if already_told(sk, sock::inode::<Probed>(sk)) {
         return;
     }
     subject.set_current();

@@ -27,7 +27,10 @@ pub fn adopt<A: Access>(sk: Ptr, tp: Ptr, listens: bool) {
     _ = SOCKS.insert(sk as u64, owner, 0);
     if listens {
         let port: u16 = field!(A, sk, sk_num);
-        let key = ListenKey { netns: sock::netns::<A>(sk), port: u32::from(port) };
+        let key = ListenKey {
+            netns: sock::netns::<A>(sk),
+            port: u32::from(port),
+        };
         _ = LISTENERS.insert(key, owner, 0);
     }
 }
@@ -62,16 +65,24 @@ fn listener_owner<A: Access>(child: Ptr, tp: Ptr) -> Option<*const SockOwner> {
         }
     }
     let port: u16 = field!(A, child, sk_num);
-    let key = ListenKey { netns: sock::netns::<A>(child), port: u32::from(port) };
+    let key = ListenKey {
+        netns: sock::netns::<A>(child),
+        port: u32::from(port),
+    };
     LISTENERS.get_ptr(key)
 }
 
 /// The owner of a socket, unless its entry is about an earlier socket at the same address.
 #[inline(always)]
-pub fn of(sk: Ptr, ino: u64) -> Option<*mut SockOwner> {
+pub fn of<A: Access>(sk: Ptr) -> Option<*mut SockOwner> {
     let owner = SOCKS.get_ptr_mut(sk as u64)?;
-    let known = unsafe { (*owner).ino };
-    (known == 0 || ino == 0 || known == ino).then_some(owner)
+    let ino = unsafe { (*owner).ino };
+    // Connections leave the map when they close: only what a walk found can be stale.
+    if ino == 0 {
+        return Some(owner);
+    }
+    let now = sock::inode::<A>(sk);
+    (now == 0 || now == ino).then_some(owner)
 }
 
 /// Segments that the kernel counted as sent again since this was asked last, when `total` are counted now;
@@ -79,7 +90,14 @@ pub fn of(sk: Ptr, ino: u64) -> Option<*mut SockOwner> {
 #[inline(always)]
 pub fn retransmitted(sk: Ptr, total: u32, sent: u32) -> u32 {
     let Some(owner) = SOCKS.get_ptr_mut(sk as u64) else {
-        _ = SOCKS.insert(sk as u64, SockOwner { retrans: total, ..SockOwner::default() }, 0);
+        _ = SOCKS.insert(
+            sk as u64,
+            SockOwner {
+                retrans: total,
+                ..SockOwner::default()
+            },
+            0,
+        );
         return sent;
     };
     let last = unsafe { (*owner).retrans };

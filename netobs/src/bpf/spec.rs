@@ -75,7 +75,12 @@ pub struct Hook {
 
 /// A part in one line.
 pub const fn part(rung: Rung, program: &'static str, target: &'static str) -> Part {
-    Part { rung, program, target, min_args: 0 }
+    Part {
+        rung,
+        program,
+        target,
+        min_args: 0,
+    }
 }
 
 /// A tracepoint that is of use from a number of arguments on.
@@ -85,5 +90,10 @@ pub const fn part_from(
     program: &'static str,
     target: &'static str,
 ) -> Part {
-    Part { rung, program, target, min_args }
+    Part {
+        rung,
+        program,
+        target,
+        min_args,
+    }
 }
