@@ -25,6 +25,10 @@ pub struct Config {
     pub args_retransmit: u32,
     pub args_send_reset: u32,
     pub args_udp_fail: u32,
+    /// Of the function `icmp_push_reply`, which got the socket as its first in 5.13.
+    pub args_icmp_push: u32,
+    /// Drop reason of packets freed for no particular one (5.17), 0: there are none.
+    pub reason_unspecified: u32,
     /// Bit n: drop reason n is harmless (core reasons below 256).
     pub quiet_reasons: [u32; 8],
 }
@@ -71,3 +75,5 @@ pub const RUNTIME_WORDS: u32 = 4;
 pub const READER_SLEEPS: u32 = 0;
 /// 1: the exit of connect(2) is hooked, so failures inside it are left to that hook.
 pub const CONNECT_EXIT: u32 = 1;
+/// 1: a failed route lookup waits to become final.
+pub const ROUTES_WAIT: u32 = 3;

@@ -12,6 +12,22 @@ mod subject;
 mod lifecycle {
     mod hooks;
 }
+mod icmp {
+    mod emit;
+    mod received;
+    mod reported;
+    mod sent;
+}
+mod route {
+    mod final_answer;
+    mod hooks;
+    mod lookup;
+    mod pending;
+    mod whose;
+}
+mod neigh {
+    mod hooks;
+}
 
 #[panic_handler]
 fn panic(_: &core::panic::PanicInfo<'_>) -> ! {

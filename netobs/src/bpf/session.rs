@@ -14,7 +14,7 @@ use aya::maps::{Array, MapData, PerCpuArray, RingBuf};
 use netobs_ebpf::{
     ABI_VERSION,
     config::{CONNECT_EXIT, Config},
-    event::HookCount,
+    event::{HookCount, Kind},
     hook,
     offsets::{FIELD_COUNT, Offsets},
 };
@@ -55,6 +55,8 @@ pub struct Session {
     pub types: KernelTypes,
     counters: PerCpuArray<MapData, [u64; 3]>,
     pub owners: super::owners::Owners,
+    pub finder: super::sought::Finder,
+    pub routes: super::routes::Routes,
 }
 
 /// A hook's numbers so far.
@@ -92,13 +94,30 @@ impl Session {
         let connect_exit = |a: &Attached| a.hook.number == hook::CONNECT_EXIT && a.taken.is_some();
         ring.set(CONNECT_EXIT, u32::from(hooks.iter().any(connect_exit)));
         let owners = super::owners::Owners::new(&mut programs, &types)?;
-        Ok(Self { hooks, ring, types, counters, owners })
+        let icmp = request.events & Kind::Icmp.bit() != 0;
+        let finder = super::sought::Finder::new(&mut programs, &types, icmp)?;
+        let routes = super::routes::Routes::new(&mut programs)?;
+        Ok(Self {
+            hooks,
+            ring,
+            types,
+            counters,
+            owners,
+            finder,
+            routes,
+        })
     }
 
     /// Runs, events seen and lost of a hook, summed over CPUs.
     pub fn count(&self, hook: u32) -> Count {
-        let Ok(values) = self.counters.get(&hook, 0) else { return Count::default() };
-        values.iter().fold(Count::default(), |sum, [runs, seen, lost]| Count {
+        let Ok(values) = self.counters.get(&hook, 0) else {
+            return Count::default();
+        };
+        let start = Count {
+            seen: self.routes.taken(hook),
+            ..Count::default()
+        };
+        values.iter().fold(start, |sum, [runs, seen, lost]| Count {
             runs: sum.runs + runs,
             seen: sum.seen + seen,
             lost: sum.lost + lost,
@@ -123,10 +142,21 @@ pub(super) fn as_map(data: MapData, name: &'static str) -> Result<aya::maps::Map
 /// Enumerations whose names we print.
 pub const ENUMS: [&str; 4] = ["skb_drop_reason", "sk_rst_reason", "tcp_ca_state", TCP_STATES];
 
+/// Its arguments changed with 5.13.
+const ICMP_PUSH: &str = "icmp_push_reply";
+
 fn wanted(hooks: &[Hook]) -> Wanted {
-    let mut wanted = Wanted { enums: ENUMS.to_vec(), ..Wanted::default() };
-    wanted.functions.extend([super::owners::ITERATOR, super::support::TASK_BTF]);
-    for part in hooks.iter().flat_map(|hook| hook.ladder.iter().copied().flatten()) {
+    let mut wanted = Wanted {
+        enums: ENUMS.to_vec(),
+        ..Wanted::default()
+    };
+    wanted
+        .functions
+        .extend([super::owners::ITERATOR, super::support::TASK_BTF, ICMP_PUSH]);
+    for part in hooks
+        .iter()
+        .flat_map(|hook| hook.ladder.iter().copied().flatten())
+    {
         match part.rung {
             Rung::TpBtf => wanted.tracepoints.push(part.target),
             Rung::Fentry | Rung::Fexit | Rung::Poll => wanted.functions.push(part.target),
@@ -155,6 +185,10 @@ fn config(request: &Request<'_>, types: &KernelTypes) -> Config {
     config.args_retransmit = args("tcp_retransmit_skb");
     config.args_send_reset = args("tcp_send_reset");
     config.args_udp_fail = args("udp_fail_queue_rcv_skb");
+    config.args_icmp_push = types.functions.get(ICMP_PUSH).map_or(0, |f| f.args);
+    config.reason_unspecified = types
+        .enumerator("skb_drop_reason", "SKB_DROP_REASON_NOT_SPECIFIED")
+        .unwrap_or(0);
     for reason in request.quiet_reasons {
         if let Some(n) = types.enumerator("skb_drop_reason", reason)
             && let Some(word) = config.quiet_reasons.get_mut(n as usize / 32)

@@ -1,6 +1,9 @@
 //! The table of collectors: which hooks each wants, which events it makes, and how their bytes are read.
 
+pub mod icmp;
 pub mod lifecycle;
+pub mod neigh;
+pub mod route;
 
 use crate::{
     bpf::spec::Hook,
@@ -25,13 +28,21 @@ pub struct Collector {
 }
 
 /// All collectors.
-pub const ALL: &[Collector] = &[lifecycle::COLLECTOR];
+pub const ALL: &[Collector] = &[
+    lifecycle::COLLECTOR,
+    icmp::COLLECTOR,
+    route::COLLECTOR,
+    neigh::COLLECTOR,
+];
 
 /// What is particular to an event.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Body {
     Opened(lifecycle::Opened),
     Closed(lifecycle::Closed),
+    Icmp(icmp::Icmp),
+    Route(route::Route),
+    Neigh(neigh::Neigh),
 }
 
 /// How an event is told.
@@ -45,6 +56,14 @@ pub trait Detail {
     /// Index of the interface it has to do with.
     fn ifindex(&self) -> Option<u32> {
         None
+    }
+    /// Sockets of which one may be its own, the likeliest first: looked for when the kernel side does not know it.
+    fn searches(&self) -> Vec<Ends> {
+        Vec::new()
+    }
+    /// Whether filters on its owner are left to userspace.
+    fn owner_is_late(&self) -> bool {
+        false
     }
     /// For people: everything right of the process; by default the two ends.
     fn subject(&self, line: &mut Line, names: &Names) {
@@ -67,6 +86,9 @@ impl Body {
         match self {
             Self::Opened(body) => body,
             Self::Closed(body) => body,
+            Self::Icmp(body) => body,
+            Self::Route(body) => body,
+            Self::Neigh(body) => body,
         }
     }
 }

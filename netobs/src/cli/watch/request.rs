@@ -3,6 +3,7 @@
 use super::args::Watch;
 use crate::{
     bpf::{
+        filters::Filters,
         session::{Request, Session},
         spec::Hook,
         support,
@@ -15,6 +16,7 @@ use crate::{
 pub struct Watching {
     pub session: Session,
     pub events: u32,
+    pub filters: Filters,
 }
 
 pub fn open(args: &Watch) -> Result<Watching, Failure> {
@@ -33,8 +35,15 @@ pub fn open(args: &Watch) -> Result<Watching, Failure> {
         quiet_reasons: &[],
         btf: args.btf.as_deref(),
     })
-    .map_err(|e| Failure { status: Status::Missing, error: e.into() })?;
-    let watching = Watching { session, events };
+    .map_err(|e| Failure {
+        status: Status::Missing,
+        error: e.into(),
+    })?;
+    let watching = Watching {
+        session,
+        events,
+        filters,
+    };
     watching.check(!args.events.is_empty())?;
     Ok(watching)
 }
