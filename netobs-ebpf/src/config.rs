@@ -1,6 +1,6 @@
 //! What userspace decides before loading: constants to the verifier, so that unused paths cost nothing.
 
-use zerocopy::{FromZeros, Immutable, IntoBytes, KnownLayout, FromBytes};
+use zerocopy::{FromBytes, FromZeros, Immutable, IntoBytes, KnownLayout};
 
 /// Frozen into `.rodata`.
 #[repr(C)]
@@ -14,8 +14,7 @@ pub struct Config {
     pub include: u32,
     /// Bits of [`Class`] that have values which must not match.
     pub exclude: u32,
-    /// 1: aya-log lines are compiled in.
-    pub log: u32,
+    pub _pad: u32,
     /// 1: `bpf_get_current_task_btf` exists (5.11).
     pub task_btf: u32,
     /// 1: harmless drop reasons are told too.
@@ -31,7 +30,33 @@ pub struct Config {
     pub reason_unspecified: u32,
     /// Bit n: drop reason n is harmless (core reasons below 256).
     pub quiet_reasons: [u32; 8],
+    /// For kernels without BTF.
+    pub state_format: StateFormat,
 }
+
+/// Where `sock:inet_sock_set_state` keeps its fields, from tracefs.
+#[repr(C)]
+#[derive(Clone, Copy, Default, FromBytes, IntoBytes, Immutable)]
+pub struct StateFormat {
+    pub skaddr: u32,
+    pub oldstate: u32,
+    pub newstate: u32,
+    pub sport: u32,
+    pub dport: u32,
+    pub family: u32,
+    pub protocol: u32,
+    pub saddr: u32,
+    pub daddr: u32,
+    pub saddr_v6: u32,
+    pub daddr_v6: u32,
+    pub _pad: u32,
+}
+
+/// Names of the fields, in order.
+pub const STATE_FIELDS: [&str; 11] = [
+    "skaddr", "oldstate", "newstate", "sport", "dport", "family", "protocol", "saddr", "daddr",
+    "saddr_v6", "daddr_v6",
+];
 
 /// A class of filter values.
 #[repr(u32)]

@@ -55,7 +55,7 @@ pub struct Header {
     /// `OWNER_KNOWN`, `UID_KNOWN`.
     pub flags: u8,
     pub _pad: u8,
-    /// Inode number of the socket file, 0: none (not accepted yet, orphaned).
+    /// Inode number of the socket file, when the owner is not known; 0: none (not accepted yet, orphaned).
     pub ino: u64,
     pub comm: [u8; COMM_LEN],
 }

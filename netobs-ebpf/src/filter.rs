@@ -1,7 +1,13 @@
 //! The user's filters, applied before anything is put into the ring.
 
-use crate::subject::Subject;
-use crate::maps::{FILTERS, HOSTS, config};
+use crate::{
+    kernel::{
+        access::{Access as _, Probed, field},
+        sock,
+    },
+    maps::{FILTERS, HOSTS, config},
+    subject::Subject,
+};
 use aya_ebpf::maps::lpm_trie::Key;
 use netobs_ebpf::{
     config::{Class, EXCLUDE, FilterKey, HOST_TAG_BITS, HostKey, INCLUDE},
@@ -29,7 +35,29 @@ pub fn subject_passes(s: &Subject) -> bool {
     if active(Class::Comm) && !comm(s) {
         return false;
     }
-    !active(Class::Cgroup) || number(Class::Cgroup, s.cgroup, s.cgroup != 0)
+    !active(Class::Cgroup) || cgroup(s)
+}
+
+/// Deepest cgroup below the one asked for that is still found.
+const DEPTH: u32 = 24;
+
+/// The cgroup or one above it.
+#[inline(always)]
+fn cgroup(s: &Subject) -> bool {
+    if s.sk.is_null() {
+        return number(Class::Cgroup, s.cgroup, s.cgroup != 0);
+    }
+    let mut found = 0;
+    let mut node = sock::cgroup_node(s.sk);
+    for _ in 0..DEPTH {
+        if node.is_null() {
+            break;
+        }
+        let id: u64 = field!(Probed, node, kn_id);
+        found = either(found, lookup(Class::Cgroup, [id, 0], true));
+        node = field!(Probed, node, kn_parent);
+    }
+    decide(Class::Cgroup, found)
 }
 
 #[inline(always)]
@@ -48,7 +76,10 @@ fn lookup(class: Class, value: [u64; 2], known: bool) -> u8 {
     if !known {
         return 0;
     }
-    let key = FilterKey { value, class: class as u64 };
+    let key = FilterKey {
+        value,
+        class: class as u64,
+    };
     unsafe { FILTERS.get(&key) }.copied().unwrap_or(0)
 }
 
@@ -80,13 +111,22 @@ pub fn flow_passes(flow: &Flow) -> bool {
 pub fn flows_pass(outer: &Flow, inner: &Flow) -> bool {
     if active(Class::Port) {
         let outer = either(port(outer.lport), port(outer.rport));
-        if !decide(Class::Port, either(outer, either(port(inner.lport), port(inner.rport)))) {
+        if !decide(
+            Class::Port,
+            either(outer, either(port(inner.lport), port(inner.rport))),
+        ) {
             return false;
         }
     }
     if active(Class::Host) {
-        let l = either(host(&outer.laddr, outer.family), host(&inner.laddr, inner.family));
-        let r = either(host(&outer.raddr, outer.family), host(&inner.raddr, inner.family));
+        let l = either(
+            host(&outer.laddr, outer.family),
+            host(&inner.laddr, inner.family),
+        );
+        let r = either(
+            host(&outer.raddr, outer.family),
+            host(&inner.raddr, inner.family),
+        );
         return decide(Class::Host, either(l, r));
     }
     true
@@ -128,7 +168,7 @@ fn host(addr: &[u32; 4], family: u16) -> u8 {
 #[inline(always)]
 fn in_trie(tag: u8, addr: &[u32; 4], family: u16) -> bool {
     // IPv4 is looked up as ::ffff:a.b.c.d.
-    let words: [u32; 5] = if family == crate::kernel::sock::AF_INET {
+    let words: [u32; 5] = if family == sock::AF_INET {
         [u32::from(tag), 0, 0, 0xffff_u32.to_be(), addr[0]]
     } else {
         [u32::from(tag), addr[0], addr[1], addr[2], addr[3]]

@@ -11,6 +11,7 @@ mod subject;
 
 mod lifecycle {
     mod hooks;
+    mod plain;
 }
 mod icmp {
     mod emit;

@@ -10,7 +10,7 @@ use aya_ebpf::{
 };
 use netobs_ebpf::{
     ABI_VERSION,
-    config::{Config, FilterKey, HostKey, READER_SLEEPS, RUNTIME_WORDS},
+    config::{Config, FilterKey, HostKey, READER_SLEEPS, RUNTIME_WORDS, StateFormat},
     event::{HookCount, MAX_HOOKS},
     offsets::{ABSENT, FIELD_COUNT, Offsets},
     owner::{ListenKey, SockOwner},
@@ -23,7 +23,7 @@ pub static CONFIG: Config = Config {
     events: 0,
     include: 0,
     exclude: 0,
-    log: 0,
+    _pad: 0,
     task_btf: 0,
     all_drops: 0,
     args_kfree_skb: 0,
@@ -33,6 +33,20 @@ pub static CONFIG: Config = Config {
     args_icmp_push: 0,
     reason_unspecified: 0,
     quiet_reasons: [0; 8],
+    state_format: StateFormat {
+        skaddr: 0,
+        oldstate: 0,
+        newstate: 0,
+        sport: 0,
+        dport: 0,
+        family: 0,
+        protocol: 0,
+        saddr: 0,
+        daddr: 0,
+        saddr_v6: 0,
+        daddr_v6: 0,
+        _pad: 0,
+    },
 };
 
 /// Byte offsets of the running kernel's fields.
@@ -62,7 +76,9 @@ static RUNTIME: Array<u32> = Array::with_max_entries(RUNTIME_WORDS, 0);
 /// A word that userspace may change at any time.
 #[inline(always)]
 pub fn runtime(word: u32) -> u32 {
-    RUNTIME.get_ptr(word).map_or(0, |word| unsafe { word.read_volatile() })
+    RUNTIME
+        .get_ptr(word)
+        .map_or(0, |word| unsafe { word.read_volatile() })
 }
 
 const BPF_F_NO_PREALLOC: u32 = 1;
@@ -92,7 +108,11 @@ pub fn count_run(hook: u32) {
 #[inline(always)]
 pub fn reserve<T>(hook: u32) -> Option<*mut T> {
     let slot: *mut T = unsafe {
-        bpf_ringbuf_reserve((&raw const EVENTS).cast_mut().cast(), size_of::<T>() as u64, 0)
+        bpf_ringbuf_reserve(
+            (&raw const EVENTS).cast_mut().cast(),
+            size_of::<T>() as u64,
+            0,
+        )
     }
     .cast();
     if let Some(count) = COUNTERS.get_ptr_mut(hook) {
@@ -134,7 +154,11 @@ pub unsafe fn output<T>(hook: u32, event: *const T) {
     let size = size_of::<T>() as u64;
     let refused =
         unsafe { bpf_ringbuf_output(ring, event.cast_mut().cast(), size, u64::from(wakeup())) };
-    if refused == 0 { count_seen(hook) } else { count_lost(hook) }
+    if refused == 0 {
+        count_seen(hook)
+    } else {
+        count_lost(hook)
+    }
 }
 
 #[inline(always)]

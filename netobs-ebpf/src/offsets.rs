@@ -54,7 +54,7 @@ fields! {
 
     // struct tcp_sock and what it contains
     tcp_sport: "tcp_sock"."inet_conn.icsk_inet.inet_sport";
-    
+
     tcp_bytes_sent: "tcp_sock"."bytes_sent";
     tcp_bytes_retrans: "tcp_sock"."bytes_retrans";
     tcp_bytes_received: "tcp_sock"."bytes_received";

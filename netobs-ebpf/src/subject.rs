@@ -54,14 +54,16 @@ impl Subject {
         s.uid = field!(A, sk, sk_uid);
         s.uid_known = true;
         s.cgroup = sock::cgroup::<A>(sk);
-        s.ino = sock::inode::<A>(sk);
-        if let Some(owner) = owners::of(sk, s.ino) {
+        if let Some(owner) = owners::of::<A>(sk) {
             unsafe {
                 s.pid = (*owner).pid;
                 s.comm = (*owner).comm;
                 s.start_ns = (*owner).start_ns;
             }
             s.known = s.pid != 0;
+        }
+        if !s.known {
+            s.ino = sock::inode::<A>(sk);
         }
         s
     }

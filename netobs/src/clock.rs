@@ -17,6 +17,10 @@ pub fn instant() -> Instant {
 
 /// Nanoseconds to add to a monotonic time to get wall-clock time since 1970.
 pub fn wall_offset_ns() -> u64 {
-    let wall = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or(Duration::ZERO);
-    u64::try_from(wall.as_nanos()).unwrap_or(0).wrapping_sub(mono().0)
+    let wall = SystemTime::now()
+        .duration_since(UNIX_EPOCH)
+        .unwrap_or(Duration::ZERO);
+    u64::try_from(wall.as_nanos())
+        .unwrap_or(0)
+        .wrapping_sub(mono().0)
 }

@@ -28,7 +28,10 @@ impl std::fmt::Debug for Comm {
 /// Who an event belongs to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Owner {
-    Process { pid: u32, comm: Comm },
+    Process {
+        pid: u32,
+        comm: Comm,
+    },
     /// There is a socket, but nobody is known to hold it.
     Unknown,
     /// The event has no socket on this machine.
@@ -54,7 +57,10 @@ pub struct Common {
 impl From<&Header> for Common {
     fn from(h: &Header) -> Self {
         let owner = if h.flags & OWNER_KNOWN != 0 {
-            Owner::Process { pid: h.pid, comm: Comm(h.comm) }
+            Owner::Process {
+                pid: h.pid,
+                comm: Comm(h.comm),
+            }
         } else if h.sk != 0 {
             Owner::Unknown
         } else {

@@ -41,7 +41,7 @@ impl<'a> Fields<'a> {
         }
     }
 
-    /// Any text: serde_json escapes it.
+    /// Any text: `serde_json` escapes it.
     pub fn str(&mut self, key: &str, text: &str) {
         let buf = self.key(key);
         serde_json::to_writer(buf, text).expect("writing to memory does not fail");

@@ -37,7 +37,11 @@ impl Line {
     /// Goes to a column of the line, at least one space on.
     pub fn column(&mut self, column: usize) -> &mut Self {
         let here = self.buf.len() - self.start - self.invisible;
-        let spaces = if here < column { column - here } else { usize::from(here > 0) };
+        let spaces = if here < column {
+            column - here
+        } else {
+            usize::from(here > 0)
+        };
         self.buf.resize(self.buf.len() + spaces, b' ');
         self
     }
@@ -78,7 +82,10 @@ impl Line {
 
     /// Bytes from outside: what a terminal could act on is written `\xNN`.
     pub fn escaped(&mut self, bytes: &[u8]) -> &mut Self {
-        if bytes.iter().all(|b| (0x20..0x7f).contains(b) && *b != b'\\') {
+        if bytes
+            .iter()
+            .all(|b| (0x20..0x7f).contains(b) && *b != b'\\')
+        {
             return self.raw(bytes);
         }
         for chunk in bytes.utf8_chunks() {
@@ -147,11 +154,9 @@ impl Line {
         self.number(whole);
         let hundredths = n % unit * 100 / unit;
         match whole {
-            0..10 => {
-                self.raw(b".");
-                self.raw(&[b'0' + (hundredths / 10) as u8, b'0' + (hundredths % 10) as u8])
-            }
-            10..100 => self.raw(b".").raw(&[b'0' + (hundredths / 10) as u8]),
+            0..10 if hundredths < 10 => self.raw(b".0").number(hundredths),
+            0..10 => self.raw(b".").number(hundredths),
+            10..100 => self.raw(b".").number(hundredths / 10),
             _ => self,
         }
     }
@@ -184,7 +189,9 @@ impl Line {
     pub fn ends(&mut self, ends: &Ends, arrow: &str, names: &Names) -> &mut Self {
         let here = self.buf.len() - self.start - self.invisible;
         names.endpoint(self, &ends.local, ends.proto);
-        self.column(here + END_WIDTH).raw(arrow.as_bytes()).raw(b" ");
+        self.column(here + END_WIDTH)
+            .raw(arrow.as_bytes())
+            .raw(b" ");
         let here = self.buf.len() - self.start - self.invisible;
         names.endpoint(self, &ends.remote, ends.proto);
         self.column(here + END_WIDTH - 1)
@@ -224,15 +231,26 @@ mod tests {
         ] {
             assert_eq!(text(|l| _ = l.duration(ns)), want);
         }
-        for (n, want) in [(0, "0"), (1023, "1023"), (1536, "1.50K"), (20 << 20, "20.0M")] {
+        for (n, want) in [
+            (0, "0"),
+            (1023, "1023"),
+            (1536, "1.50K"),
+            (20 << 20, "20.0M"),
+        ] {
             assert_eq!(text(|l| _ = l.bytes(n)), want);
         }
     }
 
     #[test]
     fn untrusted_bytes_cannot_reach_a_terminal() {
-        assert_eq!(text(|l| _ = l.escaped(b"\x1b[31mred\x07")), "\\x1b[31mred\\x07");
-        assert_eq!(text(|l| _ = l.escaped("a\u{202e}b".as_bytes())), "a\\xe2\\x80\\xaeb");
+        assert_eq!(
+            text(|l| _ = l.escaped(b"\x1b[31mred\x07")),
+            "\\x1b[31mred\\x07"
+        );
+        assert_eq!(
+            text(|l| _ = l.escaped("a\u{202e}b".as_bytes())),
+            "a\\xe2\\x80\\xaeb"
+        );
         assert_eq!(text(|l| _ = l.escaped(b"\xff\\")), "\\xff\\\\");
         assert_eq!(text(|l| _ = l.escaped("größe".as_bytes())), "größe");
         // C1 control characters are escape sequences of one character.

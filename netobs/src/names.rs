@@ -21,20 +21,30 @@ pub const TCP_STATES: &str = "TCP_ESTABLISHED";
 
 impl Names {
     pub fn new(numeric: bool) -> Self {
-        Self { numeric, ..Self::default() }
+        Self {
+            numeric,
+            ..Self::default()
+        }
     }
 
     /// Enumerators of a kernel enumeration, without the prefix they share.
     pub fn add_enum(&mut self, name: &'static str, prefix: &str, values: &[(u32, String)]) {
         let strip = |text: &String| text.strip_prefix(prefix).unwrap_or(text).to_owned();
-        let names = values.iter().map(|(value, text)| (*value, strip(text))).collect();
+        let names = values
+            .iter()
+            .map(|(value, text)| (*value, strip(text)))
+            .collect();
         self.enums.insert(name, names);
     }
 
     /// Lines of /etc/services: port and protocol to name.
     pub fn add_services(&mut self, text: &str) {
         for line in text.lines() {
-            let mut words = line.split('#').next().unwrap_or_default().split_ascii_whitespace();
+            let mut words = line
+                .split('#')
+                .next()
+                .unwrap_or_default()
+                .split_ascii_whitespace();
             let (Some(name), Some((port, proto))) =
                 (words.next(), words.next().and_then(|w| w.split_once('/')))
             else {
@@ -46,7 +56,9 @@ impl Names {
                 _ => continue,
             };
             if let Ok(port) = port.parse() {
-                self.services.entry((proto, port)).or_insert_with(|| name.to_owned());
+                self.services
+                    .entry((proto, port))
+                    .or_insert_with(|| name.to_owned());
             }
         }
     }
@@ -121,5 +133,8 @@ pub fn errno_name(errno: u32) -> &'static str {
         (libc::EBUSY, "EBUSY"),
     ];
     let number = i32::try_from(errno).unwrap_or(0);
-    NAMES.iter().find(|(n, _)| *n == number).map_or("errno?", |(_, name)| *name)
+    NAMES
+        .iter()
+        .find(|(n, _)| *n == number)
+        .map_or("errno?", |(_, name)| *name)
 }

@@ -43,8 +43,10 @@ impl Parsed {
     /// Reads a packet as the kernel side copied it.
     pub fn new(packet: &Packet) -> Self {
         let bytes = bytes(packet);
-        let mut parsed =
-            Self::read(&LaxSlicedPacket::from_ether_type(EtherType(packet.ethertype), bytes), bytes);
+        let mut parsed = Self::read(
+            &LaxSlicedPacket::from_ether_type(EtherType(packet.ethertype), bytes),
+            bytes,
+        );
         parsed.ethertype = packet.ethertype;
         if packet.vlan_proto != 0 {
             parsed.vlan = Some(packet.vlan_tci & VLAN_ID);
@@ -61,8 +63,10 @@ impl Parsed {
     }
 
     fn read(sliced: &LaxSlicedPacket<'_>, bytes: &[u8]) -> Self {
-        let mut parsed =
-            Self { vlan: sliced.vlan_ids().first().map(|id| id.value()), ..Self::default() };
+        let mut parsed = Self {
+            vlan: sliced.vlan_ids().first().map(|id| id.value()),
+            ..Self::default()
+        };
         let (payload, fragment) = match &sliced.net {
             Some(LaxNetSlice::Ipv4(ip)) => {
                 let header = ip.header();
@@ -133,7 +137,11 @@ pub fn flag_letters(flags: u8) -> String {
         (0x40, 'E'),
         (0x80, 'W'),
     ];
-    LETTERS.iter().filter(|(bit, _)| flags & bit != 0).map(|(_, letter)| *letter).collect()
+    LETTERS
+        .iter()
+        .filter(|(bit, _)| flags & bit != 0)
+        .map(|(_, letter)| *letter)
+        .collect()
 }
 
 #[cfg(test)]
@@ -142,11 +150,16 @@ mod tests {
 
     #[test]
     fn a_quoted_packet_ends_after_its_ports() {
-        let mut bytes = vec![0x45, 0, 0, 60, 0, 0, 0, 0, 64, UDP, 0, 0, 10, 0, 0, 1, 10, 0, 0, 2];
+        let mut bytes = vec![
+            0x45, 0, 0, 60, 0, 0, 0, 0, 64, UDP, 0, 0, 10, 0, 0, 1, 10, 0, 0, 2,
+        ];
         bytes.extend([0x30, 0x39, 0, 53, 0, 8, 0, 0]);
         let parsed = Parsed::ip(&bytes);
         assert_eq!(parsed.source_end(), Some("10.0.0.1:12345".parse().unwrap()));
-        assert_eq!(parsed.destination_end(), Some("10.0.0.2:53".parse().unwrap()));
+        assert_eq!(
+            parsed.destination_end(),
+            Some("10.0.0.2:53".parse().unwrap())
+        );
         assert_eq!(parsed.ttl, Some(64));
         assert_eq!(parsed.header_len, 20);
     }

@@ -25,7 +25,11 @@ pub const REDIRECT6: u8 = 137;
 /// Whether an ICMP type is that of an error: the fixed numbers of RFC 792 and 4443.
 #[inline(always)]
 pub fn is_error(six: bool, kind: u8) -> bool {
-    if six { kind < 128 || kind == REDIRECT6 } else { matches!(kind, 3 | 4 | 5 | 11 | 12) }
+    if six {
+        kind < 128 || kind == REDIRECT6
+    } else {
+        matches!(kind, 3 | 4 | 5 | 11 | 12)
+    }
 }
 
 /// An error as it stands in memory.
@@ -53,7 +57,10 @@ impl Message {
             (unsafe { Probed::load::<u8>(at, 6) }, 40)
         } else {
             let first: u8 = unsafe { Probed::load(at, 0) };
-            (unsafe { Probed::load::<u8>(at, 9) }, u32::from(first & 15) * 4)
+            (
+                unsafe { Probed::load::<u8>(at, 9) },
+                u32::from(first & 15) * 4,
+            )
         };
         if proto != if six { 58 } else { 1 } {
             return None;
@@ -64,7 +71,17 @@ impl Message {
         }
         let tail: u32 = crate::kernel::access::field!(A, packet, skb_tail);
         let len = tail.wrapping_sub(network);
-        Some(Self { form: OUTER, six, direction, at, len, to: [0; 4], rest: 0, kind, code: 0 })
+        Some(Self {
+            form: OUTER,
+            six,
+            direction,
+            at,
+            len,
+            to: [0; 4],
+            rest: 0,
+            kind,
+            code: 0,
+        })
     }
 
     /// Where the quoted packet is.
@@ -98,8 +115,17 @@ impl Message {
         } else {
             reported::owner(&inner, netns)
         };
-        let Some(slot) = reserve::<Icmp>(hook) else { return };
-        unsafe { subject.put(&raw mut (*slot).header, bpf_ktime_get_ns(), Kind::Icmp, hook) };
+        let Some(slot) = reserve::<Icmp>(hook) else {
+            return;
+        };
+        unsafe {
+            subject.put(
+                &raw mut (*slot).header,
+                bpf_ktime_get_ns(),
+                Kind::Icmp,
+                hook,
+            )
+        };
         let limit = PACKET_BYTES as u32;
         put!(slot, {
             packet.len: if self.len < limit { self.len as u16 } else { limit as u16 },

@@ -73,11 +73,16 @@ fn freed<A: Access>(packet: Ptr, only6: bool) {
     if sk != 0 || route == 0 {
         return;
     }
-    let Some(message) = Message::of_packet::<A>(packet, six, RECEIVED) else { return };
+    let Some(message) = Message::of_packet::<A>(packet, six, RECEIVED) else {
+        return;
+    };
     // The lowest bit says that no reference is held.
     let dst = (route & !1) as Ptr;
-    let flags: u32 =
-        if six { field!(Probed, dst, rt6_flags) } else { field!(Probed, dst, rt4_flags) };
+    let flags: u32 = if six {
+        field!(Probed, dst, rt6_flags)
+    } else {
+        field!(Probed, dst, rt4_flags)
+    };
     if flags & LOCAL != 0 {
         tell(packet, message);
     }
@@ -128,7 +133,9 @@ pub fn icmp_received_entry(ctx: ProbeContext) -> u32 {
 
 #[kretprobe]
 pub fn icmp_received_return(_ctx: RetProbeContext) -> u32 {
-    let Some(slot) = HANDLED.get_ptr_mut(0) else { return 0 };
+    let Some(slot) = HANDLED.get_ptr_mut(0) else {
+        return 0;
+    };
     let packet = unsafe { *slot } as Ptr;
     if !packet.is_null() {
         unsafe { *slot = 0 };

@@ -73,7 +73,9 @@ pub fn icmp_reported_kprobe(ctx: ProbeContext) -> u32 {
 
 #[inline(always)]
 fn note<A: Access>(sk: Ptr) {
-    let Some(slot) = REPORTED.get_ptr_mut(0) else { return };
+    let Some(slot) = REPORTED.get_ptr_mut(0) else {
+        return;
+    };
     let (lport, rport): (u16, u16) = (field!(A, sk, sk_num), field!(A, sk, sk_dport));
     let proto: u16 = field!(A, sk, sk_protocol);
     if !matches!(proto, 1 | 6 | 17 | 58 | 132 | 136) || !sock::is_full::<A>(sk) {
@@ -100,7 +102,9 @@ fn note<A: Access>(sk: Ptr) {
 #[inline(always)]
 pub fn owner(flow: &Flow, netns: u32) -> Subject {
     let mut subject = Subject::none(netns);
-    let Some(last) = REPORTED.get_ptr(0) else { return subject };
+    let Some(last) = REPORTED.get_ptr(0) else {
+        return subject;
+    };
     let last = unsafe { &*last };
     let age = unsafe { bpf_ktime_get_ns() }.wrapping_sub(last.time_ns);
     // ICMP has no ports; an unconnected socket has no remote one.

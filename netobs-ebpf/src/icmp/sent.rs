@@ -4,9 +4,7 @@ use super::emit::{ETH_P_IP, ETH_P_IPV6, Message, REDIRECT6, is_error};
 use crate::{
     kernel::{
         access::{Access, Probed, Ptr, Typed, field, offset},
-        lookup,
-        skb,
-        sock,
+        lookup, skb, sock,
     },
     maps::{config, count_run, put},
 };
@@ -78,7 +76,9 @@ const ONE_WAY_DOWN_NS: u64 = 100_000;
 
 #[inline(always)]
 fn passed_before(packet: Ptr, word: u32) -> bool {
-    let Some(last) = LAST.get_ptr_mut(0) else { return false };
+    let Some(last) = LAST.get_ptr_mut(0) else {
+        return false;
+    };
     let now = unsafe { bpf_ktime_get_ns() };
     let ifindex = skb::device(packet).map_or(0, |device| device.ifindex);
     let was = unsafe { &*last };
@@ -189,7 +189,10 @@ fn transport(packet: Ptr) -> (Ptr, u32) {
     let head: Ptr = field!(Probed, packet, skb_head);
     let at: u16 = field!(Probed, packet, skb_transport);
     let tail: u32 = field!(Probed, packet, skb_tail);
-    (unsafe { head.add(at as usize) }, tail.wrapping_sub(u32::from(at)))
+    (
+        unsafe { head.add(at as usize) },
+        tail.wrapping_sub(u32::from(at)),
+    )
 }
 
 /// `ndisc_send_skb(skb, destination, source)`: of its messages only redirects are errors.

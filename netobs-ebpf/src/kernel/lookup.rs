@@ -55,6 +55,11 @@ pub fn ends6<A: Access>(flow: Ptr) -> Flow {
 #[inline(always)]
 fn address6<A: Access>(flow: Ptr, at: u32) -> [u32; 4] {
     unsafe {
-        [A::load(flow, at), A::load(flow, at + 4), A::load(flow, at + 8), A::load(flow, at + 12)]
+        [
+            A::load(flow, at),
+            A::load(flow, at + 4),
+            A::load(flow, at + 8),
+            A::load(flow, at + 12),
+        ]
     }
 }

@@ -5,8 +5,8 @@ use super::{
     sock::{AF_INET, AF_INET6},
 };
 use aya_ebpf::helpers::generated::bpf_probe_read_kernel;
-use netobs_ebpf::packet::{Flow4, PACKET_BYTES, Packet};
 use netobs_ebpf::event::Flow;
+use netobs_ebpf::packet::{Flow4, PACKET_BYTES, Packet};
 
 /// The device of a packet. `skb->dev` shares its place with other things while a packet is in a socket's queue,
 /// so it is believed only when it looks like a pointer and leads to a namespace.
@@ -64,11 +64,19 @@ pub unsafe fn put_packet<A: Access>(packet: *mut Packet, skb: Ptr) {
     let (head, network) = network::<A>(skb);
     let tail: u32 = field!(A, skb, skb_tail);
     let protocol: u16 = field!(A, skb, skb_protocol);
-    let vlan_proto: u16 = if has!(skb_vlan_proto) { field!(A, skb, skb_vlan_proto) } else { 0 };
+    let vlan_proto: u16 = if has!(skb_vlan_proto) {
+        field!(A, skb, skb_vlan_proto)
+    } else {
+        0
+    };
     let tci: u16 = field!(A, skb, skb_vlan_tci);
     let valid = tail.wrapping_sub(network);
     unsafe {
-        (&raw mut (*packet).len).write(if valid < PACKET_BYTES as u32 { valid as u16 } else { PACKET_BYTES as u16 });
+        (&raw mut (*packet).len).write(if valid < PACKET_BYTES as u32 {
+            valid as u16
+        } else {
+            PACKET_BYTES as u16
+        });
         (&raw mut (*packet).ethertype).write(u16::from_be(protocol));
         (&raw mut (*packet).vlan_proto).write(u16::from_be(vlan_proto));
         (&raw mut (*packet).vlan_tci).write(tci);

@@ -1,6 +1,6 @@
 //! Fields of sockets: addresses, namespace, cgroup, file.
 
-use super::access::{Access, Ptr, field, has, offset};
+use super::access::{Access, Probed, Ptr, field, has, offset};
 use netobs_ebpf::event::Flow;
 
 pub const AF_INET: u16 = 2;
@@ -46,37 +46,52 @@ pub fn netns<A: Access>(sk: Ptr) -> u32 {
     field!(A, net, net_inum)
 }
 
-/// Id of the cgroup v2 the socket belongs to.
+/// Id of the cgroup v2 the socket belongs to; 0: unknown.
 #[inline(always)]
 pub fn cgroup<A: Access>(sk: Ptr) -> u64 {
-    let cgroup: Ptr = if has!(sk_cgroup) {
-        field!(A, sk, sk_cgroup)
-    } else {
-        return cgroup_before_5_14(sk);
-    };
+    if !has!(sk_cgroup) {
+        let node = node_before_5_14(sk);
+        return if node.is_null() {
+            0
+        } else {
+            field!(Probed, node, kn_id)
+        };
+    }
+    let cgroup: Ptr = field!(A, sk, sk_cgroup);
     if cgroup.is_null() {
         return 0;
     }
-    let kn: Ptr = field!(A, cgroup, cgroup_kn);
-    field!(A, kn, kn_id)
+    let node: Ptr = field!(A, cgroup, cgroup_kn);
+    field!(A, node, kn_id)
+}
+
+/// The kernfs node of that cgroup, to walk up from; its fields are read with `Probed`.
+#[inline(always)]
+pub fn cgroup_node(sk: Ptr) -> Ptr {
+    if !has!(sk_cgroup) {
+        return node_before_5_14(sk);
+    }
+    let cgroup: Ptr = field!(Probed, sk, sk_cgroup);
+    if cgroup.is_null() {
+        cgroup
+    } else {
+        field!(Probed, cgroup, cgroup_kn)
+    }
 }
 
 /// `sock_cgroup_data` was one word: a pointer whose two low bits are flags, the first says "no pointer".
 #[inline(always)]
-fn cgroup_before_5_14(sk: Ptr) -> u64 {
-    use super::access::Probed;
+fn node_before_5_14(sk: Ptr) -> Ptr {
     let val: u64 = field!(Probed, sk, sk_cgrp_val);
     if val & 1 != 0 || val == 0 {
-        return 0;
+        return core::ptr::null();
     }
-    let kn: Ptr = field!(Probed, (val & !3) as Ptr, cgroup_kn);
-    field!(Probed, kn, kn_id)
+    field!(Probed, (val & !3) as Ptr, cgroup_kn)
 }
 
 /// Inode number of the socket's file; 0 before accept(2) and after close(2).
 #[inline(always)]
 pub fn inode<A: Access>(sk: Ptr) -> u64 {
-    use super::access::Probed;
     let socket: Ptr = field!(A, sk, sk_socket);
     if socket.is_null() {
         return 0;
@@ -110,7 +125,12 @@ pub fn addresses<A: Access>(sk: Ptr, family: u16) -> ([u64; 2], [u64; 2]) {
     if family == AF_INET6 && has!(sk_v6_daddr) {
         let l = offset!(sk_v6_rcv_saddr);
         let r = offset!(sk_v6_daddr);
-        unsafe { ([A::load(sk, l), A::load(sk, l + 8)], [A::load(sk, r), A::load(sk, r + 8)]) }
+        unsafe {
+            (
+                [A::load(sk, l), A::load(sk, l + 8)],
+                [A::load(sk, r), A::load(sk, r + 8)],
+            )
+        }
     } else {
         let l: u32 = field!(A, sk, sk_rcv_saddr);
         let r: u32 = field!(A, sk, sk_daddr);

@@ -44,5 +44,6 @@ pub struct Closed {
     pub errno: u16,
     /// TCP state before.
     pub state: u8,
-    pub _pad: u8,
+    /// 0: bytes, segments, round trips and errno could not be read (no BTF).
+    pub counted: u8,
 }

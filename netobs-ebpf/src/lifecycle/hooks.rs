@@ -14,6 +14,7 @@ use aya_ebpf::{
     macros::{btf_tracepoint, raw_tracepoint},
     programs::{BtfTracePointContext, RawTracePointContext},
 };
+use aya_log_ebpf::debug;
 use netobs_ebpf::{
     config::CONNECT_EXIT,
     event::Kind,
@@ -25,6 +26,7 @@ const HOOK: u32 = hook::LIFECYCLE;
 
 #[btf_tracepoint(function = "inet_sock_set_state")]
 pub fn lifecycle_tp_btf(ctx: BtfTracePointContext) -> i32 {
+    debug!(&ctx, "state {} -> {}", ctx.arg::<i32>(1), ctx.arg::<i32>(2));
     on_state::<Typed>(ctx.arg(0), ctx.arg(1), ctx.arg(2));
     0
 }
@@ -35,9 +37,18 @@ pub fn lifecycle_raw_tp(ctx: RawTracePointContext) -> i32 {
     0
 }
 
+/// Events that a connection's establishment makes.
+const OPENED: u32 = Kind::Connect.bit() | Kind::Accept.bit();
+
 #[inline(always)]
 fn on_state<A: Access>(sk: Ptr, old: i32, new: i32) {
     count_run(HOOK);
+    // Six of a connection's ten transitions end here.
+    let told = matches!(new, SYN_SENT | LISTEN | SYN_RECV | CLOSE)
+        || new == ESTABLISHED && config!(events) & OPENED != 0;
+    if !told {
+        return;
+    }
     let protocol: u16 = field!(A, sk, sk_protocol);
     if protocol != IPPROTO_TCP {
         return;
@@ -61,7 +72,11 @@ fn on_state<A: Access>(sk: Ptr, old: i32, new: i32) {
 
 #[inline(always)]
 fn established<A: Access>(sk: Ptr, tp: Ptr, old: i32) {
-    let kind = if old == SYN_SENT { Kind::Connect } else { Kind::Accept };
+    let kind = if old == SYN_SENT {
+        Kind::Connect
+    } else {
+        Kind::Accept
+    };
     if config!(events) & kind.bit() != 0 {
         opened::<A>(sk, tp, kind);
     }
@@ -77,7 +92,9 @@ fn opened<A: Access>(sk: Ptr, tp: Ptr, kind: Kind) {
         return;
     }
     let errno: u32 = field!(A, sk, sk_err);
-    let Some(slot) = reserve::<Opened>(HOOK) else { return };
+    let Some(slot) = reserve::<Opened>(HOOK) else {
+        return;
+    };
     let now = unsafe { bpf_ktime_get_ns() };
     unsafe {
         subject.put(&raw mut (*slot).header, now, kind, HOOK);
@@ -124,7 +141,9 @@ fn ended<A: Access>(sk: Ptr, tp: Ptr, old: i32) {
     if !subject.passes() || !subject.flow_passes::<A>(lport, IPPROTO_TCP) {
         return;
     }
-    let Some(slot) = reserve::<Closed>(HOOK) else { return };
+    let Some(slot) = reserve::<Closed>(HOOK) else {
+        return;
+    };
     let now = unsafe { bpf_ktime_get_ns() };
     unsafe {
         subject.put(&raw mut (*slot).header, now, Kind::Close, HOOK);
@@ -145,7 +164,7 @@ fn ended<A: Access>(sk: Ptr, tp: Ptr, old: i32) {
         min_rtt_us: field!(A, tp, tcp_min_rtt),
         errno: errno as u16,
         state: old as u8,
-        _pad: 0,
+        counted: 1,
     });
     submit(slot);
 }
@@ -153,5 +172,8 @@ fn ended<A: Access>(sk: Ptr, tp: Ptr, old: i32) {
 /// Bytes of payload sent, and sent again (4.19).
 #[inline(always)]
 fn sent<A: Access>(tp: Ptr) -> (u64, u64) {
-    (field!(A, tp, tcp_bytes_sent), field!(A, tp, tcp_bytes_retrans))
+    (
+        field!(A, tp, tcp_bytes_sent),
+        field!(A, tp, tcp_bytes_retrans),
+    )
 }

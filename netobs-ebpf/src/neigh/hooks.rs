@@ -128,14 +128,26 @@ fn clip(mac: [u64; 4], len: u8) -> [u64; 4] {
         0 => [0; 4],
         1..8 => [mac[0] & !(u64::MAX << (u32::from(len & 7) * 8)), 0, 0, 0],
         8..16 => [mac[0], 0, 0, 0],
-        _ => [mac[0], mac[1], (mac[2] & 0xffff_ffff) * u64::from(len > 16), 0],
+        _ => [
+            mac[0],
+            mac[1],
+            (mac[2] & 0xffff_ffff) * u64::from(len > 16),
+            0,
+        ],
     }
 }
 
 #[inline(always)]
 fn emit(neigh: Ptr, hook: u32, what: u8, state: u8, mac: [u64; 4]) {
     let dev: Ptr = field!(Probed, neigh, neigh_dev);
-    let Some(Device { netns, ifindex, name }) = skb::of_device(dev) else { return };
+    let Some(Device {
+        netns,
+        ifindex,
+        name,
+    }) = skb::of_device(dev)
+    else {
+        return;
+    };
     let table: Ptr = field!(Probed, neigh, neigh_tbl);
     let family: u32 = field!(Probed, table, neigh_family);
     let family = family as u16;
@@ -144,13 +156,27 @@ fn emit(neigh: Ptr, hook: u32, what: u8, state: u8, mac: [u64; 4]) {
         addr = [addr[0], 0, 0, 0];
     }
     let subject = Subject::none(netns);
-    let flow = Flow { laddr: addr, raddr: addr, family, ..Flow::default() };
+    let flow = Flow {
+        laddr: addr,
+        raddr: addr,
+        family,
+        ..Flow::default()
+    };
     if !subject.passes() || !filter::flow_passes(&flow) {
         return;
     }
     let len: u8 = field!(Probed, dev, dev_addr_len);
-    let Some(slot) = reserve::<Neigh>(hook) else { return };
-    unsafe { subject.put(&raw mut (*slot).header, bpf_ktime_get_ns(), Kind::Neigh, hook) };
+    let Some(slot) = reserve::<Neigh>(hook) else {
+        return;
+    };
+    unsafe {
+        subject.put(
+            &raw mut (*slot).header,
+            bpf_ktime_get_ns(),
+            Kind::Neigh,
+            hook,
+        )
+    };
     put!(slot, {
         ifname: name,
         old_mac: clip(field!(Probed, neigh, neigh_ha), len),

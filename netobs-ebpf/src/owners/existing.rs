@@ -58,26 +58,34 @@ pub unsafe fn socket_of(ctx: *const TaskFile) -> Option<(Ptr, Ptr, u64)> {
 
 #[inline(always)]
 fn keep(task: Ptr, sk: Ptr, ino: u64) {
-    let comm: [u64; 2] = [
-        field!(Typed, task, task_comm),
-        unsafe { Typed::load(task, offset!(task_comm) + 8) },
-    ];
+    let comm: [u64; 2] = [field!(Typed, task, task_comm), unsafe {
+        Typed::load(task, offset!(task_comm) + 8)
+    }];
     let protocol: u16 = field!(Probed, sk, sk_protocol);
     let tcp = protocol == IPPROTO_TCP;
     let owner = SockOwner {
         start_ns: 0,
         ino,
         pid: field!(Typed, task, task_tgid),
-        retrans: if tcp { field!(Probed, sk, tcp_total_retrans) } else { 0 },
+        retrans: if tcp {
+            field!(Probed, sk, tcp_total_retrans)
+        } else {
+            0
+        },
         comm: unsafe { core::mem::transmute::<[u64; 2], [u8; 16]>(comm) },
     };
     // What was seen as it happened is known better; a stale entry has another inode.
     let key = sk as u64;
-    let stale = SOCKS.get_ptr(key).is_some_and(|old| unsafe { (*old).ino != 0 && (*old).ino != ino });
+    let stale = SOCKS
+        .get_ptr(key)
+        .is_some_and(|old| unsafe { (*old).ino != 0 && (*old).ino != ino });
     _ = SOCKS.insert(key, owner, if stale { 0 } else { BPF_NOEXIST });
     if tcp && sock::state::<Probed>(sk) == LISTEN {
         let port: u16 = field!(Probed, sk, sk_num);
-        let key = ListenKey { netns: sock::netns::<Probed>(sk), port: u32::from(port) };
+        let key = ListenKey {
+            netns: sock::netns::<Probed>(sk),
+            port: u32::from(port),
+        };
         _ = LISTENERS.insert(key, owner, BPF_NOEXIST);
     }
 }

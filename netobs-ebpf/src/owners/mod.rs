@@ -28,7 +28,10 @@ pub fn adopt<A: Access>(sk: Ptr, listens: bool) {
     _ = SOCKS.insert(sk as u64, owner, 0);
     if listens {
         let port: u16 = field!(A, sk, sk_num);
-        let key = ListenKey { netns: sock::netns::<A>(sk), port: u32::from(port) };
+        let key = ListenKey {
+            netns: sock::netns::<A>(sk),
+            port: u32::from(port),
+        };
         _ = LISTENERS.insert(key, owner, 0);
     }
 }
@@ -36,7 +39,10 @@ pub fn adopt<A: Access>(sk: Ptr, listens: bool) {
 /// `child` was made by a listener: it has the listener's owner.
 #[inline(always)]
 pub fn inherit<A: Access>(child: Ptr, tp: Ptr) {
-    let mut owner = SockOwner { start_ns: unsafe { bpf_ktime_get_ns() }, ..SockOwner::default() };
+    let mut owner = SockOwner {
+        start_ns: unsafe { bpf_ktime_get_ns() },
+        ..SockOwner::default()
+    };
     if let Some(parent) = listener_owner::<A>(child, tp) {
         unsafe {
             owner.pid = (*parent).pid;
@@ -59,16 +65,24 @@ fn listener_owner<A: Access>(child: Ptr, tp: Ptr) -> Option<*const SockOwner> {
         }
     }
     let port: u16 = field!(A, child, sk_num);
-    let key = ListenKey { netns: sock::netns::<A>(child), port: u32::from(port) };
+    let key = ListenKey {
+        netns: sock::netns::<A>(child),
+        port: u32::from(port),
+    };
     LISTENERS.get_ptr(key)
 }
 
 /// The owner of a socket, unless its entry is about an earlier socket at the same address.
 #[inline(always)]
-pub fn of(sk: Ptr, ino: u64) -> Option<*mut SockOwner> {
+pub fn of<A: Access>(sk: Ptr) -> Option<*mut SockOwner> {
     let owner = SOCKS.get_ptr_mut(sk as u64)?;
-    let known = unsafe { (*owner).ino };
-    (known == 0 || ino == 0 || known == ino).then_some(owner)
+    let ino = unsafe { (*owner).ino };
+    // Connections leave the map when they close: only what a walk found can be stale.
+    if ino == 0 {
+        return Some(owner);
+    }
+    let now = sock::inode::<A>(sk);
+    (now == 0 || now == ino).then_some(owner)
 }
 
 /// The socket is gone.
@@ -76,4 +90,3 @@ pub fn of(sk: Ptr, ino: u64) -> Option<*mut SockOwner> {
 pub fn forget(sk: Ptr) {
     _ = SOCKS.remove(sk as u64);
 }
-

@@ -20,19 +20,26 @@ static SOUGHT: HashMap<SoughtKey, Sought> = HashMap::with_max_entries(64, 0);
 #[unsafe(no_mangle)]
 #[unsafe(link_section = "iter/task_file")]
 pub fn owners_sought(ctx: *const TaskFile) -> i32 {
-    let Some((task, sk, ino)) = (unsafe { socket_of(ctx) }) else { return 0 };
+    let Some((task, sk, ino)) = (unsafe { socket_of(ctx) }) else {
+        return 0;
+    };
     let lport: u16 = field!(Probed, sk, sk_num);
     let proto: u16 = field!(Probed, sk, sk_protocol);
-    let key = SoughtKey { netns: sock::netns::<Probed>(sk), lport, proto };
-    let Some(sought) = SOUGHT.get_ptr_mut(key) else { return 0 };
+    let key = SoughtKey {
+        netns: sock::netns::<Probed>(sk),
+        lport,
+        proto,
+    };
+    let Some(sought) = SOUGHT.get_ptr_mut(key) else {
+        return 0;
+    };
     let score = score(sk, unsafe { &*sought });
     if score <= unsafe { (*sought).score } {
         return 0;
     }
-    let comm: [u64; 2] = [
-        field!(Typed, task, task_comm),
-        unsafe { Typed::load(task, offset!(task_comm) + 8) },
-    ];
+    let comm: [u64; 2] = [field!(Typed, task, task_comm), unsafe {
+        Typed::load(task, offset!(task_comm) + 8)
+    }];
     put!(sought, {
         score: score,
         sk: sk as u64,
@@ -72,7 +79,12 @@ fn score(sk: Ptr, wanted: &Sought) -> u32 {
 #[inline(always)]
 fn words(addr: [u64; 2], family: u16) -> [u32; 4] {
     if family == AF_INET6 {
-        return [addr[0] as u32, (addr[0] >> 32) as u32, addr[1] as u32, (addr[1] >> 32) as u32];
+        return [
+            addr[0] as u32,
+            (addr[0] >> 32) as u32,
+            addr[1] as u32,
+            (addr[1] >> 32) as u32,
+        ];
     }
     [0, 0, 0xffff_u32.to_be(), addr[0] as u32]
 }

@@ -46,7 +46,13 @@ pub fn final6(net: Ptr, flow: Ptr, dst: Ptr) {
         }
         return;
     }
-    end::<Probed>(hook::ROUTE6, flow, u32::from(error.unsigned_abs()), netns, true);
+    end::<Probed>(
+        hook::ROUTE6,
+        flow,
+        u32::from(error.unsigned_abs()),
+        netns,
+        true,
+    );
 }
 
 #[inline(always)]
@@ -64,7 +70,11 @@ fn end<A: Access>(hook: u32, flow: Ptr, errno: u32, netns: u32, six: bool) {
         return;
     }
     if six {
-        refused(&Answer::new::<A>(flow, 0, errno, ends6::<A>(flow), netns), hook, 0);
+        refused(
+            &Answer::new::<A>(flow, 0, errno, ends6::<A>(flow), netns),
+            hook,
+            0,
+        );
         return;
     }
     let answer = Answer::new::<A>(flow, 0, errno, ends4::<A>(flow), netns);
@@ -88,7 +98,9 @@ fn tell_if_wanted(flow: Ptr, hook: u32, route: *const Route) {
 /// A packet is freed: if it is the one that found no route just now, its device knows the namespace.
 #[inline(always)]
 pub fn freed<A: Access>(packet: Ptr) {
-    let Some(last) = REFUSED.get_ptr_mut(0) else { return };
+    let Some(last) = REFUSED.get_ptr_mut(0) else {
+        return;
+    };
     let flow = unsafe { *last } as Ptr;
     if flow.is_null() {
         return;
@@ -97,13 +109,17 @@ pub fn freed<A: Access>(packet: Ptr) {
         unsafe { *last = 0 };
         return;
     };
-    let Some(ends) = skb::flow::<A>(packet) else { return };
+    let Some(ends) = skb::flow::<A>(packet) else {
+        return;
+    };
     let wanted = unsafe { (*route).flow };
     if ends.laddr[0] != wanted.laddr[0] || ends.raddr[0] != wanted.raddr[0] {
         return;
     }
     unsafe { *last = 0 };
-    let Some(device) = skb::device(packet) else { return };
+    let Some(device) = skb::device(packet) else {
+        return;
+    };
     put!(route, { header.netns: device.netns });
     tell_if_wanted(flow, hook::ROUTE4, route);
 }

@@ -9,7 +9,9 @@ use aya_ebpf::{
     bindings::pt_regs,
     macros::{btf_tracepoint, fexit, kprobe, kretprobe, map, raw_tracepoint},
     maps::LruHashMap,
-    programs::{BtfTracePointContext, FExitContext, ProbeContext, RawTracePointContext, RetProbeContext},
+    programs::{
+        BtfTracePointContext, FExitContext, ProbeContext, RawTracePointContext, RetProbeContext,
+    },
 };
 
 #[btf_tracepoint(function = "fib_table_lookup")]
@@ -75,7 +77,9 @@ const RETURN_BYTES: u64 = 8;
 /// Entry of `__fib_lookup(net, flow, ...)` and `fib6_rule_lookup(net, flow, ...)`.
 #[kprobe]
 pub fn route_entry(ctx: ProbeContext) -> u32 {
-    let (Some(net), Some(flow)) = (ctx.arg::<u64>(0), ctx.arg::<u64>(1)) else { return 0 };
+    let (Some(net), Some(flow)) = (ctx.arg::<u64>(0), ctx.arg::<u64>(1)) else {
+        return 0;
+    };
     _ = ASKED.insert(stack_pointer(ctx.regs), [net, flow], 0);
     0
 }

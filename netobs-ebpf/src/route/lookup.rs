@@ -54,7 +54,11 @@ impl Answer {
     #[inline(always)]
     pub fn event(&self, hook: u32, first: u32) -> Option<Route> {
         let ours = self.iif == LOOPBACK_IFINDEX;
-        let mut subject = if ours { whose::of(self.flow) } else { Subject::none(0) };
+        let mut subject = if ours {
+            whose::of(self.flow)
+        } else {
+            Subject::none(0)
+        };
         if self.netns != 0 {
             subject.netns = self.netns;
         }
@@ -64,8 +68,25 @@ impl Answer {
         }
         let mut header = Header::new_zeroed();
         unsafe { subject.put(&raw mut header, bpf_ktime_get_ns(), Kind::Route, hook) };
-        let Self { table, errno, ends, mark, oif, iif, .. } = *self;
-        Some(Route { header, flow: ends, mark, table, first, oif, iif, errno })
+        let Self {
+            table,
+            errno,
+            ends,
+            mark,
+            oif,
+            iif,
+            ..
+        } = *self;
+        Some(Route {
+            header,
+            flow: ends,
+            mark,
+            table,
+            first,
+            oif,
+            iif,
+            errno,
+        })
     }
 }
 
@@ -114,7 +135,9 @@ pub fn harmless4<A: Access>(answer: &Answer) -> bool {
 /// `first`: the table that this lookup asked first.
 #[inline(always)]
 pub fn refused(answer: &Answer, hook: u32, first: u32) {
-    let Some(route) = answer.event(hook, first) else { return };
+    let Some(route) = answer.event(hook, first) else {
+        return;
+    };
     if answer.iif != LOOPBACK_IFINDEX
         && answer.netns == 0
         && let Some(flow) = REFUSED.get_ptr_mut(0)

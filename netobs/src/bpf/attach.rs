@@ -36,6 +36,11 @@ pub struct Taken {
 }
 
 impl Taken {
+    /// The kernel's number of the first program.
+    pub(super) fn program_id(&self) -> Option<u32> {
+        sys::program_id(self.programs.first()?.as_fd()).ok()
+    }
+
     /// Run time in ns and runs over all programs of the rung.
     pub fn run_stats(&self) -> (u64, u64) {
         self.programs
@@ -45,27 +50,54 @@ impl Taken {
     }
 }
 
-/// Tries the ladder of `hook`; `only` keeps the rungs that answer to it.
-pub fn attach(
-    programs: &Programs,
-    types: &KernelTypes,
-    hook: Hook,
-    only: Option<&str>,
-) -> Attached {
+/// How far to go down a ladder.
+#[derive(Clone, Copy)]
+pub struct Climb<'a> {
+    /// Keeps only the rungs that answer to this.
+    pub only: Option<&'a str>,
+    /// Also tries the rungs below the one taken, to tell whether they would do.
+    pub all: bool,
+}
+
+/// Tries the ladder of `hook`.
+pub fn attach(programs: &Programs, types: &KernelTypes, hook: Hook, climb: Climb<'_>) -> Attached {
     let mut refused = Vec::new();
+    let mut best = None;
     for step in hook.ladder {
         let Some(first) = step.first() else { continue };
-        if only.is_some_and(|wanted| !first.rung.answers_to(wanted)) {
+        if climb
+            .only
+            .is_some_and(|wanted| !first.rung.answers_to(wanted))
+        {
             let reason = "not asked for (--rung)".to_owned();
-            refused.push(Refusal { rung: first.rung, target: first.target, reason });
+            refused.push(Refusal {
+                rung: first.rung,
+                target: first.target,
+                reason,
+            });
             continue;
         }
         match attach_step(programs, types, step) {
-            Ok(taken) => return Attached { hook, taken: Some(taken), refused },
+            Ok(taken) if best.is_none() => best = Some(taken),
+            Ok(_) => {
+                let reason = "would do, but costs more".to_owned();
+                refused.push(Refusal {
+                    rung: first.rung,
+                    target: first.target,
+                    reason,
+                });
+            }
             Err(refusal) => refused.push(refusal),
         }
+        if best.is_some() && !climb.all {
+            break;
+        }
     }
-    Attached { hook, taken: None, refused }
+    Attached {
+        hook,
+        taken: best,
+        refused,
+    }
 }
 
 fn attach_step(
@@ -73,9 +105,17 @@ fn attach_step(
     types: &KernelTypes,
     step: &'static [Part],
 ) -> Result<Taken, Refusal> {
-    let mut taken = Taken { rung: step[0].rung, programs: Vec::new(), links: Vec::new() };
+    let mut taken = Taken {
+        rung: step[0].rung,
+        programs: Vec::new(),
+        links: Vec::new(),
+    };
     for part in step {
-        let refuse = |reason| Refusal { rung: part.rung, target: part.target, reason };
+        let refuse = |reason| Refusal {
+            rung: part.rung,
+            target: part.target,
+            reason,
+        };
         let program = load_part(programs, types, part).map_err(refuse)?;
         let link = attach_part(program.as_fd(), part).map_err(|e| refuse(in_words(&e)))?;
         taken.programs.push(program);
@@ -85,14 +125,24 @@ fn attach_step(
 }
 
 fn load_part(programs: &Programs, types: &KernelTypes, part: &Part) -> Result<OwnedFd, String> {
+    if types.is_absent() && !works_without_btf(part) {
+        return Err("this kernel has no BTF".to_owned());
+    }
     let missing = |what: &str| format!("this kernel has no {what} {}", part.target);
     let (ty, id) = match part.rung {
         Rung::TpBtf => {
             let tracepoint = types.tracepoints.get(part.target);
-            (ProgType::TpBtf, tracepoint.ok_or_else(|| missing("BTF for tracepoint"))?.id)
+            (
+                ProgType::TpBtf,
+                tracepoint.ok_or_else(|| missing("BTF for tracepoint"))?.id,
+            )
         }
         Rung::Fentry | Rung::Fexit => {
-            let ty = if part.rung == Rung::Fentry { ProgType::Fentry } else { ProgType::Fexit };
+            let ty = if part.rung == Rung::Fentry {
+                ProgType::Fentry
+            } else {
+                ProgType::Fexit
+            };
             let function = types.functions.get(part.target);
             (ty, function.ok_or_else(|| missing("BTF for function"))?.id)
         }
@@ -104,10 +154,20 @@ fn load_part(programs: &Programs, types: &KernelTypes, part: &Part) -> Result<Ow
         }
         Rung::Poll => {
             let function = types.functions.get(part.target);
-            (ProgType::Iter, function.ok_or_else(|| missing("iterator"))?.id)
+            (
+                ProgType::Iter,
+                function.ok_or_else(|| missing("iterator"))?.id,
+            )
         }
     };
-    programs.load(part.program, ty, id).map_err(|e| load_reason(part, &e))
+    programs
+        .load(part.program, ty, id)
+        .map_err(|e| load_reason(part, &e))
+}
+
+/// A classic tracepoint hands its fields over in a record that tracefs describes.
+fn works_without_btf(part: &Part) -> bool {
+    part.rung == Rung::Tracepoint && part.target.starts_with("sock/")
 }
 
 fn load_reason(part: &Part, error: &LoadError) -> String {
@@ -116,11 +176,7 @@ fn load_reason(part: &Part, error: &LoadError) -> String {
     {
         return "the kernel refuses trampolines".to_owned();
     }
-    let last = error.log.lines().rev().find(|line| !line.starts_with("processed"));
-    match last {
-        Some(line) => format!("{}: {line}", in_words(&error.errno)),
-        None => in_words(&error.errno),
-    }
+    error.to_string()
 }
 
 fn attach_part(program: BorrowedFd<'_>, part: &Part) -> io::Result<OwnedFd> {
@@ -141,13 +197,18 @@ fn attach_part(program: BorrowedFd<'_>, part: &Part) -> io::Result<OwnedFd> {
 fn kprobe_pmu() -> Result<u32, String> {
     let text = std::fs::read_to_string("/sys/bus/event_source/devices/kprobe/type")
         .map_err(|_| "this kernel is built without kprobes".to_owned())?;
-    text.trim().parse().map_err(|_| "the kprobe PMU has no number".to_owned())
+    text.trim()
+        .parse()
+        .map_err(|_| "the kprobe PMU has no number".to_owned())
 }
 
 /// `EPERM`-like errors without the number.
 fn in_words(error: &io::Error) -> String {
     let text = error.to_string();
-    text.split(" (os error").next().unwrap_or(&text).to_lowercase()
+    text.split(" (os error")
+        .next()
+        .unwrap_or(&text)
+        .to_lowercase()
 }
 
 impl Attached {

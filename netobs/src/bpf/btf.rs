@@ -2,7 +2,7 @@
 
 use super::sys::FileBytes;
 use netobs_ebpf::offsets::{ABSENT, FIELD_COUNT, FIELDS, Place};
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 /// Where the kernel shows its own types.
 pub const VMLINUX: &str = "/sys/kernel/btf/vmlinux";
@@ -50,7 +50,10 @@ pub struct KernelTypes {
 #[derive(Debug, thiserror::Error)]
 pub enum BtfError {
     #[error("read {path}: {source}")]
-    Read { path: String, source: std::io::Error },
+    Read {
+        path: String,
+        source: std::io::Error,
+    },
     #[error("{path} is no BTF of this machine's byte order")]
     Format { path: String },
 }
@@ -58,58 +61,87 @@ pub enum BtfError {
 impl KernelTypes {
     /// Reads `path` (usually [`VMLINUX`]).
     pub fn read(path: &str, wanted: &Wanted) -> Result<Self, BtfError> {
-        let bytes = FileBytes::open(path)
-            .map_err(|source| BtfError::Read { path: path.to_owned(), source })?;
-        Self::parse(&bytes, wanted).ok_or_else(|| BtfError::Format { path: path.to_owned() })
+        let bytes = FileBytes::open(path).map_err(|source| BtfError::Read {
+            path: path.to_owned(),
+            source,
+        })?;
+        Self::parse(&bytes, wanted).ok_or_else(|| BtfError::Format {
+            path: path.to_owned(),
+        })
+    }
+
+    /// A kernel that does not show its types.
+    pub fn absent() -> Self {
+        Self {
+            offsets: vec![ABSENT; FIELD_COUNT],
+            ..Self::default()
+        }
+    }
+
+    pub fn is_absent(&self) -> bool {
+        self.offsets.iter().all(|offset| *offset == ABSENT)
     }
 
     /// `None`: malformed.
     pub fn parse(bytes: &[u8], wanted: &Wanted) -> Option<Self> {
         let mut names = Names::default();
-        FIELDS.iter().flat_map(|(_, places)| *places).for_each(|(ty, _)| names.add(ty));
-        wanted.functions.iter().chain(&wanted.enums).for_each(|name| names.add(name));
+        FIELDS
+            .iter()
+            .flat_map(|(_, places)| *places)
+            .for_each(|(ty, _)| names.add(ty));
+        wanted
+            .functions
+            .iter()
+            .chain(&wanted.enums)
+            .for_each(|name| names.add(name));
         let walk = Walk::new(bytes, &names, wanted)?;
         Some(walk.collect(wanted))
     }
 
     /// The enumerator's value.
     pub fn enumerator(&self, of: &str, name: &str) -> Option<u32> {
-        self.enums.get(of)?.iter().find(|(_, n)| n == name).map(|(v, _)| *v)
+        self.enums
+            .get(of)?
+            .iter()
+            .find(|(_, n)| n == name)
+            .map(|(v, _)| *v)
     }
 }
 
 /// A set of names with a cheap first test: most of the 100,000 names of a kernel are not ours.
 #[derive(Default)]
 struct Names {
-    by_name: HashMap<&'static [u8], ()>,
-    first_bytes: std::collections::HashSet<[u8; 2]>,
-    seen: Vec<u64>,
+    by_name: HashSet<&'static [u8]>,
+    /// Bit n: a name begins with the two bytes of n.
+    beginnings: Vec<u64>,
 }
 
 impl Names {
     fn add(&mut self, name: &'static str) {
         let bytes = name.as_bytes();
-        self.by_name.insert(bytes, ());
+        self.by_name.insert(bytes);
         if let Some(two) = bytes.first_chunk::<2>() {
-            self.first_bytes.insert(*two);
-            self.seen.resize(1024, 0);
+            self.beginnings.resize(1024, 0);
             let bit = usize::from(u16::from_le_bytes(*two));
-            self.seen[bit / 64] |= 1 << (bit % 64);
+            self.beginnings[bit / 64] |= 1 << (bit % 64);
         }
     }
 
     fn find(&self, strings: &[u8], at: usize) -> Option<&'static [u8]> {
         let rest = strings.get(at..)?;
         let bit = usize::from(u16::from_le_bytes(*rest.first_chunk::<2>()?));
-        if self.seen.get(bit / 64)? & (1 << (bit % 64)) == 0 {
+        if self.beginnings.get(bit / 64)? & (1 << (bit % 64)) == 0 {
             return None;
         }
-        self.by_name.get_key_value(c_str(rest)).map(|(name, ())| *name)
+        self.by_name.get(c_str(rest)).copied()
     }
 }
 
 fn c_str(bytes: &[u8]) -> &[u8] {
-    bytes.iter().position(|b| *b == 0).map_or(bytes, |end| &bytes[..end])
+    bytes
+        .iter()
+        .position(|b| *b == 0)
+        .map_or(bytes, |end| &bytes[..end])
 }
 
 /// The bytes with the place of each type, and the ids of the types we want.
@@ -154,7 +186,7 @@ impl<'a> Walk<'a> {
                 let name = read_u32(self.types, at)? as usize;
                 if kind == TYPEDEF {
                     self.note_tracepoint(name, id, wanted);
-                } else if let Some(name) = names.find(self.strings, self.name_at(kind, name, at)?) {
+                } else if let Some(name) = names.find(self.strings, self.name_at(kind, name, at)) {
                     self.found.entry((kind, name)).or_insert(id);
                 }
             }
@@ -165,15 +197,19 @@ impl<'a> Walk<'a> {
     }
 
     /// An enumeration without a name goes by that of its first enumerator.
-    fn name_at(&self, kind: u8, name: usize, at: usize) -> Option<usize> {
+    fn name_at(&self, kind: u8, name: usize, at: usize) -> usize {
         if kind == ENUM && name == 0 {
-            return Some(read_u32(self.types, at + 12).unwrap_or(0) as usize);
+            return read_u32(self.types, at + 12).unwrap_or(0) as usize;
         }
-        Some(name)
+        name
     }
 
     fn note_tracepoint(&mut self, name: usize, id: u32, wanted: &Wanted) {
-        let Some(name) = self.strings.get(name..).and_then(|s| s.strip_prefix(b"btf_trace_")) else {
+        let Some(name) = self
+            .strings
+            .get(name..)
+            .and_then(|s| s.strip_prefix(b"btf_trace_"))
+        else {
             return;
         };
         let name = c_str(name);
@@ -183,9 +219,15 @@ impl<'a> Walk<'a> {
     }
 
     fn collect(&self, wanted: &Wanted) -> KernelTypes {
-        let mut types = KernelTypes { offsets: vec![ABSENT; FIELD_COUNT], ..KernelTypes::default() };
+        let mut types = KernelTypes {
+            offsets: vec![ABSENT; FIELD_COUNT],
+            ..KernelTypes::default()
+        };
         for (slot, (_, places)) in types.offsets.iter_mut().zip(FIELDS) {
-            *slot = places.iter().find_map(|place| self.offset(*place)).unwrap_or(ABSENT);
+            *slot = places
+                .iter()
+                .find_map(|place| self.offset(*place))
+                .unwrap_or(ABSENT);
         }
         for (name, id) in &self.tracepoints {
             // The first parameter is `void *__data`.
@@ -228,7 +270,10 @@ impl<'a> Walk<'a> {
 
     fn offset(&self, (ty, path): Place) -> Option<u32> {
         let name = ty.as_bytes();
-        let mut id = *self.found.get(&(STRUCT, name)).or_else(|| self.found.get(&(UNION, name)))?;
+        let mut id = *self
+            .found
+            .get(&(STRUCT, name))
+            .or_else(|| self.found.get(&(UNION, name)))?;
         let mut bits = 0;
         for part in path.split('.') {
             let (at, member) = self.member(id, part.as_bytes(), 0)?;
@@ -259,7 +304,9 @@ impl<'a> Walk<'a> {
             if member == name {
                 return Some((bits, ty));
             }
-            if member.is_empty() && let Some((inner, found)) = self.member(ty, name, depth + 1) {
+            if member.is_empty()
+                && let Some((inner, found)) = self.member(ty, name, depth + 1)
+            {
                 return Some((bits + inner, found));
             }
         }
@@ -268,7 +315,11 @@ impl<'a> Walk<'a> {
 
     /// Parameters of a function, or of the function a typedef'd pointer points at.
     fn proto_args(&self, id: u32) -> Option<u32> {
-        let mut id = if self.kind(id)? == FUNC { self.word(id, 8)? } else { self.strip(id)? };
+        let mut id = if self.kind(id)? == FUNC {
+            self.word(id, 8)?
+        } else {
+            self.strip(id)?
+        };
         if self.kind(id)? == PTR {
             id = self.strip(self.word(id, 8)?)?;
         }
@@ -285,7 +336,10 @@ impl<'a> Walk<'a> {
             .map(|i| {
                 let at = 12 + step * i;
                 let name = c_str(self.strings.get(self.word(id, at)? as usize..)?);
-                Some((self.word(id, at + 4)?, String::from_utf8_lossy(name).into_owned()))
+                Some((
+                    self.word(id, at + 4)?,
+                    String::from_utf8_lossy(name).into_owned(),
+                ))
             })
             .collect()
     }

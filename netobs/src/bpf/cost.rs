@@ -1,6 +1,9 @@
 //! What our programs cost: the kernel times them always while little happens, in short samples while much does.
 
-use super::session::{Count, Session};
+use super::{
+    attach::Taken,
+    session::{Count, Session},
+};
 use crate::event::Mono;
 use std::os::fd::OwnedFd;
 
@@ -21,12 +24,19 @@ pub struct Timing {
 impl Timing {
     /// Nothing is timed before the first `turn`.
     pub fn new(now: Mono) -> Self {
-        Self { guard: None, sample_until: None, next: now, runs: 0, allowed: true }
+        Self {
+            guard: None,
+            sample_until: None,
+            next: now,
+            runs: 0,
+            allowed: true,
+        }
     }
 
     /// When `turn` wants to be called next.
     pub fn deadline(&self) -> Mono {
-        self.sample_until.map_or(self.next, |until| until.min(self.next))
+        self.sample_until
+            .map_or(self.next, |until| until.min(self.next))
     }
 
     pub fn turn(&mut self, session: &Session, now: Mono) {
@@ -37,7 +47,11 @@ impl Timing {
         if now < self.next || !self.allowed {
             return;
         }
-        let runs: u64 = session.hooks.iter().map(|h| session.count(h.hook.number).runs).sum();
+        let runs: u64 = session
+            .hooks
+            .iter()
+            .map(|h| session.count(h.hook.number).runs)
+            .sum();
         let busy = runs - self.runs > BUSY_RUNS;
         (self.runs, self.next) = (runs, Mono(now.0 + PERIOD_NS));
         if self.guard.is_none() {
@@ -74,7 +88,7 @@ pub fn account(
         .iter()
         .map(|attached| {
             let Count { runs, seen, lost } = session.count(attached.hook.number);
-            let timed = attached.taken.as_ref().map_or((0, 0), |taken| taken.run_stats());
+            let timed = attached.taken.as_ref().map_or((0, 0), Taken::run_stats);
             let run_ns = timed.0.checked_div(timed.1);
             HookCost {
                 collector: collector_of(attached.hook.number),

@@ -33,6 +33,12 @@ pub struct Filter {
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Filters(pub Vec<Filter>);
 
+/// The maps, kept open.
+pub struct FilterMaps {
+    _values: HashMap<MapData, [u64; 3], u8>,
+    _hosts: LpmTrie<MapData, HostKey, u8>,
+}
+
 #[derive(Debug, thiserror::Error)]
 pub enum FilterError {
     #[error(transparent)]
@@ -73,7 +79,11 @@ impl Filters {
     pub fn classes(&self) -> (u32, u32) {
         self.0.iter().fold((0, 0), |(include, exclude), filter| {
             let bit = filter.value.class().bit();
-            if filter.negated { (include, exclude | bit) } else { (include | bit, exclude) }
+            if filter.negated {
+                (include, exclude | bit)
+            } else {
+                (include | bit, exclude)
+            }
         })
     }
 
@@ -110,10 +120,8 @@ impl Filters {
         hit || !included
     }
 
-    pub(super) fn write(&self, programs: &mut Programs) -> Result<(), FilterError> {
-        if self.0.is_empty() {
-            return Ok(());
-        }
+    /// Fills the maps; programs that are loaded later need them open.
+    pub(super) fn write(&self, programs: &mut Programs) -> Result<FilterMaps, FilterError> {
         let values = Map::from_map_data(programs.take_map("FILTERS")?)?;
         let mut values: HashMap<MapData, [u64; 3], u8> = HashMap::try_from(values)?;
         let hosts = Map::from_map_data(programs.take_map("HOSTS")?)?;
@@ -122,16 +130,26 @@ impl Filters {
             let verdict = if filter.negated { EXCLUDE } else { INCLUDE };
             match &filter.value {
                 Value::Number(class, n) => values.insert(key(*class, [*n, 0]), verdict, 0)?,
-                Value::Comm(comm) => values.insert(key(Class::Comm, comm_words(comm)), verdict, 0)?,
-                Value::Host(addr, len) => hosts.insert(&prefix(verdict, *addr, *len), verdict, 0)?,
+                Value::Comm(comm) => {
+                    values.insert(key(Class::Comm, comm_words(comm)), verdict, 0)?;
+                }
+                Value::Host(addr, len) => {
+                    hosts.insert(&prefix(verdict, *addr, *len), verdict, 0)?;
+                }
             }
         }
-        Ok(())
+        Ok(FilterMaps {
+            _values: values,
+            _hosts: hosts,
+        })
     }
 }
 
 fn key(class: Class, value: [u64; 2]) -> [u64; 3] {
-    zerocopy::transmute!(FilterKey { value, class: class as u64 })
+    zerocopy::transmute!(FilterKey {
+        value,
+        class: class as u64
+    })
 }
 
 fn comm_words(comm: &str) -> [u64; 2] {

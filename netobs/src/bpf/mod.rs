@@ -3,8 +3,9 @@
 pub mod attach;
 pub mod btf;
 pub mod cost;
-pub mod object;
 pub mod filters;
+pub mod log;
+pub mod object;
 pub mod owners;
 pub mod ring;
 pub mod routes;

@@ -18,11 +18,17 @@ const OBJECT_ENV: &str = "NETOBS_BPF_OBJECT";
 #[derive(Debug, thiserror::Error)]
 pub enum ObjectError {
     #[error("read the BPF object {path}: {source}")]
-    Read { path: String, source: std::io::Error },
+    Read {
+        path: String,
+        source: std::io::Error,
+    },
     #[error("the BPF object is damaged: {0}")]
     Parse(String),
     #[error("create BPF map {name}: {source}")]
-    Map { name: String, source: Box<dyn std::error::Error + Send + Sync> },
+    Map {
+        name: String,
+        source: Box<dyn std::error::Error + Send + Sync>,
+    },
     #[error("the BPF object has no {0}")]
     Missing(&'static str),
 }
@@ -30,6 +36,34 @@ pub enum ObjectError {
 /// Sizes that the user or the machine decides.
 pub struct Sizes {
     pub ring_bytes: u32,
+    /// Sockets whose owner is kept.
+    pub sockets: u32,
+    /// Log lines are wanted.
+    pub log: bool,
+}
+
+/// Everything up to aya-log's debug level; 0 makes the lines dead code to the verifier.
+const LOG_LEVEL: u8 = 4;
+
+impl Sizes {
+    /// Room for four times the files now open: making room costs 16 bytes a socket at start.
+    pub fn new(ring_bytes: u32, log: bool) -> Self {
+        let text = std::fs::read_to_string("/proc/sys/fs/file-nr").unwrap_or_default();
+        let open = text
+            .split_whitespace()
+            .next()
+            .and_then(|n| n.parse::<u32>().ok())
+            .unwrap_or(0);
+        let sockets = open
+            .saturating_mul(4)
+            .clamp(1 << 16, 1 << 20)
+            .next_power_of_two();
+        Self {
+            ring_bytes,
+            sockets,
+            log,
+        }
+    }
 }
 
 /// Maps made, programs relocated, nothing loaded yet.
@@ -43,27 +77,38 @@ impl Programs {
         let from_file;
         let bytes = match std::env::var(OBJECT_ENV) {
             Ok(path) => {
-                from_file = std::fs::read(&path)
-                    .map_err(|source| ObjectError::Read { path, source })?;
+                from_file =
+                    std::fs::read(&path).map_err(|source| ObjectError::Read { path, source })?;
                 &from_file
             }
             Err(_) => EMBEDDED,
         };
         let damaged = |e: &dyn std::fmt::Display| ObjectError::Parse(e.to_string());
         let mut object = Object::parse(bytes).map_err(|e| damaged(&e))?;
+        let level = [if sizes.log { LOG_LEVEL } else { 0 }];
         let globals = HashMap::from([
             ("CONFIG", (config.as_bytes(), true)),
             ("KERNEL", (offsets.as_bytes(), true)),
+            ("AYA_LOG_LEVEL", (&level[..], true)),
         ]);
         object.patch_map_data(globals).map_err(|e| damaged(&e))?;
         let maps = make_maps(&mut object, sizes)?;
-        let text: HashSet<usize> = object.functions.keys().map(|(section, _)| *section).collect();
+        let text: HashSet<usize> = object
+            .functions
+            .keys()
+            .map(|(section, _)| *section)
+            .collect();
         let references = maps.iter().map(|(name, (map, definition))| {
             (name.as_str(), map.fd().as_fd().as_raw_fd(), definition)
         });
-        object.relocate_maps(references, &text).map_err(|e| damaged(&e))?;
+        object
+            .relocate_maps(references, &text)
+            .map_err(|e| damaged(&e))?;
         object.relocate_calls(&text).map_err(|e| damaged(&e))?;
-        let maps = maps.into_iter().map(|(name, (map, _))| (name, map)).collect();
+        let maps = maps
+            .into_iter()
+            .map(|(name, (map, _))| (name, map))
+            .collect();
         Ok(Self { object, maps })
     }
 
@@ -72,19 +117,30 @@ impl Programs {
         self.maps.remove(name).ok_or(ObjectError::Missing(name))
     }
 
+    /// The maps nobody took.
+    pub fn into_maps(self) -> HashMap<String, MapData> {
+        self.maps
+    }
+
+    /// The relocated instructions of a program, as the kernel wants them.
+    pub fn instructions(&self, name: &str) -> Option<Vec<u8>> {
+        let program = self.object.programs.get(name)?;
+        let function = self.object.functions.get(&program.function_key())?;
+        Some(super::insn_bytes(&function.instructions).to_vec())
+    }
+
     /// Loads one program.
     pub fn load(&self, name: &str, ty: ProgType, attach_btf_id: u32) -> Result<OwnedFd, LoadError> {
-        let function = self
-            .object
-            .programs
-            .get(name)
-            .and_then(|program| self.object.functions.get(&program.function_key()))
-            .ok_or_else(|| LoadError {
-                errno: std::io::ErrorKind::NotFound.into(),
-                log: format!("the BPF object has no program {name}"),
-            })?;
-        let insns = super::insn_bytes(&function.instructions);
-        sys::load(&Load { name, ty, insns, attach_btf_id })
+        let insns = self.instructions(name).ok_or_else(|| LoadError {
+            errno: std::io::ErrorKind::NotFound.into(),
+            log: format!("the BPF object has no program {name}"),
+        })?;
+        sys::load(&Load {
+            name,
+            ty,
+            insns: &insns,
+            attach_btf_id,
+        })
     }
 }
 
@@ -94,16 +150,26 @@ fn make_maps(
 ) -> Result<HashMap<String, (MapData, aya_obj::Map)>, ObjectError> {
     let mut maps = HashMap::new();
     for (name, mut map) in object.maps.drain() {
-        if name == "EVENTS" {
-            map.set_max_entries(sizes.ring_bytes);
+        match name.as_str() {
+            "EVENTS" => map.set_max_entries(sizes.ring_bytes),
+            "SOCKS" => map.set_max_entries(sizes.sockets),
+            "AYA_LOGS" if !sizes.log => map.set_max_entries(1 << 12),
+            _ => {}
         }
-        let error = |source| ObjectError::Map { name: name.clone(), source };
+        let error = |source| ObjectError::Map {
+            name: name.clone(),
+            source,
+        };
         let definition = map.clone();
         let kind = map.section_kind();
         let made = MapData::create(map, &name, None).map_err(|e| error(Box::new(e)))?;
-        if matches!(kind, EbpfSectionKind::Rodata | EbpfSectionKind::Data | EbpfSectionKind::Bss) {
+        if matches!(
+            kind,
+            EbpfSectionKind::Rodata | EbpfSectionKind::Data | EbpfSectionKind::Bss
+        ) {
             let freeze = kind == EbpfSectionKind::Rodata;
-            sys::fill_section(made.fd().as_fd(), definition.data(), freeze).map_err(|e| error(Box::new(e)))?;
+            sys::fill_section(made.fd().as_fd(), definition.data(), freeze)
+                .map_err(|e| error(Box::new(e)))?;
         }
         maps.insert(name, (made, definition));
     }

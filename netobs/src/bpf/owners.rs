@@ -4,14 +4,15 @@ use super::{
     btf::KernelTypes,
     object::Programs,
     session::{SessionError, as_map},
-    sys::{self, ProgType},
+    sys::{self, Load, ProgType},
 };
-use aya::maps::{HashMap, MapData};
 use crate::event::Mono;
+use aya::maps::{HashMap, MapData};
 use netobs_ebpf::owner::SockOwner;
 use std::{
     io::Read as _,
     os::fd::{AsFd as _, OwnedFd},
+    sync::{Arc, OnceLock},
 };
 
 /// The iterator program's target in kernel BTF.
@@ -22,38 +23,67 @@ type Raw = [u64; size_of::<SockOwner>() / 8];
 /// The `SOCKS` map and the iterator that completes it.
 pub struct Owners {
     map: HashMap<MapData, u64, Raw>,
-    iterator: Result<OwnedFd, String>,
+    iterator: Iterator,
     walked: Mono,
 }
+
+/// The loaded program once it walked, or why there is none.
+type Iterator = Arc<OnceLock<Result<OwnedFd, String>>>;
 
 /// Shortest time between two walks that events ask for.
 const WALK_EVERY_NS: u64 = 100_000_000;
 
 impl Owners {
     pub(super) fn new(programs: &mut Programs, types: &KernelTypes) -> Result<Self, SessionError> {
-        let iterator = match types.functions.get(ITERATOR) {
-            Some(target) => programs
-                .load("owners_existing", ProgType::Iter, target.id)
-                .map_err(|e| format!("{}: {}", e.errno, e.log.lines().last().unwrap_or_default())),
-            None => Err("this kernel has no iterator over task files (5.8)".to_owned()),
-        };
-        let map = HashMap::try_from(as_map(programs.take_map("SOCKS")?, "SOCKS")?)
-            .map_err(|source| SessionError::Map { name: "SOCKS", source })?;
-        Ok(Self { map, iterator, walked: Mono(0) })
+        let map =
+            HashMap::try_from(as_map(programs.take_map("SOCKS")?, "SOCKS")?).map_err(|source| {
+                SessionError::Map {
+                    name: "SOCKS",
+                    source,
+                }
+            })?;
+        let target = types.functions.get(ITERATOR).map(|target| target.id);
+        let insns = programs.instructions("owners_existing");
+        let iterator = Arc::new(OnceLock::new());
+        let (loaded, name) = (Arc::clone(&iterator), "owners_existing");
+        // The first events do not wait for this: loading and walking take milliseconds.
+        std::thread::spawn(move || {
+            let program = match (insns, target) {
+                (Some(insns), Some(attach_btf_id)) => sys::load(&Load {
+                    name,
+                    ty: ProgType::Iter,
+                    insns: &insns,
+                    attach_btf_id,
+                })
+                .map_err(|e| e.to_string()),
+                _ => Err("needs kernel BTF and the task_file iterator (5.8)".to_owned()),
+            };
+            let walked = program.and_then(|program| {
+                walk(&program)
+                    .map_err(|e| format!("walk task files: {e}"))
+                    .map(|()| program)
+            });
+            loaded.get_or_init(|| walked);
+        });
+        Ok(Self {
+            map,
+            iterator,
+            walked: Mono(0),
+        })
+    }
+
+    /// Calls `then` when the sockets that were open before us are known, or cannot be.
+    pub fn when_walked(&self, then: impl FnOnce() + Send + 'static) {
+        let iterator = Arc::clone(&self.iterator);
+        std::thread::spawn(move || {
+            iterator.wait();
+            then();
+        });
     }
 
     /// Why existing sockets have no owner, if so.
     pub fn refusal(&self) -> Option<&str> {
-        self.iterator.as_ref().err().map(String::as_str)
-    }
-
-    /// Walks the files of all processes in the kernel; new entries only.
-    pub fn refresh(&self) -> std::io::Result<()> {
-        let Ok(program) = &self.iterator else { return Ok(()) };
-        let mut walk = sys::iterate(program.as_fd())?;
-        let mut nothing = [0; 64];
-        while walk.read(&mut nothing)? > 0 {}
-        Ok(())
+        self.iterator.wait().as_ref().err().map(String::as_str)
     }
 
     /// The owner of the socket at `sk`, if it is still the one with inode `ino`.
@@ -72,7 +102,15 @@ impl Owners {
             return None;
         }
         self.walked = now;
-        self.refresh().ok()?;
+        walk(self.iterator.wait().as_ref().ok()?).ok()?;
         self.get(sk, ino).filter(known)
     }
+}
+
+/// Walks the files of all processes in the kernel; new entries only.
+fn walk(program: &OwnedFd) -> std::io::Result<()> {
+    let mut walk = sys::iterate(program.as_fd())?;
+    let mut nothing = [0; 64];
+    while walk.read(&mut nothing)? > 0 {}
+    Ok(())
 }

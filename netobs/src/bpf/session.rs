@@ -1,23 +1,24 @@
 //! One loaded object: kernel types read, hooks attached, counters and ring at hand; dropping it detaches everything.
 
 use super::{
-    attach::{self, Attached},
+    attach::{self, Attached, Climb},
     btf::{BtfError, KernelTypes, VMLINUX, Wanted},
-    filters::{FilterError, Filters},
+    filters::{FilterError, FilterMaps, Filters},
     object::{ObjectError, Programs, Sizes},
     ring::Ring,
     spec::{Hook, Rung},
-    sys,
+    sys, tracefs,
 };
 use crate::names::TCP_STATES;
 use aya::maps::{Array, MapData, PerCpuArray, RingBuf};
 use netobs_ebpf::{
     ABI_VERSION,
-    config::{CONNECT_EXIT, Config},
+    config::{CONNECT_EXIT, Config, STATE_FIELDS},
     event::{HookCount, Kind},
     hook,
     offsets::{FIELD_COUNT, Offsets},
 };
+use std::collections::HashMap;
 use std::os::fd::OwnedFd;
 use zerocopy::FromZeros as _;
 
@@ -30,7 +31,10 @@ pub enum SessionError {
     #[error(transparent)]
     Filter(#[from] FilterError),
     #[error("use BPF map {name}: {source}")]
-    Map { name: &'static str, source: aya::maps::MapError },
+    Map {
+        name: &'static str,
+        source: aya::maps::MapError,
+    },
 }
 
 /// What to load.
@@ -41,8 +45,7 @@ pub struct Request<'a> {
     pub filters: &'a Filters,
     pub all_drops: bool,
     pub log: bool,
-    /// Keeps only the rungs that answer to this.
-    pub rung: Option<&'a str>,
+    pub climb: Climb<'a>,
     pub ring_bytes: u32,
     /// Names of drop reasons that are normal life.
     pub quiet_reasons: &'a [&'a str],
@@ -57,6 +60,9 @@ pub struct Session {
     pub owners: super::owners::Owners,
     pub finder: super::sought::Finder,
     pub routes: super::routes::Routes,
+    // Programs are loaded after `open` returns too: what they use stays open.
+    _filters: FilterMaps,
+    _maps: HashMap<String, MapData>,
 }
 
 /// A hook's numbers so far.
@@ -72,10 +78,10 @@ const _: () = assert!(size_of::<HookCount>() == size_of::<[u64; 3]>());
 impl Session {
     pub fn open(request: &Request<'_>) -> Result<Self, SessionError> {
         sys::unlimited_memlock();
-        let types = KernelTypes::read(request.btf.unwrap_or(VMLINUX), &wanted(request.hooks))?;
+        let types = types(request)?;
         let offsets = offsets(&types);
         let config = config(request, &types);
-        let sizes = Sizes { ring_bytes: request.ring_bytes };
+        let sizes = Sizes::new(request.ring_bytes, request.log);
         let mut programs = Programs::prepare(&config, &offsets, &sizes)?;
         let map_error = |name| move |source| SessionError::Map { name, source };
         let ring = RingBuf::try_from(as_map(programs.take_map("EVENTS")?, "EVENTS")?)
@@ -84,12 +90,12 @@ impl Session {
             .map_err(map_error("RUNTIME"))?;
         let counters = PerCpuArray::try_from(as_map(programs.take_map("COUNTERS")?, "COUNTERS")?)
             .map_err(map_error("COUNTERS"))?;
-        request.filters.write(&mut programs)?;
+        let filters = request.filters.write(&mut programs)?;
         let mut ring = Ring::new(ring, runtime);
         let hooks: Vec<_> = request
             .hooks
             .iter()
-            .map(|hook| attach::attach(&programs, &types, *hook, request.rung))
+            .map(|hook| attach::attach(&programs, &types, *hook, request.climb))
             .collect();
         let connect_exit = |a: &Attached| a.hook.number == hook::CONNECT_EXIT && a.taken.is_some();
         ring.set(CONNECT_EXIT, u32::from(hooks.iter().any(connect_exit)));
@@ -105,6 +111,8 @@ impl Session {
             owners,
             finder,
             routes,
+            _filters: filters,
+            _maps: programs.into_maps(),
         })
     }
 
@@ -129,6 +137,12 @@ impl Session {
         self.hooks.iter_mut().for_each(Attached::detach);
     }
 
+    /// The log lines of our programs.
+    pub fn log(&self) -> Result<super::log::ProgramLog, String> {
+        let taken = self.hooks.iter().find_map(|hook| hook.taken.as_ref());
+        super::log::ProgramLog::open(taken.and_then(super::attach::Taken::program_id))
+    }
+
     /// Has the kernel time our programs while the guard lives.
     pub fn time_programs() -> std::io::Result<OwnedFd> {
         sys::enable_stats()
@@ -140,7 +154,20 @@ pub(super) fn as_map(data: MapData, name: &'static str) -> Result<aya::maps::Map
 }
 
 /// Enumerations whose names we print.
-pub const ENUMS: [&str; 4] = ["skb_drop_reason", "sk_rst_reason", "tcp_ca_state", TCP_STATES];
+pub const ENUMS: [&str; 4] = [
+    "skb_drop_reason",
+    "sk_rst_reason",
+    "tcp_ca_state",
+    TCP_STATES,
+];
+
+/// A kernel without BTF still has classic tracepoints; a file that the user named has to be good.
+fn types(request: &Request<'_>) -> Result<KernelTypes, BtfError> {
+    match KernelTypes::read(request.btf.unwrap_or(VMLINUX), &wanted(request.hooks)) {
+        Err(BtfError::Read { .. }) if request.btf.is_none() => Ok(KernelTypes::absent()),
+        other => other,
+    }
+}
 
 /// Its arguments changed with 5.13.
 const ICMP_PUSH: &str = "icmp_push_reply";
@@ -167,8 +194,11 @@ fn wanted(hooks: &[Hook]) -> Wanted {
 }
 
 fn offsets(types: &KernelTypes) -> Offsets {
-    let words: [u32; FIELD_COUNT] =
-        types.offsets.as_slice().try_into().expect("one offset per field");
+    let words: [u32; FIELD_COUNT] = types
+        .offsets
+        .as_slice()
+        .try_into()
+        .expect("one offset per field");
     zerocopy::transmute!(words)
 }
 
@@ -178,7 +208,6 @@ fn config(request: &Request<'_>, types: &KernelTypes) -> Config {
     config.abi = ABI_VERSION;
     config.events = request.events;
     (config.include, config.exclude) = request.filters.classes();
-    config.log = u32::from(request.log);
     config.task_btf = u32::from(super::support::has_task_btf(types));
     config.all_drops = u32::from(request.all_drops);
     config.args_kfree_skb = args("kfree_skb");
@@ -189,6 +218,14 @@ fn config(request: &Request<'_>, types: &KernelTypes) -> Config {
     config.reason_unspecified = types
         .enumerator("skb_drop_reason", "SKB_DROP_REASON_NOT_SPECIFIED")
         .unwrap_or(0);
+    if types.is_absent()
+        && let Ok(found) = tracefs::field_offsets("sock/inet_sock_set_state", &STATE_FIELDS)
+        && let Ok(words) = <[u32; STATE_FIELDS.len()]>::try_from(found)
+    {
+        let mut all = [0; STATE_FIELDS.len() + 1];
+        all[..words.len()].copy_from_slice(&words);
+        config.state_format = zerocopy::transmute!(all);
+    }
     for reason in request.quiet_reasons {
         if let Some(n) = types.enumerator("skb_drop_reason", reason)
             && let Some(word) = config.quiet_reasons.get_mut(n as usize / 32)

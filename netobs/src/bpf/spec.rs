@@ -73,5 +73,9 @@ pub struct Hook {
 
 /// A part in one line.
 pub const fn part(rung: Rung, program: &'static str, target: &'static str) -> Part {
-    Part { rung, program, target }
+    Part {
+        rung,
+        program,
+        target,
+    }
 }

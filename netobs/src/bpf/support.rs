@@ -27,7 +27,10 @@ pub fn effective() -> Vec<&'static str> {
         .find_map(|line| line.strip_prefix("CapEff:"))
         .and_then(|hex| u64::from_str_radix(hex.trim(), 16).ok())
         .unwrap_or(0);
-    CAPS.iter().filter(|(bit, _)| bits >> bit & 1 == 1).map(|(_, name)| *name).collect()
+    CAPS.iter()
+        .filter(|(bit, _)| bits >> bit & 1 == 1)
+        .map(|(_, name)| *name)
+        .collect()
 }
 
 /// Whether programs may be loaded at all; the error says what is missing and how to give it.
@@ -44,4 +47,138 @@ pub fn privileges() -> Result<(), String> {
         "need {}: run as root, or setcap cap_bpf,cap_perfmon,cap_dac_read_search,cap_syslog+ep netobs",
         missing.join(" and ")
     ))
+}
+
+/// One thing doctor looks at.
+#[derive(Clone, Debug)]
+pub struct Fact {
+    pub name: &'static str,
+    pub ok: bool,
+    pub value: String,
+    /// What to do when it is not.
+    pub todo: Option<&'static str>,
+}
+
+fn fact(name: &'static str, found: Result<String, String>, todo: &'static str) -> Fact {
+    match found {
+        Ok(value) => Fact {
+            name,
+            ok: true,
+            value,
+            todo: None,
+        },
+        Err(value) => Fact {
+            name,
+            ok: false,
+            value,
+            todo: Some(todo),
+        },
+    }
+}
+
+/// What the machine offers, whether we may use it or not.
+pub fn facts(btf: Option<&str>) -> Vec<Fact> {
+    vec![
+        fact("kernel", kernel(), "Linux 5.8 or later has the ring buffer"),
+        fact(
+            "capabilities",
+            capabilities(),
+            "run as root, or give the missing ones",
+        ),
+        fact(
+            "btf",
+            btf_there(btf),
+            "a kernel with CONFIG_DEBUG_INFO_BTF, or --btf FILE",
+        ),
+        fact(
+            "kprobes",
+            kprobes(),
+            "only for the kprobe rung: CONFIG_KPROBES",
+        ),
+        fact(
+            "tracefs",
+            tracefs(),
+            "mount -t tracefs tracefs /sys/kernel/tracing",
+        ),
+        fact(
+            "cgroup2",
+            cgroup2(),
+            "mount -t cgroup2, for cgroup and container names",
+        ),
+        fact(
+            "kallsyms",
+            kallsyms(),
+            "CAP_SYSLOG and kernel.kptr_restrict < 2, for function names",
+        ),
+    ]
+}
+
+fn read(path: &str) -> Result<String, String> {
+    std::fs::read_to_string(path).map_err(|e| format!("{path}: {e}"))
+}
+
+fn kernel() -> Result<String, String> {
+    let release = read("/proc/sys/kernel/osrelease")?.trim().to_owned();
+    let mut numbers = release
+        .split(['.', '-'])
+        .map(|n| n.parse::<u32>().unwrap_or(0));
+    let version = (numbers.next().unwrap_or(0), numbers.next().unwrap_or(0));
+    if version >= (5, 8) {
+        Ok(release)
+    } else {
+        Err(release)
+    }
+}
+
+fn capabilities() -> Result<String, String> {
+    let have = effective().join(" ");
+    match privileges() {
+        Ok(()) => Ok(have),
+        Err(_) if have.is_empty() => Err("none".to_owned()),
+        Err(_) => Err(have),
+    }
+}
+
+fn btf_there(path: Option<&str>) -> Result<String, String> {
+    let path = path.unwrap_or(super::btf::VMLINUX);
+    let len = std::fs::metadata(path)
+        .map_err(|e| format!("{path}: {e}"))?
+        .len();
+    Ok(format!("{path}, {} KiB", len >> 10))
+}
+
+fn kprobes() -> Result<String, String> {
+    read("/sys/bus/event_source/devices/kprobe/type")
+        .map(|pmu| format!("perf type {}", pmu.trim()))
+        .map_err(|_| "this kernel is built without kprobes".to_owned())
+}
+
+fn tracefs() -> Result<String, String> {
+    super::tracefs::event_id("syscalls/sys_exit_connect")
+        .map(|id| format!("syscalls/sys_exit_connect is {id}"))
+        .map_err(|e| e.to_string())
+}
+
+fn cgroup2() -> Result<String, String> {
+    let mounts = read("/proc/self/mounts")?;
+    mounts
+        .lines()
+        .map(|line| line.split(' ').collect::<Vec<_>>())
+        .find(|fields| fields.get(2) == Some(&"cgroup2"))
+        .and_then(|fields| fields.get(1).map(|path| (*path).to_owned()))
+        .ok_or_else(|| "not mounted".to_owned())
+}
+
+fn kallsyms() -> Result<String, String> {
+    use std::io::{BufRead as _, BufReader};
+    let file = std::fs::File::open("/proc/kallsyms").map_err(|e| e.to_string())?;
+    let first = BufReader::new(file)
+        .lines()
+        .nth(1)
+        .and_then(Result::ok)
+        .unwrap_or_default();
+    if first.is_empty() || first.starts_with("0000000000000000 ") {
+        return Err("addresses are hidden".to_owned());
+    }
+    Ok("readable".to_owned())
 }

@@ -1,7 +1,8 @@
-//! The system calls behind loading and attaching: bpf(2), perf_event_open(2), mmap(2).
+//! The system calls behind loading and attaching: `bpf(2)`, `perf_event_open(2)`, `mmap(2)`.
 
 use std::{
     ffi::{CString, c_void},
+    fmt,
     fs::File,
     io::{self, Read as _},
     ops::Deref,
@@ -63,6 +64,19 @@ pub struct LoadError {
     pub log: String,
 }
 
+impl fmt::Display for LoadError {
+    /// The error, and the verifier's last word.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}", self.errno)?;
+        let last = self
+            .log
+            .lines()
+            .rev()
+            .find(|line| !line.starts_with("processed"));
+        last.map_or(Ok(()), |line| write!(f, ": {line}"))
+    }
+}
+
 #[repr(C)]
 #[derive(Default)]
 struct ProgLoadAttr {
@@ -92,7 +106,11 @@ fn bpf<T>(cmd: u32, attr: &mut T) -> io::Result<i64> {
     let len = size_of::<T>();
     // SAFETY: `attr` is a plain struct laid out as the kernel expects for `cmd`, alive during the call, and `len` is its size.
     let ret = unsafe { libc::syscall(libc::SYS_bpf, cmd, std::ptr::from_mut(attr), len) };
-    if ret < 0 { Err(io::Error::last_os_error()) } else { Ok(ret) }
+    if ret < 0 {
+        Err(io::Error::last_os_error())
+    } else {
+        Ok(ret)
+    }
 }
 
 fn bpf_fd<T>(cmd: u32, attr: &mut T) -> io::Result<OwnedFd> {
@@ -105,7 +123,10 @@ fn owned(fd: i64) -> OwnedFd {
     unsafe { OwnedFd::from_raw_fd(fd) }
 }
 
-#[expect(clippy::cast_sign_loss, reason = "a file descriptor we own is not negative")]
+#[expect(
+    clippy::cast_sign_loss,
+    reason = "a file descriptor we own is not negative"
+)]
 fn number(fd: BorrowedFd<'_>) -> u32 {
     fd.as_raw_fd() as u32
 }
@@ -134,7 +155,10 @@ pub fn load(program: &Load<'_>) -> Result<OwnedFd, LoadError> {
             (attr.log_level, attr.log_buf) = (1, log.as_mut_ptr() as u64);
             attr.log_size = 1 << 18;
             // The second attempt may succeed where the first met a passing shortage.
-            bpf_fd(PROG_LOAD, &mut attr).or_else(|_| Err(LoadError { errno, log: text(&log) }))
+            bpf_fd(PROG_LOAD, &mut attr).map_err(|_| LoadError {
+                errno,
+                log: text(&log),
+            })
         }
     }
 }
@@ -151,7 +175,7 @@ struct RawTracepointAttr {
     _pad: u32,
 }
 
-/// Attaches tp_btf, fentry and fexit programs (no name) and raw tracepoints (by name); the link ends when it is dropped.
+/// Attaches `tp_btf`, fentry and fexit programs (no name) and raw tracepoints (by name); the link ends when it is dropped.
 pub fn attach_raw(program: BorrowedFd<'_>, tracepoint: Option<&str>) -> io::Result<OwnedFd> {
     let name = tracepoint.map(CString::new).transpose()?;
     let mut attr = RawTracepointAttr {
@@ -228,6 +252,16 @@ struct InfoAttr {
 /// Total run time in ns and runs of a program, as far as timing was enabled.
 pub fn run_stats(program: BorrowedFd<'_>) -> io::Result<(u64, u64)> {
     // struct bpf_prog_info: run_time_ns and run_cnt stand at byte 192 (5.1).
+    program_info(program).map(|info| (info[24], info[25]))
+}
+
+/// The kernel's number of a program: the second word.
+pub fn program_id(program: BorrowedFd<'_>) -> io::Result<u32> {
+    program_info(program).map(|info| u32::try_from(info[0] >> 32).unwrap_or(0))
+}
+
+/// `struct bpf_prog_info` as words of eight bytes.
+fn program_info(program: BorrowedFd<'_>) -> io::Result<[u64; 28]> {
     let mut info = [0_u64; 28];
     let mut attr = InfoAttr {
         fd: number(program),
@@ -235,7 +269,7 @@ pub fn run_stats(program: BorrowedFd<'_>) -> io::Result<(u64, u64)> {
         info: info.as_mut_ptr() as u64,
     };
     bpf(OBJ_GET_INFO_BY_FD, &mut attr)?;
-    Ok((info[24], info[25]))
+    Ok(info)
 }
 
 #[repr(C)]
@@ -268,14 +302,21 @@ fn perf_event(attr: &mut PerfEventAttr) -> io::Result<OwnedFd> {
             PERF_FLAG_FD_CLOEXEC,
         )
     };
-    if fd < 0 { Err(io::Error::last_os_error()) } else { Ok(owned(fd)) }
+    if fd < 0 {
+        Err(io::Error::last_os_error())
+    } else {
+        Ok(owned(fd))
+    }
 }
 
 /// A tracepoint by the id that tracefs gives.
 pub fn attach_tracepoint(program: BorrowedFd<'_>, id: u64) -> io::Result<OwnedFd> {
     const PERF_TYPE_TRACEPOINT: u32 = 2;
-    let mut attr =
-        PerfEventAttr { ty: PERF_TYPE_TRACEPOINT, config: id, ..PerfEventAttr::default() };
+    let mut attr = PerfEventAttr {
+        ty: PERF_TYPE_TRACEPOINT,
+        config: id,
+        ..PerfEventAttr::default()
+    };
     run_on(perf_event(&mut attr)?, program)
 }
 
@@ -297,9 +338,10 @@ pub fn attach_kprobe(
 }
 
 fn run_on(event: OwnedFd, program: BorrowedFd<'_>) -> io::Result<OwnedFd> {
-    for (request, arg) in
-        [(PERF_EVENT_IOC_SET_BPF, program.as_raw_fd()), (PERF_EVENT_IOC_ENABLE, 0)]
-    {
+    for (request, arg) in [
+        (PERF_EVENT_IOC_SET_BPF, program.as_raw_fd()),
+        (PERF_EVENT_IOC_ENABLE, 0),
+    ] {
         // SAFETY: both requests take an int; the descriptor is a perf event we just opened.
         if unsafe { libc::ioctl(event.as_raw_fd(), request, arg) } < 0 {
             return Err(io::Error::last_os_error());
@@ -353,7 +395,10 @@ impl Drop for FileBytes {
 
 /// Raises the limit on locked memory: maps count against it before 5.11.
 pub fn unlimited_memlock() {
-    let limit = libc::rlimit { rlim_cur: libc::RLIM_INFINITY, rlim_max: libc::RLIM_INFINITY };
+    let limit = libc::rlimit {
+        rlim_cur: libc::RLIM_INFINITY,
+        rlim_max: libc::RLIM_INFINITY,
+    };
     // SAFETY: `limit` is a valid rlimit. A refusal shows itself when a map cannot be made.
     unsafe { libc::setrlimit(libc::RLIMIT_MEMLOCK, &raw const limit) };
 }
@@ -362,12 +407,22 @@ pub fn unlimited_memlock() {
 pub fn detached_mount(kind: &std::ffi::CStr) -> io::Result<OwnedFd> {
     const FSCONFIG_CMD_CREATE: u32 = 6;
     const CLOEXEC: u32 = 1;
-    let check = |ret: i64| if ret < 0 { Err(io::Error::last_os_error()) } else { Ok(ret) };
+    let check = |ret: i64| {
+        if ret < 0 {
+            Err(io::Error::last_os_error())
+        } else {
+            Ok(ret)
+        }
+    };
     // SAFETY: `kind` is a C string; the other arguments are numbers.
-    let fs = owned(check(unsafe { libc::syscall(libc::SYS_fsopen, kind.as_ptr(), CLOEXEC) })?);
+    let fs = owned(check(unsafe {
+        libc::syscall(libc::SYS_fsopen, kind.as_ptr(), CLOEXEC)
+    })?);
     let (fd, null) = (fs.as_raw_fd(), std::ptr::null::<u8>());
     // SAFETY: FSCONFIG_CMD_CREATE takes no key and no value.
     check(unsafe { libc::syscall(libc::SYS_fsconfig, fd, FSCONFIG_CMD_CREATE, null, null, 0) })?;
     // SAFETY: all arguments are numbers.
-    Ok(owned(check(unsafe { libc::syscall(libc::SYS_fsmount, fd, CLOEXEC, 0) })?))
+    Ok(owned(check(unsafe {
+        libc::syscall(libc::SYS_fsmount, fd, CLOEXEC, 0)
+    })?))
 }

@@ -48,24 +48,45 @@ impl FilterArgs {
                 let values = read(text).map_err(|why| {
                     Failure::new(Status::Usage, format!("--{name} '{arg}': {why}"))
                 })?;
-                filters.0.extend(values.into_iter().map(|value| Filter { value, negated }));
+                filters
+                    .0
+                    .extend(values.into_iter().map(|value| Filter { value, negated }));
             }
             Ok::<(), Failure>(())
         };
-        add(&self.pid, &|t| one(Value::Number(Class::Pid, number(t, u32::MAX.into())?)), "pid")?;
-        add(&self.comm, &|t| one(comm(t)?), "comm")?;
-        add(&self.uid, &|t| one(Value::Number(Class::Uid, uid(t)?)), "uid")?;
-        add(&self.netns, &|t| one(Value::Number(Class::Netns, netns(t)?)), "netns")?;
-        add(&self.cgroup, &|t| one(Value::Number(Class::Cgroup, cgroup(t)?)), "cgroup")?;
+        add(
+            &self.pid,
+            &numbers(Class::Pid, |t| number(t, u32::MAX.into())),
+            "pid",
+        )?;
+        add(&self.comm, &one(comm), "comm")?;
+        add(&self.uid, &numbers(Class::Uid, uid), "uid")?;
+        add(&self.netns, &numbers(Class::Netns, netns), "netns")?;
+        add(&self.cgroup, &numbers(Class::Cgroup, cgroup), "cgroup")?;
         add(&self.container, &containers, "container")?;
-        add(&self.host, &|t| one(host(t)?), "host")?;
-        add(&self.port, &|t| one(Value::Number(Class::Port, number(t, 65_535)?)), "port")?;
+        add(&self.host, &one(host), "host")?;
+        add(
+            &self.port,
+            &numbers(Class::Port, |t| number(t, 65_535)),
+            "port",
+        )?;
         Ok(filters)
     }
 }
 
-fn one(value: Value) -> Result<Vec<Value>, String> {
-    Ok(vec![value])
+/// Reads one value where a filter may stand for several.
+fn one(
+    read: impl Fn(&str) -> Result<Value, String>,
+) -> impl Fn(&str) -> Result<Vec<Value>, String> {
+    move |text| read(text).map(|value| vec![value])
+}
+
+/// Reads a number of a class.
+fn numbers(
+    class: Class,
+    read: impl Fn(&str) -> Result<u64, String>,
+) -> impl Fn(&str) -> Result<Vec<Value>, String> {
+    one(move |text| read(text).map(|n| Value::Number(class, n)))
 }
 
 fn number(text: &str, max: u64) -> Result<u64, String> {
@@ -79,12 +100,18 @@ fn comm(text: &str) -> Result<Value, String> {
     match text.len() {
         0 => Err("expected a process name".to_owned()),
         1..16 => Ok(Value::Comm(text.to_owned())),
-        _ => Err(format!("the kernel keeps 15 bytes of a name: use '{}'", clip(text))),
+        _ => Err(format!(
+            "the kernel keeps 15 bytes of a name: use '{}'",
+            clip(text)
+        )),
     }
 }
 
 fn clip(text: &str) -> &str {
-    let end = (0..=15).rev().find(|i| text.is_char_boundary(*i)).unwrap_or(0);
+    let end = (0..=15)
+        .rev()
+        .find(|i| text.is_char_boundary(*i))
+        .unwrap_or(0);
     &text[..end]
 }
 
@@ -135,11 +162,16 @@ fn containers(text: &str) -> Result<Vec<Value>, String> {
     if ids.is_empty() {
         return Err("no cgroup of such a container".to_owned());
     }
-    Ok(ids.into_iter().map(|id| Value::Number(Class::Cgroup, id)).collect())
+    Ok(ids
+        .into_iter()
+        .map(|id| Value::Number(Class::Cgroup, id))
+        .collect())
 }
 
 fn host(text: &str) -> Result<Value, String> {
-    let (addr, len) = text.split_once('/').map_or((text, None), |(a, l)| (a, Some(l)));
+    let (addr, len) = text
+        .split_once('/')
+        .map_or((text, None), |(a, l)| (a, Some(l)));
     let Ok(addr) = addr.parse::<IpAddr>() else {
         return Err(format!("not an address: try '{}'", nearest_cidr(addr)));
     };
@@ -147,18 +179,28 @@ fn host(text: &str) -> Result<Value, String> {
     let len = match len.map(str::parse::<u8>) {
         None => max,
         Some(Ok(len)) if len <= max => len,
-        Some(_) => return Err(format!("a prefix length is at most {max}: try '{addr}/{max}'")),
+        Some(_) => {
+            return Err(format!(
+                "a prefix length is at most {max}: try '{addr}/{max}'"
+            ));
+        }
     };
     Ok(Value::Host(addr, len))
 }
 
 /// What may have been meant: four octets, each brought into range.
 fn nearest_cidr(text: &str) -> String {
-    let octets = text.split('.').map(|octet| octet.parse::<u32>().unwrap_or(0).min(255));
+    let octets = text
+        .split('.')
+        .map(|octet| octet.parse::<u32>().unwrap_or(0).min(255));
     let mut parts: Vec<String> = octets.map(|n| n.to_string()).take(4).collect();
     let given = parts.len();
     parts.resize(4, "0".to_owned());
-    let len = if given < 4 { format!("/{}", 8 * given) } else { String::new() };
+    let len = if given < 4 {
+        format!("/{}", 8 * given)
+    } else {
+        String::new()
+    };
     format!("{}{len}", parts.join("."))
 }
 
@@ -172,7 +214,10 @@ mod tests {
 
     #[test]
     fn hosts_are_addresses_or_prefixes() {
-        assert_eq!(host_of("10.0.0.0/8"), Ok(Value::Host([10, 0, 0, 0].into(), 8)));
+        assert_eq!(
+            host_of("10.0.0.0/8"),
+            Ok(Value::Host([10, 0, 0, 0].into(), 8))
+        );
         assert_eq!(host_of("::1"), Ok(Value::Host("::1".parse().unwrap(), 128)));
         assert!(host_of("10.0.0.0/33").unwrap_err().contains("10.0.0.0/32"));
         assert!(host_of("10.1").unwrap_err().contains("10.1.0.0/16"));
@@ -191,6 +236,13 @@ mod tests {
         let (include, exclude) = filters.classes();
         assert_eq!(include, Class::Port.bit() | Class::Comm.bit());
         assert_eq!(exclude, Class::Port.bit());
-        assert!(FilterArgs { port: vec!["70000".into()], ..FilterArgs::default() }.parse().is_err());
+        assert!(
+            FilterArgs {
+                port: vec!["70000".into()],
+                ..FilterArgs::default()
+            }
+            .parse()
+            .is_err()
+        );
     }
 }

@@ -1,5 +1,6 @@
 //! The command line: arguments to a request, a request to a view, an error to an exit status.
 
+mod doctor;
 mod filters;
 mod watch;
 
@@ -9,7 +10,12 @@ use std::process::ExitCode;
 
 /// See the network of this node from inside the kernel, and why.
 #[derive(Parser)]
-#[command(name = "netobs", version, max_term_width = 100, infer_subcommands = true)]
+#[command(
+    name = "netobs",
+    version,
+    max_term_width = 100,
+    infer_subcommands = true
+)]
 struct Cli {
     #[command(subcommand)]
     command: Command,
@@ -18,7 +24,9 @@ struct Cli {
 #[derive(Subcommand)]
 enum Command {
     /// Who connects to whom, what is lost, dropped, reset or refused, as it happens
-    Watch(watch::args::Watch),
+    Watch(Box<watch::args::Watch>),
+    /// What this kernel and these privileges allow, and what to do about the rest
+    Doctor(doctor::Doctor),
 }
 
 /// Exit statuses of every command.
@@ -42,13 +50,19 @@ pub struct Failure {
 
 impl<E: Into<anyhow::Error>> From<E> for Failure {
     fn from(error: E) -> Self {
-        Self { status: Status::Other, error: error.into() }
+        Self {
+            status: Status::Other,
+            error: error.into(),
+        }
     }
 }
 
 impl Failure {
     pub fn new(status: Status, text: impl Into<String>) -> Self {
-        Self { status, error: anyhow::Error::msg(text.into()) }
+        Self {
+            status,
+            error: anyhow::Error::msg(text.into()),
+        }
     }
 }
 
@@ -56,6 +70,7 @@ impl Failure {
 pub fn main() -> ExitCode {
     let result = match Cli::parse().command {
         Command::Watch(args) => watch::run(&args),
+        Command::Doctor(args) => doctor::run(&args),
     };
     match result {
         Ok(status) => ExitCode::from(status as u8),

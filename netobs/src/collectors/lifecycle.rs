@@ -18,7 +18,12 @@ use zerocopy::FromBytes as _;
 pub const COLLECTOR: Collector = Collector {
     name: "lifecycle",
     about: "connections made, accepted, refused and ended",
-    kinds: &[Kind::Connect, Kind::Accept, Kind::Close, Kind::ConnectFailed],
+    kinds: &[
+        Kind::Connect,
+        Kind::Accept,
+        Kind::Close,
+        Kind::ConnectFailed,
+    ],
     hooks,
     decode,
 };
@@ -30,6 +35,11 @@ const STATE: Hook = Hook {
     ladder: &[
         &[part(Rung::TpBtf, "lifecycle_tp_btf", "inet_sock_set_state")],
         &[part(Rung::RawTp, "lifecycle_raw_tp", "inet_sock_set_state")],
+        &[part(
+            Rung::Tracepoint,
+            "lifecycle_tracepoint",
+            "sock/inet_sock_set_state",
+        )],
     ],
 };
 
@@ -52,6 +62,16 @@ pub struct Opened {
 pub struct Closed {
     pub ends: Ends,
     pub duration_ns: Option<u64>,
+    /// `None`: a kernel without BTF.
+    pub numbers: Option<Numbers>,
+    pub errno: Option<u32>,
+    pub state: u8,
+    pub end: End,
+}
+
+/// What a connection carried.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Numbers {
     pub tx_bytes: u64,
     pub rx_bytes: u64,
     pub segs_out: u32,
@@ -59,9 +79,6 @@ pub struct Closed {
     pub retrans: u32,
     pub srtt_us: Option<u32>,
     pub min_rtt_us: Option<u32>,
-    pub errno: Option<u32>,
-    pub state: u8,
-    pub end: End,
 }
 
 /// Who ended a connection.
@@ -72,6 +89,8 @@ pub enum End {
     RstSent,
     RstReceived,
     Timeout,
+    /// Cut off, and no error was read: a kernel without BTF.
+    Unknown,
 }
 
 const FIN_WAIT1: u8 = 4;
@@ -80,19 +99,31 @@ const LAST_ACK: u8 = 9;
 const CLOSING: u8 = 11;
 
 impl End {
-    /// From the last state and the error on the socket: an abort of our own leaves no error (tcp_close, tcp_disconnect),
-    /// a received reset does (tcp_reset), a timer leaves ETIMEDOUT or what ICMP said meanwhile (tcp_write_err).
+    /// From the last state and the error on the socket: an abort of our own leaves no error (`tcp_close`, `tcp_disconnect`),
+    /// a received reset does (`tcp_reset`), a timer leaves ETIMEDOUT or what ICMP said meanwhile (`tcp_write_err`).
     fn of(state: u8, errno: Option<u32>) -> Self {
-        const TIMED_OUT: [i32; 4] =
-            [libc::ETIMEDOUT, libc::EHOSTUNREACH, libc::ENETUNREACH, libc::EHOSTDOWN];
+        const TIMED_OUT: [i32; 4] = [
+            libc::ETIMEDOUT,
+            libc::EHOSTUNREACH,
+            libc::ENETUNREACH,
+            libc::EHOSTDOWN,
+        ];
         let errno = errno.and_then(|e| i32::try_from(e).ok());
         match (errno, state) {
             (Some(libc::ECONNRESET | libc::EPIPE | libc::ECONNREFUSED), _) => Self::RstReceived,
             (Some(e), _) if TIMED_OUT.contains(&e) => Self::Timeout,
-            (None, FIN_WAIT2 | CLOSING) => Self::LocalFin,
+            (None, FIN_WAIT1 | FIN_WAIT2 | CLOSING) => Self::LocalFin,
             (None, LAST_ACK) => Self::RemoteFin,
-            (None, FIN_WAIT1) => Self::LocalFin,
             _ => Self::RstSent,
+        }
+    }
+
+    /// Without the socket's error a cut cannot be told from a timeout.
+    fn if_counted(self, counted: bool) -> Self {
+        if !counted && self == Self::RstSent {
+            Self::Unknown
+        } else {
+            self
         }
     }
 
@@ -103,13 +134,16 @@ impl End {
             Self::RstSent => "rst-sent",
             Self::RstReceived => "rst-received",
             Self::Timeout => "timeout",
+            Self::Unknown => "unknown",
         }
     }
 }
 
 fn decode(kind: Kind, bytes: &[u8]) -> Option<Body> {
     if kind == Kind::Close {
-        return Some(Body::Closed(Closed::from(raw::Closed::ref_from_bytes(bytes).ok()?)));
+        return Some(Body::Closed(Closed::from(
+            raw::Closed::ref_from_bytes(bytes).ok()?,
+        )));
     }
     let raw = raw::Opened::ref_from_bytes(bytes).ok()?;
     Some(Body::Opened(Opened {
@@ -117,7 +151,11 @@ fn decode(kind: Kind, bytes: &[u8]) -> Option<Body> {
         ends: Ends::from(&raw.flow),
         latency_ns: (raw.latency_ns != 0 && kind != Kind::Accept).then_some(raw.latency_ns),
         errno: (raw.errno != 0).then_some(raw.errno),
-        via: if raw.via == VIA_SYSCALL { "syscall" } else { "state" },
+        via: if raw.via == VIA_SYSCALL {
+            "syscall"
+        } else {
+            "state"
+        },
     }))
 }
 
@@ -127,6 +165,17 @@ impl From<&raw::Closed> for Closed {
         Self {
             ends: Ends::from(&raw.flow),
             duration_ns: (raw.duration_ns != 0).then_some(raw.duration_ns),
+            numbers: (raw.counted != 0).then(|| Numbers::from(raw)),
+            errno,
+            state: raw.state,
+            end: End::of(raw.state, errno).if_counted(raw.counted != 0),
+        }
+    }
+}
+
+impl From<&raw::Closed> for Numbers {
+    fn from(raw: &raw::Closed) -> Self {
+        Self {
             tx_bytes: raw.tx_bytes,
             rx_bytes: raw.rx_bytes,
             segs_out: raw.segs_out,
@@ -134,9 +183,6 @@ impl From<&raw::Closed> for Closed {
             retrans: raw.retrans,
             srtt_us: (raw.srtt_us != 0).then_some(raw.srtt_us >> 3),
             min_rtt_us: (raw.min_rtt_us != u32::MAX).then_some(raw.min_rtt_us),
-            errno,
-            state: raw.state,
-            end: End::of(raw.state, errno),
         }
     }
 }
@@ -172,7 +218,11 @@ impl Detail for Opened {
     }
 
     fn arrow(&self) -> &'static str {
-        if self.kind == Kind::Accept { "<-" } else { "->" }
+        if self.kind == Kind::Accept {
+            "<-"
+        } else {
+            "->"
+        }
     }
 
     fn text(&self, line: &mut Line, _names: &Names) {
@@ -218,6 +268,32 @@ impl Detail for Closed {
         if let Some(duration) = self.duration_ns {
             line.key("after").duration(duration);
         }
+        if let Some(numbers) = &self.numbers {
+            numbers.text(line);
+        }
+    }
+
+    fn json(&self, fields: &mut Fields<'_>, names: &Names) {
+        fields.opt("duration_us", self.duration_ns.map(|ns| ns / 1000));
+        let numbers = self.numbers.as_ref();
+        fields.opt("tx_bytes", numbers.map(|n| n.tx_bytes));
+        fields.opt("rx_bytes", numbers.map(|n| n.rx_bytes));
+        fields.opt("segs_out", numbers.map(|n| u64::from(n.segs_out)));
+        fields.opt("segs_in", numbers.map(|n| u64::from(n.segs_in)));
+        fields.opt("retrans", numbers.map(|n| u64::from(n.retrans)));
+        fields.opt("srtt_us", numbers.and_then(|n| n.srtt_us).map(u64::from));
+        fields.opt(
+            "min_rtt_us",
+            numbers.and_then(|n| n.min_rtt_us).map(u64::from),
+        );
+        fields.str("end", self.end.name());
+        fields.opt_str("errno", self.errno.map(errno_name));
+        fields.str("state", names.tcp_state(self.state));
+    }
+}
+
+impl Numbers {
+    fn text(&self, line: &mut Line) {
         line.key("tx").bytes(self.tx_bytes);
         line.key("rx").bytes(self.rx_bytes);
         line.key("segs").number(u64::from(self.segs_out));
@@ -231,19 +307,5 @@ impl Detail for Closed {
         if let Some(min) = self.min_rtt_us {
             line.key("min").duration(u64::from(min) * 1000);
         }
-    }
-
-    fn json(&self, fields: &mut Fields<'_>, names: &Names) {
-        fields.opt("duration_us", self.duration_ns.map(|ns| ns / 1000));
-        fields.num("tx_bytes", self.tx_bytes);
-        fields.num("rx_bytes", self.rx_bytes);
-        fields.num("segs_out", u64::from(self.segs_out));
-        fields.num("segs_in", u64::from(self.segs_in));
-        fields.num("retrans", u64::from(self.retrans));
-        fields.opt("srtt_us", self.srtt_us.map(u64::from));
-        fields.opt("min_rtt_us", self.min_rtt_us.map(u64::from));
-        fields.str("end", self.end.name());
-        fields.opt_str("errno", self.errno.map(errno_name));
-        fields.str("state", names.tcp_state(self.state));
     }
 }

@@ -93,10 +93,21 @@ impl Body {
     }
 }
 
+/// The name of the collector that a hook belongs to.
+pub fn of_hook(number: u32) -> &'static str {
+    let wants = |c: &&Collector| (c.hooks)(u32::MAX).iter().any(|hook| hook.number == number);
+    ALL.iter()
+        .find(wants)
+        .map_or("?", |collector| collector.name)
+}
+
 /// Reads the bytes of one ring record.
 pub fn decode(bytes: &[u8]) -> Option<Event> {
     let (header, _) = Header::ref_from_prefix(bytes).ok()?;
     let (kind, _) = crate::event::KINDS.get(usize::from(header.kind))?;
     let collector = ALL.iter().find(|c| c.kinds.contains(kind))?;
-    Some(Event { common: Common::from(header), body: (collector.decode)(*kind, bytes)? })
+    Some(Event {
+        common: Common::from(header),
+        body: (collector.decode)(*kind, bytes)?,
+    })
 }

@@ -20,8 +20,14 @@ pub fn mount() -> Option<PathBuf> {
 pub fn id_of(path: &str) -> Result<u64, String> {
     let mount = mount().ok_or("cgroup v2 is not mounted")?;
     let inside = mount.join(path.trim_start_matches('/'));
-    let full = if Path::new(path).starts_with(&mount) { Path::new(path) } else { &inside };
-    fs::metadata(full).map(|m| m.ino()).map_err(|_| format!("no cgroup {}", full.display()))
+    let full = if Path::new(path).starts_with(&mount) {
+        Path::new(path)
+    } else {
+        &inside
+    };
+    fs::metadata(full)
+        .map(|m| m.ino())
+        .map_err(|_| format!("no cgroup {}", full.display()))
 }
 
 /// Most directories of a cgroup tree that a search looks at.
@@ -33,13 +39,19 @@ pub fn walk(mut take: impl FnMut(&Path, u64) -> bool) {
     let mut waiting = vec![mount];
     let mut seen = 0;
     while let Some(dir) = waiting.pop() {
-        let Ok(meta) = fs::metadata(&dir) else { continue };
+        let Ok(meta) = fs::metadata(&dir) else {
+            continue;
+        };
         seen += 1;
         if take(&dir, meta.ino()) || seen > SEARCH_LIMIT {
             return;
         }
-        let Ok(entries) = fs::read_dir(&dir) else { continue };
-        let dirs = entries.flatten().filter(|e| e.file_type().is_ok_and(|t| t.is_dir()));
+        let Ok(entries) = fs::read_dir(&dir) else {
+            continue;
+        };
+        let dirs = entries
+            .flatten()
+            .filter(|e| e.file_type().is_ok_and(|t| t.is_dir()));
         waiting.extend(dirs.map(|entry| entry.path()));
     }
 }
@@ -48,7 +60,10 @@ pub fn walk(mut take: impl FnMut(&Path, u64) -> bool) {
 pub fn of_container(prefix: &str) -> Vec<u64> {
     let mut ids = Vec::new();
     walk(|path, id| {
-        let name = path.file_name().map(|n| n.to_string_lossy().into_owned()).unwrap_or_default();
+        let name = path
+            .file_name()
+            .map(|n| n.to_string_lossy().into_owned())
+            .unwrap_or_default();
         if super::container::id_in(&name).is_some_and(|found| found.starts_with(prefix)) {
             ids.push(id);
         }

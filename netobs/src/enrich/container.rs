@@ -49,7 +49,10 @@ mod tests {
             assert_eq!(of_path(&path).0, Some(&ID[..12]), "{path}");
         }
         assert_eq!(of_path("/system.slice/ssh.service").0, None);
-        assert_eq!(of_path(&format!("/libpod_parent/libpod-conmon-{ID}")).0, None);
+        assert_eq!(
+            of_path(&format!("/libpod_parent/libpod-conmon-{ID}")).0,
+            None
+        );
     }
 
     #[test]
@@ -57,7 +60,10 @@ mod tests {
         let uid = "0a1b2c3d-0000-1111-2222-333344445555";
         let plain = format!("/kubepods/burstable/pod{uid}/{ID}");
         assert_eq!(of_path(&plain).1.as_deref(), Some(uid));
-        let slice = format!("/kubepods.slice/kubepods-burstable-pod{}.slice", uid.replace('-', "_"));
+        let slice = format!(
+            "/kubepods.slice/kubepods-burstable-pod{}.slice",
+            uid.replace('-', "_")
+        );
         assert_eq!(of_path(&slice).1.as_deref(), Some(uid));
         assert_eq!(of_path("/user.slice/podman").1, None);
     }

@@ -34,11 +34,18 @@ pub struct Enricher {
 
 impl Enricher {
     pub fn new() -> Self {
-        Self { mount: cgroup::mount(), ..Self::default() }
+        Self {
+            mount: cgroup::mount(),
+            ..Self::default()
+        }
     }
 
     pub fn about(&mut self, common: &Common) -> Rc<About> {
-        let pid = if let Owner::Process { pid, .. } = common.owner { pid } else { 0 };
+        let pid = if let Owner::Process { pid, .. } = common.owner {
+            pid
+        } else {
+            0
+        };
         let key = (common.cgroup, pid);
         if let Some((last, about)) = &self.last
             && *last == key
@@ -66,7 +73,11 @@ impl Enricher {
         if container.is_none() && pid != 0 {
             (container, pod) = of_process(pid);
         }
-        let about = Rc::new(About { cgroup, container, pod });
+        let about = Rc::new(About {
+            cgroup,
+            container,
+            pod,
+        });
         self.known.insert(key, Rc::clone(&about));
         about
     }
@@ -83,7 +94,8 @@ impl Enricher {
             }
             cgroup::walk(|path, inode| {
                 let below = path.strip_prefix(mount).unwrap_or(path);
-                self.paths.insert(inode, format!("/{}", below.display()).into());
+                self.paths
+                    .insert(inode, format!("/{}", below.display()).into());
                 inode == id
             });
         }

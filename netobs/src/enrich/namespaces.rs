@@ -9,7 +9,9 @@ pub fn own() -> u32 {
 
 /// Names in /run/netns by inode number.
 pub fn named() -> Vec<(u32, String)> {
-    let Ok(entries) = fs::read_dir("/run/netns") else { return Vec::new() };
+    let Ok(entries) = fs::read_dir("/run/netns") else {
+        return Vec::new();
+    };
     entries
         .flatten()
         .map(|entry| {
@@ -21,5 +23,8 @@ pub fn named() -> Vec<(u32, String)> {
 }
 
 fn inode(path: &str) -> u32 {
-    fs::metadata(path).ok().and_then(|m| u32::try_from(m.ino()).ok()).unwrap_or(0)
+    fs::metadata(path)
+        .ok()
+        .and_then(|m| u32::try_from(m.ino()).ok())
+        .unwrap_or(0)
 }

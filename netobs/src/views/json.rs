@@ -16,7 +16,11 @@ pub struct Json {
 
 impl Json {
     pub fn new(clock: Clock) -> Self {
-        Self { buf: Vec::new(), clock, time: Vec::new() }
+        Self {
+            buf: Vec::new(),
+            clock,
+            time: Vec::new(),
+        }
     }
 
     fn owner(fields: &mut Fields<'_>, event: &Event) {

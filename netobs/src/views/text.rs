@@ -29,7 +29,13 @@ pub struct Text {
 
 impl Text {
     pub fn new(clock: Clock, colour: bool, own_netns: u32) -> Self {
-        Self { line: Line::default(), clock, colour, own_netns, time: Vec::new() }
+        Self {
+            line: Line::default(),
+            clock,
+            colour,
+            own_netns,
+            time: Vec::new(),
+        }
     }
 
     fn time(&mut self, at: Mono) {
@@ -61,8 +67,17 @@ fn colour_of(event: &str) -> Option<&'static str> {
 impl View for Text {
     fn head(&mut self) {
         self.line.begin();
-        self.line.raw(b"TIME").column(EVENT).raw(b"EVENT").column(PID).raw(b"PID");
-        self.line.column(COMM).raw(b"COMM").column(SUBJECT).raw(b"LOCAL");
+        self.line
+            .raw(b"TIME")
+            .column(EVENT)
+            .raw(b"EVENT")
+            .column(PID)
+            .raw(b"PID");
+        self.line
+            .column(COMM)
+            .raw(b"COMM")
+            .column(SUBJECT)
+            .raw(b"LOCAL");
         self.line.column(SUBJECT + 22).raw(b"   REMOTE");
         self.line.end();
     }
@@ -72,9 +87,16 @@ impl View for Text {
         self.line.begin();
         self.time(event.common.at);
         self.line.column(EVENT);
-        let colour = if self.colour { colour_of(detail.name()) } else { None };
+        let colour = if self.colour {
+            colour_of(detail.name())
+        } else {
+            None
+        };
         if let Some(colour) = colour {
-            self.line.colour(colour).raw(detail.name().as_bytes()).colour(PLAIN);
+            self.line
+                .colour(colour)
+                .raw(detail.name().as_bytes())
+                .colour(PLAIN);
         } else {
             self.line.raw(detail.name().as_bytes());
         }
@@ -97,8 +119,15 @@ impl View for Text {
 
     fn lost(&mut self, hook: &str, count: u64) {
         self.line.begin();
-        self.line.column(EVENT).raw(b"lost").column(SUBJECT).number(count);
-        self.line.word("events of hook").word(hook).raw(b": the ring was full");
+        self.line
+            .column(EVENT)
+            .raw(b"lost")
+            .column(SUBJECT)
+            .number(count);
+        self.line
+            .word("events of hook")
+            .word(hook)
+            .raw(b": the ring was full");
         self.line.end();
     }
 

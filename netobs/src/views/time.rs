@@ -16,7 +16,13 @@ pub struct Clock {
 
 impl Clock {
     pub fn new(offset_ns: u64, zone: TimeZone) -> Self {
-        Self { offset_ns, zone, second: u64::MAX, local: String::new(), utc: String::new() }
+        Self {
+            offset_ns,
+            zone,
+            second: u64::MAX,
+            local: String::new(),
+            utc: String::new(),
+        }
     }
 
     /// The wall clock may be set while we run.
@@ -46,7 +52,10 @@ impl Clock {
         if second != self.second {
             self.second = second;
             let time = Timestamp::from_second(second.cast_signed()).unwrap_or_default();
-            self.local = time.to_zoned(self.zone.clone()).strftime("%H:%M:%S").to_string();
+            self.local = time
+                .to_zoned(self.zone.clone())
+                .strftime("%H:%M:%S")
+                .to_string();
             self.utc = time.strftime("%Y-%m-%dT%H:%M:%S").to_string();
         }
         wall % 1_000_000_000

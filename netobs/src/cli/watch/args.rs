@@ -6,6 +6,10 @@ use clap::Args;
 use std::time::Duration;
 
 #[derive(Args)]
+#[expect(
+    clippy::struct_excessive_bools,
+    reason = "one flag of the command line each"
+)]
 pub struct Watch {
     /// Events to watch; all of them if none is named
     #[arg(value_name = "EVENT")]
@@ -77,13 +81,18 @@ fn unknown_event(name: &str) -> Failure {
     let all: Vec<_> = KINDS.iter().map(|(_, known)| *known).collect();
     Failure::new(
         Status::Usage,
-        format!("unknown event '{name}': did you mean '{near}'? events are {}", all.join(" ")),
+        format!(
+            "unknown event '{name}': did you mean '{near}'? events are {}",
+            all.join(" ")
+        ),
     )
 }
 
 /// The candidate that needs the fewest edits.
 pub fn nearest<'a>(word: &str, candidates: impl Iterator<Item = &'a str>) -> &'a str {
-    candidates.min_by_key(|candidate| edits(word, candidate)).unwrap_or_default()
+    candidates
+        .min_by_key(|candidate| edits(word, candidate))
+        .unwrap_or_default()
 }
 
 /// Levenshtein distance.
@@ -104,7 +113,9 @@ fn edits(a: &str, b: &str) -> usize {
 
 /// `10`, `10s`, `1.5s`, `500ms`, `5m`, `1h`.
 fn duration(text: &str) -> Result<Duration, String> {
-    let split = text.find(|c: char| c.is_ascii_alphabetic()).unwrap_or(text.len());
+    let split = text
+        .find(|c: char| c.is_ascii_alphabetic())
+        .unwrap_or(text.len());
     let (number, unit) = text.split_at(split);
     let seconds = match unit {
         "" | "s" => 1.0,
@@ -113,14 +124,22 @@ fn duration(text: &str) -> Result<Duration, String> {
         "h" => 3600.0,
         _ => return Err(format!("unknown unit '{unit}': use ms, s, m or h")),
     };
-    let number: f64 = number.parse().map_err(|_| "expected a number such as 10 or 1.5s")?;
+    let number: f64 = number
+        .parse()
+        .map_err(|_| "expected a number such as 10 or 1.5s")?;
     let time = Duration::try_from_secs_f64(number * seconds).map_err(|e| e.to_string())?;
-    if time.is_zero() { Err("must be more than 0".to_owned()) } else { Ok(time) }
+    if time.is_zero() {
+        Err("must be more than 0".to_owned())
+    } else {
+        Ok(time)
+    }
 }
 
 /// A ring size: a power of two of at least a page, rounded up.
 fn size(text: &str) -> Result<u32, String> {
-    let split = text.find(|c: char| c.is_ascii_alphabetic()).unwrap_or(text.len());
+    let split = text
+        .find(|c: char| c.is_ascii_alphabetic())
+        .unwrap_or(text.len());
     let (number, unit) = text.split_at(split);
     let shift = match unit {
         "" => 0,
@@ -128,7 +147,9 @@ fn size(text: &str) -> Result<u32, String> {
         "m" | "M" => 20,
         _ => return Err(format!("unknown unit '{unit}': use k or M")),
     };
-    let number: u32 = number.parse().map_err(|_| "expected a number such as 4096 or 2M")?;
+    let number: u32 = number
+        .parse()
+        .map_err(|_| "expected a number such as 4096 or 2M")?;
     let page = u32::try_from(rustix::param::page_size()).unwrap_or(4096);
     match number.checked_mul(1 << shift) {
         Some(bytes) if bytes <= 1 << 30 => Ok(bytes.max(page).next_power_of_two()),

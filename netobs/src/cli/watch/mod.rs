@@ -2,7 +2,7 @@
 
 pub mod args;
 mod pace;
-mod request;
+pub mod request;
 mod stream;
 mod summary;
 
@@ -10,6 +10,8 @@ use super::{Failure, Status};
 
 pub fn run(args: &args::Watch) -> Result<Status, Failure> {
     let watching = request::open(args)?;
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()?;
     runtime.block_on(stream::run(watching, args))
 }

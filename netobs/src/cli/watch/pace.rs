@@ -27,8 +27,16 @@ pub struct Pace {
 impl Pace {
     /// `events` were found, `since` the look before.
     pub fn next(&mut self, events: usize, since: Duration) -> Wait {
-        self.batching = if self.batching { events >= FEW } else { events > 0 && since < BUSY };
-        if self.batching { Wait::Batch(BATCH) } else { Wait::Wakeup }
+        self.batching = if self.batching {
+            events >= FEW
+        } else {
+            events > 0 && since < BUSY
+        };
+        if self.batching {
+            Wait::Batch(BATCH)
+        } else {
+            Wait::Wakeup
+        }
     }
 }
 

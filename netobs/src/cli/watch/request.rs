@@ -3,6 +3,7 @@
 use super::args::Watch;
 use crate::{
     bpf::{
+        attach::Climb,
         filters::Filters,
         session::{Request, Session},
         spec::Hook,
@@ -10,6 +11,7 @@ use crate::{
     },
     cli::{Failure, Status},
     collectors::{self, Collector},
+    event::KINDS,
 };
 
 /// Hooks attached, and what they were asked for.
@@ -30,7 +32,10 @@ pub fn open(args: &Watch) -> Result<Watching, Failure> {
         filters: &filters,
         all_drops: args.all,
         log: args.bpf_log,
-        rung: args.rung.as_deref(),
+        climb: Climb {
+            only: args.rung.as_deref(),
+            all: false,
+        },
         ring_bytes: args.buffer,
         quiet_reasons: &[],
         btf: args.btf.as_deref(),
@@ -48,10 +53,33 @@ pub fn open(args: &Watch) -> Result<Watching, Failure> {
     Ok(watching)
 }
 
+/// Attaches everything once, to tell what works.
+pub fn probe(rung: Option<&str>, btf: Option<&str>) -> Result<Session, String> {
+    let events = KINDS.iter().fold(0, |bits, (kind, _)| bits | kind.bit());
+    Session::open(&Request {
+        hooks: &hooks(events),
+        events,
+        filters: &Filters::default(),
+        all_drops: false,
+        log: false,
+        climb: Climb {
+            only: rung,
+            all: true,
+        },
+        ring_bytes: 1 << 16,
+        quiet_reasons: &[],
+        btf,
+    })
+    .map_err(|e| e.to_string())
+}
+
 /// Hooks that these events need, each once.
 fn hooks(events: u32) -> Vec<Hook> {
     let mut hooks: Vec<Hook> = Vec::new();
-    for hook in collectors::ALL.iter().flat_map(|collector| (collector.hooks)(events)) {
+    for hook in collectors::ALL
+        .iter()
+        .flat_map(|collector| (collector.hooks)(events))
+    {
         if !hooks.iter().any(|known| known.number == hook.number) {
             hooks.push(hook);
         }
@@ -71,9 +99,14 @@ impl Watching {
     }
 
     fn is_dead(&self, collector: &Collector) -> bool {
-        let wanted = collector.kinds.iter().any(|kind| self.events & kind.bit() != 0);
-        let numbers: Vec<u32> =
-            (collector.hooks)(self.events).iter().map(|hook| hook.number).collect();
+        let wanted = collector
+            .kinds
+            .iter()
+            .any(|kind| self.events & kind.bit() != 0);
+        let numbers: Vec<u32> = (collector.hooks)(self.events)
+            .iter()
+            .map(|hook| hook.number)
+            .collect();
         wanted
             && self
                 .session
@@ -84,8 +117,10 @@ impl Watching {
     }
 
     fn why(&self, collector: &Collector) -> String {
-        let numbers: Vec<u32> =
-            (collector.hooks)(self.events).iter().map(|hook| hook.number).collect();
+        let numbers: Vec<u32> = (collector.hooks)(self.events)
+            .iter()
+            .map(|hook| hook.number)
+            .collect();
         let reasons: Vec<String> = self
             .session
             .hooks

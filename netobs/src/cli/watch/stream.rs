@@ -10,12 +10,12 @@ use crate::{
     bpf::{
         cost::{Timing, account},
         filters::Filters,
+        log::ProgramLog,
         session::Session,
         sought::Finder,
     },
     cli::{Failure, Status},
-    clock,
-    collectors::{self, ALL},
+    clock, collectors,
     enrich::{
         Enricher, namespaces,
         sockets::{Sockets, complete},
@@ -64,6 +64,7 @@ struct Stream<'a> {
     timing: Timing,
     next_stats: Option<Mono>,
     next_second: Mono,
+    log: Option<ProgramLog>,
 }
 
 pub async fn run(watching: Watching, args: &Watch) -> Result<Status, Failure> {
@@ -72,10 +73,16 @@ pub async fn run(watching: Watching, args: &Watch) -> Result<Status, Failure> {
     let mut signals = Signals::new()?;
     if !args.json {
         stream.view.head();
-        stream.write().map_err(|_| Failure::new(Status::Other, "write output"))?;
+        stream
+            .write()
+            .map_err(|_| Failure::new(Status::Other, "write output"))?;
     }
-    stream.session.owners.refresh()?;
-    tell(&format!("netobs: watching with {} hooks", stream.attached()));
+    ahead_of_others();
+    let hooks = stream.attached();
+    stream
+        .session
+        .owners
+        .when_walked(move || tell(&format!("netobs: watching with {hooks} hooks")));
     let end = stream.until_end(&ready, &mut signals).await;
     stream.finish(end)
 }
@@ -123,12 +130,20 @@ impl<'a> Stream<'a> {
             timing: Timing::new(Mono(started.0 + SECOND.0 / 20)),
             next_stats: args.stats.map(|every| after(started, every)),
             next_second: Mono(started.0 + SECOND.0),
+            log: args
+                .bpf_log
+                .then(|| session.log().map_err(|e| tell(&e)).ok())
+                .flatten(),
             session,
         }
     }
 
     fn attached(&self) -> usize {
-        self.session.hooks.iter().filter(|hook| hook.taken.is_some()).count()
+        self.session
+            .hooks
+            .iter()
+            .filter(|hook| hook.taken.is_some())
+            .count()
     }
 
     async fn until_end(&mut self, ready: &AsyncFd<OwnedFd>, signals: &mut Signals) -> End {
@@ -224,7 +239,14 @@ impl<'a> Stream<'a> {
     /// What has its time: statistics, losses, the end.
     fn duties(&mut self) -> Result<(), End> {
         let now = clock::mono();
-        if self.args.duration.is_some_and(|d| now >= after(self.started, d)) {
+        if let Some(log) = &mut self.log {
+            log.tell();
+        }
+        if self
+            .args
+            .duration
+            .is_some_and(|d| now >= after(self.started, d))
+        {
             return Err(End::Asked);
         }
         let rested = self.session.routes.due().is_some_and(|due| now >= due);
@@ -320,7 +342,7 @@ impl<'a> Stream<'a> {
     fn summary(&self) -> Summary {
         let elapsed_ns = clock::mono().0 - self.started.0;
         Summary {
-            hooks: account(&self.session, collector_of, elapsed_ns),
+            hooks: account(&self.session, collectors::of_hook, elapsed_ns),
             elapsed_ns,
             own_cpu_ns: own_cpu_ns(),
         }
@@ -358,7 +380,10 @@ impl<'a> Stream<'a> {
             tell(&summary.table());
         }
         if self.unreadable > 0 {
-            tell(&format!("netobs: {} events could not be read", self.unreadable));
+            tell(&format!(
+                "netobs: {} events could not be read",
+                self.unreadable
+            ));
         }
         match failed {
             None | Some(SinkError::Closed) => Ok(Status::Done),
@@ -377,6 +402,12 @@ impl<'a> Stream<'a> {
     }
 }
 
+/// A reader that waits for a processor loses events while others make them. Without the privilege all stays as it is.
+fn ahead_of_others() {
+    const NICE: i32 = -10;
+    rustix::process::setpriority_process(None, NICE).unwrap_or_default();
+}
+
 /// Sockets that nobody was seen to open: asked for when an event needs them, at most ten times a second.
 fn complete_owner(owners: &mut crate::bpf::owners::Owners, event: &mut crate::event::Event) {
     use crate::event::{Comm, Owner};
@@ -384,7 +415,10 @@ fn complete_owner(owners: &mut crate::bpf::owners::Owners, event: &mut crate::ev
         return;
     }
     if let Some(owner) = owners.find(event.common.sk, event.common.ino, event.common.at) {
-        event.common.owner = Owner::Process { pid: owner.pid, comm: Comm(owner.comm) };
+        event.common.owner = Owner::Process {
+            pid: owner.pid,
+            comm: Comm(owner.comm),
+        };
     }
 }
 
@@ -409,7 +443,11 @@ fn after(at: Mono, time: Duration) -> Mono {
 }
 
 fn view(args: &Watch) -> Box<dyn View> {
-    let zone = if args.json { jiff::tz::TimeZone::UTC } else { jiff::tz::TimeZone::system() };
+    let zone = if args.json {
+        jiff::tz::TimeZone::UTC
+    } else {
+        jiff::tz::TimeZone::system()
+    };
     let clock = Clock::new(clock::wall_offset_ns(), zone);
     if args.json {
         return Box::new(Json::new(clock));
@@ -437,9 +475,4 @@ fn names(args: &Watch, session: &Session) -> Names {
     }
     names.namespaces = namespaces::named().into_iter().collect();
     names
-}
-
-fn collector_of(hook: u32) -> &'static str {
-    let wants = |c: &&collectors::Collector| (c.hooks)(u32::MAX).iter().any(|h| h.number == hook);
-    ALL.iter().find(wants).map_or("?", |collector| collector.name)
 }

@@ -1,7 +1,10 @@
 //! What was seen, lost and spent: a table for people, one object for programs.
 
 use crate::{bpf::cost::HookCost, fields::Fields};
-use tabled::{builder::Builder, settings::{Alignment, Style, object::Columns}};
+use tabled::{
+    builder::Builder,
+    settings::{Alignment, Style, object::Columns},
+};
 
 /// The account, and what we spent ourselves.
 pub struct Summary {
@@ -30,7 +33,15 @@ impl Summary {
 
     pub fn table(&self) -> String {
         let mut rows = Builder::default();
-        rows.push_record(["COLLECTOR", "HOOK", "RUNG", "SEEN", "LOST", "NS/RUN", "CPU%"]);
+        rows.push_record([
+            "COLLECTOR",
+            "HOOK",
+            "RUNG",
+            "SEEN",
+            "LOST",
+            "NS/RUN",
+            "CPU%",
+        ]);
         for hook in &self.hooks {
             rows.push_record([
                 hook.collector.to_owned(),
@@ -39,11 +50,14 @@ impl Summary {
                 hook.seen.to_string(),
                 hook.lost.to_string(),
                 hook.run_ns.map_or("-".to_owned(), |ns| ns.to_string()),
-                hook.cpu_pct.map_or("-".to_owned(), |pct| format!("{pct:.2}")),
+                hook.cpu_pct
+                    .map_or("-".to_owned(), |pct| format!("{pct:.2}")),
             ]);
         }
         let mut table = rows.build();
-        table.with(Style::blank()).modify(Columns::new(3..), Alignment::right());
+        table
+            .with(Style::blank())
+            .modify(Columns::new(3..), Alignment::right());
         format!(
             "{table}\nnetobs: {:.1} s, {} events seen, {} lost, the tool itself {:.2} % of one CPU",
             seconds(self.elapsed_ns),

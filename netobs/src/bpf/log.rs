@@ -1,0 +1,35 @@
+//! Log lines of the BPF programs, for debugging netobs itself (`--bpf-log`).
+
+use aya_log::EbpfLogger;
+use log::{Log, Metadata, Record};
+
+/// Reads what aya-log's macros wrote and hands each line on.
+pub struct ProgramLog(EbpfLogger<ToStderr>);
+
+/// A logger that writes to standard error.
+struct ToStderr;
+
+impl Log for ToStderr {
+    fn enabled(&self, _metadata: &Metadata<'_>) -> bool {
+        true
+    }
+
+    fn log(&self, record: &Record<'_>) {
+        crate::sinks::stream::tell(&format!("bpf: {}", record.args()));
+    }
+
+    fn flush(&self) {}
+}
+
+impl ProgramLog {
+    pub(super) fn open(program: Option<u32>) -> Result<Self, String> {
+        let program = program.ok_or("no hook is attached")?;
+        let logger = EbpfLogger::init_from_id_with_logger(program, ToStderr);
+        logger.map(Self).map_err(|e| e.to_string())
+    }
+
+    /// Tells what waits.
+    pub fn tell(&mut self) {
+        self.0.flush();
+    }
+}

@@ -1,0 +1,282 @@
+//! The few system calls that the standard library lacks, each behind a safe function: the only `unsafe` of the labs.
+
+use std::ffi::CStr;
+use std::io;
+use std::net::SocketAddr;
+use std::os::fd::{AsRawFd, BorrowedFd, FromRawFd, OwnedFd, RawFd};
+use std::os::unix::process::CommandExt;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::process::Command;
+use std::time::Duration;
+
+use libc::{c_int, c_void};
+
+fn check(ret: c_int) -> io::Result<c_int> {
+    if ret < 0 {
+        Err(io::Error::last_os_error())
+    } else {
+        Ok(ret)
+    }
+}
+
+fn size<T>() -> libc::socklen_t {
+    libc::socklen_t::try_from(size_of::<T>()).expect("a C structure is small")
+}
+
+/// Gives the calling thread a new network namespace.
+pub fn unshare_net() -> io::Result<()> {
+    // SAFETY: takes no pointer; the calling thread alone changes its namespace.
+    check(unsafe { libc::unshare(libc::CLONE_NEWNET) }).map(drop)
+}
+
+/// Moves the calling thread into the network namespace behind `fd`.
+pub fn setns_net(fd: BorrowedFd<'_>) -> io::Result<()> {
+    // SAFETY: takes no pointer; `fd` is open for the length of the call.
+    check(unsafe { libc::setns(fd.as_raw_fd(), libc::CLONE_NEWNET) }).map(drop)
+}
+
+/// Forks a child into the network namespace `ns`; it keeps standard streams and `keep` (as descriptor 3), runs `body` and exits
+/// with its answer.
+///
+/// Closing everything else matters: a forked copy of another lab's socket would hold back its FIN.
+pub fn fork_into(
+    ns: BorrowedFd<'_>,
+    keep: BorrowedFd<'_>,
+    body: impl FnOnce(OwnedFd) -> c_int,
+) -> io::Result<libc::pid_t> {
+    // SAFETY: the child only runs what follows, whose allocations glibc keeps usable after fork, and leaves by _exit.
+    let pid = check(unsafe { libc::fork() })?;
+    if pid > 0 {
+        return Ok(pid);
+    }
+    let life = || setns_net(ns).map_or(102, |()| body(only_keep(keep.as_raw_fd())));
+    let status = catch_unwind(AssertUnwindSafe(life)).unwrap_or(101);
+    // SAFETY: ends the child at once: no destructor of the parent's threads or test harness runs twice.
+    unsafe { libc::_exit(status) }
+}
+
+fn only_keep(fd: RawFd) -> OwnedFd {
+    // SAFETY: `fd` is open; descriptor 3 belongs to nobody in this fresh child, which closes what it inherited.
+    let kept = unsafe { libc::dup2(fd, 3) };
+    // SAFETY: closes descriptors inherited by fork, none of which this child uses.
+    unsafe { libc::syscall(libc::SYS_close_range, 4u32, u32::MAX, 0u32) };
+    // SAFETY: the duplicate is ours alone.
+    unsafe { OwnedFd::from_raw_fd(kept) }
+}
+
+/// Names the calling thread: `comm`.
+pub fn set_comm(name: &CStr) -> io::Result<()> {
+    // SAFETY: `name` ends with NUL; the kernel copies at most 16 bytes.
+    check(unsafe { libc::prctl(libc::PR_SET_NAME, name.as_ptr()) }).map(drop)
+}
+
+/// Has the kernel kill this process when the thread that forked it ends.
+pub fn die_with_parent() -> io::Result<()> {
+    // SAFETY: takes no pointer.
+    check(unsafe { libc::prctl(libc::PR_SET_PDEATHSIG, libc::SIGKILL) }).map(drop)
+}
+
+/// Has the kernel kill what `command` starts when the thread that starts it ends.
+pub fn end_with_parent(command: &mut Command) {
+    // SAFETY: between fork and exec the closure makes one system call and allocates nothing.
+    unsafe { command.pre_exec(die_with_parent) };
+}
+
+/// Becomes another user, for good.
+pub fn setuid(uid: u32) -> io::Result<()> {
+    // SAFETY: takes no pointer.
+    check(unsafe { libc::setuid(uid) }).map(drop)
+}
+
+pub fn is_root() -> bool {
+    // SAFETY: cannot fail, takes nothing.
+    unsafe { libc::geteuid() == 0 }
+}
+
+/// Sends a signal to one process that we started.
+pub fn kill(pid: libc::pid_t, signal: c_int) -> io::Result<()> {
+    // SAFETY: takes no pointer; callers pass the pid of a child not yet reaped.
+    check(unsafe { libc::kill(pid, signal) }).map(drop)
+}
+
+/// Reaps `pid` if it has ended: its wait status.
+pub fn try_wait(pid: libc::pid_t) -> io::Result<Option<c_int>> {
+    let mut status = 0;
+    // SAFETY: `status` outlives the call.
+    let got = check(unsafe { libc::waitpid(pid, &raw mut status, libc::WNOHANG) })?;
+    Ok((got == pid).then_some(status))
+}
+
+/// Sleeps until a signal ends the process.
+pub fn pause() {
+    // SAFETY: takes nothing.
+    unsafe { libc::pause() };
+}
+
+pub fn socket(domain: c_int, kind: c_int, protocol: c_int) -> io::Result<OwnedFd> {
+    // SAFETY: takes no pointer.
+    let fd = check(unsafe { libc::socket(domain, kind | libc::SOCK_CLOEXEC, protocol) })?;
+    // SAFETY: the kernel has just given us this descriptor.
+    Ok(unsafe { OwnedFd::from_raw_fd(fd) })
+}
+
+/// Sets a socket option that is any plain C value.
+pub fn setsockopt<T: Copy>(
+    fd: BorrowedFd<'_>,
+    level: c_int,
+    name: c_int,
+    value: T,
+) -> io::Result<()> {
+    let value = (&raw const value).cast::<c_void>();
+    // SAFETY: pointer and length describe `value`, which lives to the end of the function.
+    check(unsafe { libc::setsockopt(fd.as_raw_fd(), level, name, value, size::<T>()) }).map(drop)
+}
+
+/// Reads an integer socket option.
+pub fn getsockopt(fd: BorrowedFd<'_>, level: c_int, name: c_int) -> io::Result<c_int> {
+    let (mut value, mut len) = (0, size::<c_int>());
+    let at = (&raw mut value).cast::<c_void>();
+    // SAFETY: pointers and length describe `value` and `len`, which live to the end of the function.
+    check(unsafe { libc::getsockopt(fd.as_raw_fd(), level, name, at, &raw mut len) })?;
+    Ok(value)
+}
+
+pub fn bind(fd: BorrowedFd<'_>, addr: SocketAddr) -> io::Result<()> {
+    with_sockaddr(addr, |at, len| {
+        // SAFETY: `at` and `len` describe a socket address that outlives the call.
+        check(unsafe { libc::bind(fd.as_raw_fd(), at, len) }).map(drop)
+    })
+}
+
+pub fn connect(fd: BorrowedFd<'_>, addr: SocketAddr) -> io::Result<()> {
+    with_sockaddr(addr, |at, len| {
+        // SAFETY: `at` and `len` describe a socket address that outlives the call.
+        check(unsafe { libc::connect(fd.as_raw_fd(), at, len) }).map(drop)
+    })
+}
+
+pub fn listen(fd: BorrowedFd<'_>, backlog: c_int) -> io::Result<()> {
+    // SAFETY: takes no pointer.
+    check(unsafe { libc::listen(fd.as_raw_fd(), backlog) }).map(drop)
+}
+
+/// Waits until the socket is writable or in error; false when `limit` passed first.
+pub fn poll_writable(fd: BorrowedFd<'_>, limit: Duration) -> io::Result<bool> {
+    let mut entry = libc::pollfd {
+        fd: fd.as_raw_fd(),
+        events: libc::POLLOUT,
+        revents: 0,
+    };
+    let limit = c_int::try_from(limit.as_millis()).unwrap_or(c_int::MAX);
+    // SAFETY: one entry, which outlives the call.
+    Ok(check(unsafe { libc::poll(&raw mut entry, 1, limit) })? > 0)
+}
+
+fn with_sockaddr<T>(
+    addr: SocketAddr,
+    call: impl FnOnce(*const libc::sockaddr, libc::socklen_t) -> T,
+) -> T {
+    match addr {
+        SocketAddr::V4(a) => {
+            let raw = libc::sockaddr_in {
+                sin_family: family(libc::AF_INET),
+                sin_port: a.port().to_be(),
+                sin_addr: libc::in_addr {
+                    s_addr: u32::from_ne_bytes(a.ip().octets()),
+                },
+                sin_zero: [0; 8],
+            };
+            call((&raw const raw).cast(), size::<libc::sockaddr_in>())
+        }
+        SocketAddr::V6(a) => {
+            let raw = libc::sockaddr_in6 {
+                sin6_family: family(libc::AF_INET6),
+                sin6_port: a.port().to_be(),
+                sin6_flowinfo: a.flowinfo(),
+                sin6_addr: libc::in6_addr {
+                    s6_addr: a.ip().octets(),
+                },
+                sin6_scope_id: a.scope_id(),
+            };
+            call((&raw const raw).cast(), size::<libc::sockaddr_in6>())
+        }
+    }
+}
+
+fn family(domain: c_int) -> libc::sa_family_t {
+    domain.try_into().expect("an address family is small")
+}
+
+/// The index of an interface of the calling thread's namespace.
+pub fn ifindex(name: &CStr) -> io::Result<c_int> {
+    // SAFETY: `name` ends with NUL.
+    let index = unsafe { libc::if_nametoindex(name.as_ptr()) };
+    if index == 0 {
+        Err(io::Error::last_os_error())
+    } else {
+        Ok(c_int::try_from(index).expect("an index is small"))
+    }
+}
+
+/// Sends one whole Ethernet frame through a packet socket.
+pub fn send_frame(fd: BorrowedFd<'_>, ifindex: c_int, frame: &[u8]) -> io::Result<()> {
+    // SAFETY: all zeroes is a valid sockaddr_ll.
+    let mut to: libc::sockaddr_ll = unsafe { std::mem::zeroed() };
+    to.sll_family = family(libc::AF_PACKET);
+    to.sll_ifindex = ifindex;
+    let (at, len) = ((&raw const to).cast(), size::<libc::sockaddr_ll>());
+    // SAFETY: both pointers and lengths describe values that outlive the call.
+    let sent = unsafe {
+        libc::sendto(
+            fd.as_raw_fd(),
+            frame.as_ptr().cast(),
+            frame.len(),
+            0,
+            at,
+            len,
+        )
+    };
+    if sent < 0 {
+        Err(io::Error::last_os_error())
+    } else {
+        Ok(())
+    }
+}
+
+/// CPU time of this process, user and system, from getrusage(2).
+pub fn cpu_user_sys() -> (Duration, Duration) {
+    // SAFETY: all zeroes is a valid rusage.
+    let mut usage: libc::rusage = unsafe { std::mem::zeroed() };
+    // SAFETY: `usage` outlives the call, which cannot fail for RUSAGE_SELF.
+    unsafe { libc::getrusage(libc::RUSAGE_SELF, &raw mut usage) };
+    (from_timeval(usage.ru_utime), from_timeval(usage.ru_stime))
+}
+
+fn from_timeval(t: libc::timeval) -> Duration {
+    Duration::from_secs(t.tv_sec.unsigned_abs()) + Duration::from_micros(t.tv_usec.unsigned_abs())
+}
+
+/// CPU time of this process to the nanosecond.
+pub fn cpu_time() -> Duration {
+    let mut t = libc::timespec {
+        tv_sec: 0,
+        tv_nsec: 0,
+    };
+    // SAFETY: `t` outlives the call, which cannot fail for this clock.
+    unsafe { libc::clock_gettime(libc::CLOCK_PROCESS_CPUTIME_ID, &raw mut t) };
+    Duration::from_secs(t.tv_sec.unsigned_abs()) + Duration::from_nanos(t.tv_nsec.unsigned_abs())
+}
+
+/// bpf(2) with its attribute as 64-bit words.
+pub fn bpf(command: c_int, words: &mut [u64]) -> io::Result<c_int> {
+    let len = u32::try_from(size_of_val(words)).expect("an attribute is small");
+    // SAFETY: the kernel reads and writes `len` bytes at `words`; addresses inside it are the caller's live buffers.
+    let ret = unsafe { libc::syscall(libc::SYS_bpf, command, words.as_mut_ptr(), len) };
+    check(c_int::try_from(ret).expect("bpf(2) answers an int"))
+}
+
+/// Takes ownership of a descriptor that bpf(2) has just returned.
+pub fn own(fd: c_int) -> OwnedFd {
+    // SAFETY: callers pass the descriptor that a system call has just given them.
+    unsafe { OwnedFd::from_raw_fd(fd) }
+}

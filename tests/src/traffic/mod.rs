@@ -1,0 +1,9 @@
+//! Traffic of which every byte, packet and ending is known beforehand.
+
+pub mod churn;
+pub mod frame;
+pub mod process;
+pub mod tcp;
+pub mod udp;
+
+pub use process::{Link, Process};

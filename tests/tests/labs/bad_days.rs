@@ -1,0 +1,217 @@
+//! Bad days: full disks, closed pipes, signals, vanished things, strangers on the device. Always a clean end.
+
+use std::fs::OpenOptions;
+use std::io::pipe;
+use std::net::TcpListener;
+
+use anyhow::{Context, Result, ensure};
+use netobs_tests::netobs::{Observer, Watch};
+use netobs_tests::programs::{self, Bystander};
+use netobs_tests::topology::Pair;
+use netobs_tests::traffic::{Process, tcp};
+use netobs_tests::{sys, wait};
+use serde_json::{Value, json};
+
+use crate::support::at;
+
+fn listener(lab: &Pair) -> Result<TcpListener> {
+    lab.b.run(|| Ok(tcp::listen(at(Pair::B4, 0), 64)?))
+}
+
+fn connect(lab: &Pair, listener: &TcpListener) -> Result<()> {
+    let to = listener.local_addr()?;
+    lab.a.run(|| {
+        let client = tcp::Dial::to(to).connect()?;
+        listener.accept()?;
+        Ok(tcp::abort(client)?)
+    })
+}
+
+/// Events until netobs ends because it cannot write them.
+fn until_ended(lab: &Pair, mut watch: Observer) -> Result<netobs_tests::netobs::Record> {
+    let listener = listener(lab)?;
+    wait::until("netobs to notice that it cannot write", || {
+        connect(lab, &listener)?;
+        Ok(watch.ended()?.then_some(()))
+    })?;
+    watch.wait()
+}
+
+#[test]
+fn closed_pipe_ends_quietly() -> Result<()> {
+    let lab = Pair::new()?;
+    let (reader, writer) = pipe()?;
+    let watch = Watch::text(&["connect"])?
+        .within(&[&lab.a])
+        .start_into(writer)?;
+    drop(reader);
+    let record = until_ended(&lab, watch)?;
+    ensure!(
+        record.status.code() == Some(0),
+        "{}: {}",
+        record.status,
+        record.stderr
+    );
+    let said = record.stderr.to_lowercase();
+    ensure!(
+        !said.contains("panic") && !said.contains("broken pipe"),
+        "not quiet: {}",
+        record.stderr
+    );
+    Ok(())
+}
+
+#[test]
+fn full_disk_is_an_error() -> Result<()> {
+    let lab = Pair::new()?;
+    let full = OpenOptions::new()
+        .write(true)
+        .open("/dev/full")
+        .context("open /dev/full")?;
+    let watch = Watch::json(&["connect"])?
+        .within(&[&lab.a])
+        .start_into(full)?;
+    let record = until_ended(&lab, watch)?;
+    ensure!(
+        record.status.code() == Some(4),
+        "{}: {}",
+        record.status,
+        record.stderr
+    );
+    ensure!(
+        record.stderr.to_lowercase().contains("no space left"),
+        "it does not say why: {}",
+        record.stderr
+    );
+    Ok(())
+}
+
+fn leaves_nothing(signal: i32) -> Result<()> {
+    let lab = Pair::new()?;
+    let watch = Watch::json(&["connect", "close", "drop"])?
+        .within(&[&lab.a])
+        .start()?;
+    let held = programs::held_by(watch.pid())?;
+    ensure!(!held.is_empty(), "netobs holds no program: no test");
+    ensure!(
+        held.is_subset(&programs::loaded()?),
+        "held programs are not in the kernel's list"
+    );
+    watch.signal(signal)?;
+    let record = watch.wait()?;
+    ensure!(
+        signal == libc::SIGKILL || record.status.success(),
+        "{}: {}",
+        record.status,
+        record.stderr
+    );
+    if signal != libc::SIGKILL {
+        record.summary()?;
+    }
+    // The kernel frees programs after a grace period.
+    wait::until("netobs's programs to leave the kernel", || {
+        Ok(held.is_disjoint(&programs::loaded()?).then_some(()))
+    })
+}
+
+#[test]
+fn sigint_leaves_nothing() -> Result<()> {
+    leaves_nothing(libc::SIGINT)
+}
+
+#[test]
+fn sigterm_leaves_nothing() -> Result<()> {
+    leaves_nothing(libc::SIGTERM)
+}
+
+#[test]
+fn sigkill_leaves_nothing() -> Result<()> {
+    leaves_nothing(libc::SIGKILL)
+}
+
+/// A process may call itself what it likes; the terminal does not obey it.
+#[test]
+fn escape_sequences_in_a_name() -> Result<()> {
+    let lab = Pair::new()?;
+    let listener = listener(&lab)?;
+    let to = listener.local_addr()?;
+    for json_lines in [false, true] {
+        let watch = if json_lines {
+            Watch::json(&["connect"])?
+        } else {
+            Watch::text(&["connect"])?
+        };
+        let watch = watch.within(&[&lab.a]).start()?;
+        let evil = Process::spawn(&lab.a, "\x1b[31mred\x07\n", |link| {
+            let _stream = tcp::Dial::to(to).connect()?;
+            link.hear().map(drop)
+        })?;
+        wait::until("the connection in the output", || {
+            Ok(watch
+                .output()
+                .contains(&to.port().to_string())
+                .then_some(()))
+        })?;
+        let text = watch.stop()?.text;
+        ensure!(
+            text.contains("red"),
+            "the harmless part of the name is missing: {text:?}"
+        );
+        ensure!(
+            !text.contains(['\x1b', '\x07']),
+            "raw control characters in the output: {text:?}"
+        );
+        drop(evil);
+    }
+    Ok(())
+}
+
+/// What was watched vanishes: namespace, interface and process.
+#[test]
+fn vanished_namespace() -> Result<()> {
+    let lab = Pair::new()?;
+    let listener = listener(&lab)?;
+    let watch = Watch::json(&["connect", "close", "drop", "neigh"])?
+        .within(&lab.both())
+        .start()?;
+    connect(&lab, &listener)?;
+    watch.expect(&json!({"event": "connect"}))?;
+    drop(listener);
+    drop(lab);
+    watch.stop()?.summary().map(drop)
+}
+
+fn xdp_id(lab: &Pair) -> Result<Option<u64>> {
+    let said = lab
+        .a
+        .tool("ip", &["-d", "-j", "link", "show", "eth0"], "")?;
+    let links: Value = serde_json::from_str(&said).context("read ip's JSON")?;
+    Ok(links[0]["xdp"]["prog"]["id"].as_u64())
+}
+
+/// Somebody else's XDP program is there before, while and after netobs runs.
+#[test]
+fn another_xdp_program_keeps_working() -> Result<()> {
+    let lab = Pair::new()?;
+    let listener = listener(&lab)?;
+    let stranger = lab.a.run(|| Bystander::attach(sys::ifindex(c"eth0")?))?;
+    let before = xdp_id(&lab)?;
+    ensure!(before.is_some(), "ip shows no XDP program");
+    let watch = Watch::json(&["connect", "drop", "retransmit", "icmp"])?
+        .within(&[&lab.a])
+        .start()?;
+    connect(&lab, &listener)?;
+    watch.expect(&json!({"event": "connect"}))?;
+    ensure!(
+        xdp_id(&lab)? == before,
+        "the program changed while netobs ran"
+    );
+    watch.stop()?;
+    ensure!(
+        xdp_id(&lab)? == before,
+        "the program changed when netobs ended"
+    );
+    connect(&lab, &listener)?;
+    drop(stranger);
+    Ok(())
+}

@@ -1,0 +1,134 @@
+//! `listen-overflow`: accept and SYN queues that are full, added up as the kernel adds them.
+
+use std::net::{TcpListener, TcpStream};
+
+use anyhow::{Result, ensure};
+use netobs_tests::netobs::Watch;
+use netobs_tests::rules::{Hook, Rule};
+use netobs_tests::topology::Pair;
+use netobs_tests::traffic::tcp;
+use netobs_tests::truth::Meter;
+use netobs_tests::wait;
+use serde_json::{Value, json};
+
+use crate::support::{at, can_show};
+
+const CLIENTS: usize = 12;
+
+fn listener(lab: &Pair, backlog: i32) -> Result<TcpListener> {
+    lab.b.run(|| Ok(tcp::listen(at(Pair::B4, 0), backlog)?))
+}
+
+/// Clients that send their SYN and go on sending it.
+fn clients(lab: &Pair, listener: &TcpListener) -> Result<Vec<TcpStream>> {
+    let to = listener.local_addr()?;
+    lab.a.run(|| {
+        (0..CLIENTS)
+            .map(|_| Ok(tcp::Dial::to(to).start()?))
+            .collect()
+    })
+}
+
+fn until_counted(meter: &Meter<'_>, counter: &str) -> Result<()> {
+    wait::until(&format!("{counter} to grow"), || {
+        Ok((meter.delta(counter)? >= 5).then_some(()))
+    })
+}
+
+#[test]
+fn of_the_accept_queue() -> Result<()> {
+    let lab = Pair::new()?;
+    let watch = Watch::json(&["listen-overflow"])?
+        .within(&[&lab.b])
+        .start()?;
+    let meter = Meter::start(&[&lab.b])?;
+    let listener = listener(&lab, 1)?;
+    let port = listener.local_addr()?.port();
+    let waiting = clients(&lab, &listener)?;
+    until_counted(&meter, "TcpExtListenOverflows")?;
+    // Without a listener nothing can overflow any more: the counters rest.
+    drop(listener);
+    drop(waiting);
+    let (overflows, drops) = (
+        meter.delta("TcpExtListenOverflows")?,
+        meter.delta("TcpExtListenDrops")?,
+    );
+    ensure!(
+        overflows > 0 && drops >= overflows,
+        "{overflows} overflows, {drops} drops"
+    );
+    if !can_show("listen-overflow", &["accept", "syn_recv_sock"])? {
+        return Ok(());
+    }
+    let event = json!({
+        "event": "listen-overflow", "queue": "accept", "lport": port, "laddr": Pair::B4, "backlog": 1, "outcome": "dropped",
+        "pid": std::process::id(), "netns": lab.b.inode(),
+    });
+    watch.expect_sum(overflows, &event, "count")?;
+    let record = watch.stop()?;
+    let told = record.sum(&event, "count");
+    ensure!(
+        told == overflows,
+        "count adds up to {told}, ListenOverflows grew by {overflows}\n{}",
+        record.tail()
+    );
+    let all = record.sum(
+        &json!({"event": "listen-overflow", "outcome": "dropped"}),
+        "count",
+    );
+    ensure!(
+        all == drops,
+        "all drops add up to {all}, ListenDrops grew by {drops}\n{}",
+        record.tail()
+    );
+    Ok(())
+}
+
+/// Handshakes that never end, because their SYN-ACKs are lost, fill the SYN queue.
+fn syn_queue(cookies: &str, counter: &str, outcome: &str) -> Result<()> {
+    let lab = Pair::new()?;
+    lab.b.sysctl("net/ipv4/tcp_syncookies", cookies)?;
+    let watch = Watch::json(&["listen-overflow"])?
+        .within(&[&lab.b])
+        .start()?;
+    let meter = Meter::start(&[&lab.b])?;
+    let rule = Rule::add(
+        &lab.a,
+        Hook::Input,
+        "tcp flags & (syn | ack) == (syn | ack)",
+        "drop",
+    )?;
+    let listener = listener(&lab, 3)?;
+    let port = listener.local_addr()?.port();
+    let waiting = clients(&lab, &listener)?;
+    until_counted(&meter, counter)?;
+    drop(listener);
+    drop(waiting);
+    ensure!(rule.packets()? > 0, "no SYN-ACK was lost");
+    let grown = meter.delta(counter)?;
+    if !can_show("listen-overflow", &["syn", "conn_request"])? {
+        return Ok(());
+    }
+    let event: Value = json!({
+        "event": "listen-overflow", "queue": "syn", "lport": port, "outcome": outcome, "pid": std::process::id(), "backlog": 3,
+    });
+    watch.expect_sum(grown, &event, "count")?;
+    let record = watch.stop()?;
+    let told = record.sum(&event, "count");
+    ensure!(
+        told == grown,
+        "count adds up to {told}, {counter} grew by {grown}\n{}",
+        record.tail()
+    );
+    Ok(())
+}
+
+#[test]
+fn of_the_syn_queue() -> Result<()> {
+    syn_queue("0", "TcpExtTCPReqQFullDrop", "dropped")
+}
+
+#[test]
+fn of_the_syn_queue_with_cookies() -> Result<()> {
+    syn_queue("1", "TcpExtTCPReqQFullDoCookies", "syncookie")
+}

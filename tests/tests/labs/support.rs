@@ -1,0 +1,71 @@
+//! What several labs share: addresses, expected objects, and the honest way to leave something out.
+
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+
+use anyhow::{Result, ensure};
+use netobs_tests::netobs::doctor::Doctor;
+use netobs_tests::truth;
+use serde_json::{Value, json};
+
+pub fn at(ip: IpAddr, port: u16) -> SocketAddr {
+    SocketAddr::new(ip, port)
+}
+
+pub fn any4() -> SocketAddr {
+    at(IpAddr::V4(Ipv4Addr::UNSPECIFIED), 0)
+}
+
+pub fn octets4(ip: IpAddr) -> Ipv4Addr {
+    match ip {
+        IpAddr::V4(ip) => ip,
+        IpAddr::V6(_) => Ipv4Addr::UNSPECIFIED,
+    }
+}
+
+/// `event` with its socket addresses, as the contract names them.
+pub fn socket_event(event: &str, local: (IpAddr, u16), remote: (IpAddr, u16)) -> Value {
+    json!({
+        "event": event, "laddr": local.0, "lport": local.1, "raddr": remote.0, "rport": remote.1,
+    })
+}
+
+/// Both objects in one.
+pub fn with(mut object: Value, more: &Value) -> Value {
+    if let (Some(into), Some(from)) = (object.as_object_mut(), more.as_object()) {
+        into.extend(from.clone());
+    }
+    object
+}
+
+/// Kernels before this version may answer `null` where the contract says so.
+pub fn kernel_since(major: u32, minor: u32) -> Result<bool> {
+    Ok(truth::kernel()? >= (major, minor))
+}
+
+pub fn positive(event: &Value, key: &str) -> Result<u64> {
+    let value = event[key].as_u64().unwrap_or_default();
+    ensure!(value > 0, "{key} is not above 0: {event}");
+    Ok(value)
+}
+
+pub fn is_null(event: &Value, key: &str) -> Result<()> {
+    ensure!(
+        event.get(key).is_some_and(Value::is_null),
+        "{key} is not null: {event}"
+    );
+    Ok(())
+}
+
+/// May this kernel show what a hook sees that goes by one of these `words`? If not, doctor must say of that hook that no rung
+/// would do, with the reason, which is printed.
+#[expect(clippy::print_stderr, reason = "what a lab leaves out is never silent")]
+pub fn can_show(event: &str, words: &[&str]) -> Result<bool> {
+    let missing = Doctor::ask()?.missing(event)?;
+    let admitted = missing
+        .iter()
+        .find(|hook| words.iter().any(|word| hook.contains(word)));
+    if let Some(hook) = admitted {
+        eprintln!("left out, as doctor says: {event}: {hook}");
+    }
+    Ok(admitted.is_none())
+}

@@ -1,0 +1,80 @@
+//! Debian packages that the tests need: installed when root, named when not.
+
+use std::process::Command;
+
+use anyhow::{Context as _, Result, bail, ensure};
+
+use crate::cmd;
+
+/// A program that proves the package is there, and the package.
+const NEEDED: [(&str, &str); 19] = [
+    ("qemu-system-x86_64", "qemu-system-x86"),
+    ("busybox", "busybox-static"),
+    ("depmod", "kmod"),
+    ("xz", "xz-utils"),
+    ("zstd", "zstd"),
+    ("nft", "nftables"),
+    ("iptables", "iptables"),
+    ("ip", "iproute2"),
+    ("ss", "iproute2"),
+    ("ping", "iputils-ping"),
+    ("tcpdump", "tcpdump"),
+    ("nc.openbsd", "netcat-openbsd"),
+    ("readelf", "binutils"),
+    ("podman", "podman"),
+    ("conntrack", "conntrack"),
+    ("ethtool", "ethtool"),
+    ("bpftool", "bpftool"),
+    ("cc", "gcc"),
+    ("setpriv", "util-linux"),
+];
+
+/// Installs what is missing, or says what to install.
+pub fn install() -> Result<()> {
+    let missing = missing();
+    if missing.is_empty() {
+        println!("all there");
+        return Ok(());
+    }
+    let list = missing.join(" ");
+    if !cmd::is_root() {
+        bail!("not root, and these packages are missing: {list}");
+    }
+    println!("installing {list}");
+    apt(&["update"]).context("update the package lists")?;
+    let mut install = vec!["install", "--yes", "--no-install-recommends"];
+    install.extend(&missing);
+    apt(&install)?;
+    let still = self::missing();
+    ensure!(
+        still.is_empty(),
+        "installed, yet their programs are missing: {}",
+        still.join(" ")
+    );
+    Ok(())
+}
+
+fn missing() -> Vec<&'static str> {
+    let mut missing: Vec<_> = NEEDED
+        .iter()
+        .filter(|(program, _)| cmd::find(program).is_none())
+        .map(|(_, package)| *package)
+        .collect();
+    missing.dedup();
+    missing
+}
+
+fn apt(args: &[&str]) -> Result<()> {
+    // The log is long and of no use unless it fails: `output` shows stderr then.
+    let mut apt = Command::new("apt-get");
+    apt.env("DEBIAN_FRONTEND", "noninteractive")
+        .args([
+            "-q",
+            "-o",
+            "Acquire::Retries=3",
+            "-o",
+            "DPkg::Lock::Timeout=120",
+        ])
+        .args(args);
+    cmd::output(&mut apt).map(|_| ())
+}

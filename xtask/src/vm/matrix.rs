@@ -1,0 +1,237 @@
+//! Every kernel times every rung: doctor must answer, and the labs must see what they cause.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::sync::Mutex;
+use std::thread;
+
+use anyhow::{Context as _, Result, anyhow, bail};
+
+use super::cpio::Archive;
+use super::kernels::{self, Kernel};
+use super::machine::{End, Job, Outcome};
+use super::overlay;
+use crate::clock::Watch;
+use crate::count::Count;
+use crate::rustc::Rustc;
+use crate::{cmd, paths, release};
+
+/// Emulated machines at a time; each keeps one core busy.
+const PARALLEL: usize = 2;
+const TIMEOUT_S: u32 = 900;
+/// How long a lab waits for what must come; an emulated processor is ten times slower.
+const PATIENCE_S: &str = "60";
+
+/// What runs in one boot.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Task {
+    Doctor,
+    /// The labs, with the rung forced that is named, if any.
+    Labs(Option<&'static str>),
+}
+
+const TASKS: [Task; 4] = [
+    Task::Doctor,
+    Task::Labs(None),
+    Task::Labs(Some("fentry")),
+    Task::Labs(Some("kprobe")),
+];
+
+/// What every boot shares.
+struct Bench {
+    payload: Vec<u8>,
+    overlay: Vec<u8>,
+    filter: Vec<String>,
+    env: Vec<(String, String)>,
+}
+
+/// Runs all; `object` is loaded instead of the one inside netobs.
+pub fn run(filter: &[String], only: Option<&str>, object: Option<&Path>) -> Result<Count> {
+    let mut payload = Archive::default();
+    payload.file("payload/netobs", &release::build()?)?;
+    payload.file("payload/labs", &labs()?)?;
+    let set = |name: &str, value: &str| (name.to_owned(), value.to_owned());
+    let mut env = vec![
+        set("NETOBS_BIN", "/payload/netobs"),
+        set("NETOBS_LAB_PATIENCE", PATIENCE_S),
+        // Labs wait more than they work: two at a time fit one processor.
+        set("RUST_TEST_THREADS", "2"),
+        set("RUST_BACKTRACE", "0"),
+    ];
+    if let Some(object) = object {
+        payload.file("payload/netobs.bpf.o", object)?;
+        env.push(set("NETOBS_BPF_OBJECT", "/payload/netobs.bpf.o"));
+    }
+    let bench = Bench {
+        payload: payload.finish(),
+        overlay: overlay::build()?,
+        filter: filter.to_vec(),
+        env,
+    };
+    let kernels = kernels::fetch_all()?;
+    let chosen: Vec<&Kernel> = kernels
+        .iter()
+        .filter(|kernel| only.is_none_or(|part| kernel.release.contains(part)))
+        .collect();
+    if chosen.is_empty() {
+        bail!(
+            "no kernel has `{}` in its release",
+            only.unwrap_or_default()
+        );
+    }
+    let jobs = chosen
+        .iter()
+        .flat_map(|kernel| TASKS.map(|task| (*kernel, task)));
+    let queue = Mutex::new(jobs.collect::<Vec<_>>().into_iter());
+    let total = Mutex::new(Count::default());
+    thread::scope(|scope| {
+        for _ in 0..PARALLEL {
+            scope.spawn(|| {
+                while let Some((kernel, task)) = next(&queue) {
+                    let count = bench.one(kernel, task);
+                    *total
+                        .lock()
+                        .unwrap_or_else(std::sync::PoisonError::into_inner) += count;
+                }
+            });
+        }
+    });
+    total
+        .into_inner()
+        .map_err(|_| anyhow!("a thread of the matrix panicked"))
+}
+
+fn next<T>(queue: &Mutex<impl Iterator<Item = T>>) -> Option<T> {
+    queue
+        .lock()
+        .unwrap_or_else(std::sync::PoisonError::into_inner)
+        .next()
+}
+
+impl Bench {
+    /// Boots once, tells one line, and the output when it failed.
+    fn one(&self, kernel: &Kernel, task: Task) -> Count {
+        let watch = Watch::start();
+        let (count, report) = self
+            .boot(kernel, task)
+            .unwrap_or_else(|error| (Count::failure(), format!("\n{error:#}")));
+        let (name, seconds) = (task.name(), watch.elapsed().as_secs_f32());
+        println!(
+            "{:<32} {name:<12} {count} ({seconds:.1} s){report}",
+            kernel.release
+        );
+        count
+    }
+
+    fn boot(&self, kernel: &Kernel, task: Task) -> Result<(Count, String)> {
+        let command = task.command(&self.filter);
+        let mut env = self.env.clone();
+        if let Task::Labs(Some(rung)) = task {
+            env.push(("NETOBS_RUNG".to_owned(), rung.to_owned()));
+        }
+        let job = Job {
+            kernel,
+            payload: &self.payload,
+            overlay: &self.overlay,
+            env,
+            command: &command,
+            timeout_s: TIMEOUT_S,
+            out: None,
+        };
+        let outcome = job.run()?;
+        keep(kernel, task, &outcome)?;
+        let count = verdict(task, &outcome);
+        let report = match (count.failed, outcome.end) {
+            (0, _) => String::new(),
+            (_, End::Exited(_)) => format!("\n{}{}", outcome.stdout, outcome.stderr),
+            (_, End::Died | End::TimedOut) => format!(
+                "\n{}{}{}",
+                outcome.stdout,
+                outcome.stderr,
+                outcome.obituary()
+            ),
+        };
+        Ok((count, report))
+    }
+}
+
+impl Task {
+    fn name(self) -> String {
+        match self {
+            Self::Doctor => "doctor".to_owned(),
+            Self::Labs(None) => "labs".to_owned(),
+            Self::Labs(Some(rung)) => format!("labs-{rung}"),
+        }
+    }
+
+    fn command(self, filter: &[String]) -> Vec<String> {
+        match self {
+            Self::Doctor => ["/payload/netobs", "doctor"].map(str::to_owned).into(),
+            Self::Labs(_) => ["/payload/labs".to_owned()]
+                .into_iter()
+                .chain(filter.iter().cloned())
+                .collect(),
+        }
+    }
+}
+
+/// A machine without a status, or labs without a closing line, count as one failure.
+fn verdict(task: Task, outcome: &Outcome) -> Count {
+    let clean = outcome.end == End::Exited(0);
+    match task {
+        Task::Doctor => Count::one(clean),
+        Task::Labs(_) => match Count::of_libtest(&outcome.stdout) {
+            Some(count) if clean || (count.failed > 0 && outcome.end == End::Exited(101)) => count,
+            Some(count) => Count {
+                failed: count.failed + 1,
+                ..count
+            },
+            None => Count::failure(),
+        },
+    }
+}
+
+/// Keeps what came out under target/vm/results/KERNEL/.
+fn keep(kernel: &Kernel, task: Task, outcome: &Outcome) -> Result<()> {
+    let dir = paths::target().join("vm/results").join(&kernel.release);
+    fs::create_dir_all(&dir)?;
+    let name = task.name();
+    fs::write(dir.join(format!("{name}.out")), &outcome.stdout)?;
+    fs::write(dir.join(format!("{name}.err")), &outcome.stderr)?;
+    fs::write(dir.join(format!("{name}.console")), &outcome.console).context("keep the console")
+}
+
+/// The lab tests as one static executable.
+fn labs() -> Result<PathBuf> {
+    let mut cargo = Rustc::find()?.cargo();
+    cargo.args([
+        "test",
+        "--quiet",
+        "--locked",
+        "--no-run",
+        "--package",
+        "netobs-tests",
+        "--test",
+        "labs",
+    ]);
+    cargo
+        .args(["--target", release::TARGET, "--message-format", "json"])
+        .arg("--target-dir")
+        .arg(paths::target());
+    // The initramfs lies in the machine's memory: leave out what only a debugger reads.
+    cargo
+        .env("CARGO_PROFILE_TEST_DEBUG", "0")
+        .env("CARGO_PROFILE_TEST_STRIP", "symbols");
+    let messages = cmd::output(release::static_linking(&mut cargo)).context("build the labs")?;
+    let binary = executable(&messages).context("cargo named no executable for the labs")?;
+    release::ensure_static(&binary)?;
+    Ok(binary)
+}
+
+fn executable(messages: &str) -> Option<PathBuf> {
+    let parsed = messages
+        .lines()
+        .filter_map(|line| serde_json::from_str::<serde_json::Value>(line).ok());
+    let mut labs = parsed.filter(|message| message["target"]["name"] == "labs");
+    labs.find_map(|message| message["executable"].as_str().map(PathBuf::from))
+}
