@@ -1,2 +1,11 @@
 //! The project's own tasks: build, test, bench, virtual machines, release.
-fn main() {}
+mod bench;
+
+
+fn main() -> anyhow::Result<()> {
+    let mut args = std::env::args().skip(1);
+    match args.next().as_deref() {
+        Some("bench") => bench::run(args.collect()),
+        other => anyhow::bail!("unknown task {other:?}: bench"),
+    }
+}

@@ -1,0 +1,58 @@
+//! `cargo xtask bench`: what netobs costs beside its peers, measured in the same run.
+mod check;
+pub mod clock;
+mod cost;
+mod generate;
+mod latency;
+mod lines;
+mod load;
+pub mod netns;
+mod options;
+mod process;
+mod report;
+mod startup;
+mod stats;
+pub mod summary;
+mod tools;
+mod watch;
+
+use std::env;
+use std::io::Write;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use anyhow::Result;
+use clap::Parser;
+use nix::sched::{CpuSet, sched_setaffinity};
+use nix::unistd::Pid;
+
+use options::{Bench, LoadOptions, Task};
+
+/// `args`: what follows `cargo xtask bench`.
+pub fn run(args: Vec<String>) -> Result<()> {
+    let bench = Bench::parse_from(std::iter::once("bench".to_owned()).chain(args));
+    match bench.task {
+        Task::Watch(options) => watch::run(options),
+        Task::Load(options) => generate(&options),
+    }
+}
+
+fn generate(options: &LoadOptions) -> Result<()> {
+    netns::enter(&options.netns)?;
+    if let Some(cpu) = options.cpu {
+        let mut set = CpuSet::new();
+        set.set(cpu)?;
+        sched_setaffinity(Pid::from_raw(0), &set)?;
+    }
+    let report = generate::run(&options.mode, Duration::from_secs_f64(options.seconds))?;
+    writeln!(std::io::stdout(), "{}", serde_json::to_string(&report)?)?;
+    Ok(())
+}
+
+/// Where builds go: `CARGO_TARGET_DIR`, else target/ of the workspace.
+fn target() -> PathBuf {
+    let workspace = Path::new(env!("CARGO_MANIFEST_DIR"))
+        .parent()
+        .expect("xtask lies in the workspace");
+    env::var_os("CARGO_TARGET_DIR").map_or_else(|| workspace.join("target"), PathBuf::from)
+}
