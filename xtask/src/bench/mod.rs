@@ -1,4 +1,9 @@
 //! `cargo xtask bench`: what netobs costs beside its peers, measured in the same run.
+//!
+//! Method: A is the load alone, B the load beside a tool, in pairs AB BA AB ..., each run in a fresh network namespace. Cost
+//! per connection = growth of the load's own CPU time (the BPF programs run inside it) + CPU time of the tool's process
+//! tree, drained. Medians; `+-` is half the distance of the quartiles. The row `nothing (control)` shows the bench's own
+//! error. Ratios travel between machines, times do not. Only counts decide: the bench fails if seen + lost is not what was made.
 mod check;
 pub mod clock;
 mod cost;

@@ -15,13 +15,15 @@ use super::clock::{self, Deadline};
 /// When a tool counts as attached.
 #[derive(Clone, Copy, Debug)]
 pub enum Ready {
+    /// It attaches nothing.
+    AtOnce,
     /// It says so on stderr, with a line that begins so.
     Says(&'static str),
     /// Its set of BPF links and perf events has stopped growing.
     HoldsLinks,
 }
 
-const STARTING: Duration = Duration::from_secs(20);
+const STARTING: Duration = Duration::from_mins(1);
 const ENDING: Duration = Duration::from_secs(20);
 /// Links unchanged for this long: attached.
 const SETTLED_POLLS: usize = 15;
@@ -73,6 +75,7 @@ impl Tool {
                 );
             }
             Ok(match ready {
+                Ready::AtOnce => true,
                 Ready::Says(word) => self.said().lines().any(|line| line.starts_with(word)),
                 Ready::HoldsLinks => {
                     let links = links(self.child.id());

@@ -49,13 +49,14 @@ impl Report {
     }
 
     fn print_startup(&self, out: &mut impl Write) -> io::Result<()> {
-        if !self.startup.is_empty() {
-            writeln!(
-                out,
-                "{:36} {:>10} {:>8}",
-                "startup: exec to first event, ms", "median", "p99"
-            )?;
+        if self.startup.is_empty() {
+            return Ok(());
         }
+        writeln!(
+            out,
+            "{:36} {:>10} {:>8}",
+            "startup: exec to first event, ms", "median", "p99"
+        )?;
         for row in &self.startup {
             writeln!(
                 out,
@@ -67,13 +68,14 @@ impl Report {
     }
 
     fn print_latency(&self, out: &mut impl Write) -> io::Result<()> {
-        if !self.latency.is_empty() {
-            writeln!(
-                out,
-                "{:36} {:>10} {:>8} {:>7}",
-                "idle: close to line, ms", "median", "p99", "missed"
-            )?;
+        if self.latency.is_empty() {
+            return Ok(());
         }
+        writeln!(
+            out,
+            "{:36} {:>10} {:>8} {:>7}",
+            "idle: close to line, ms", "median", "p99", "missed"
+        )?;
         for row in &self.latency {
             let time = row.delivery_ms;
             writeln!(

@@ -50,11 +50,11 @@ fn once(spec: &Spec) -> Result<f64> {
     let start = mono_ns();
     let tool = Tool::start(&spec.argv, stdout, &scratch("stderr.txt")?)?;
     let wanted = |line: &str| tools::names_port(line, CHURN_PORT);
-    let found = lines.find(Deadline::after(Duration::from_secs(10)), wanted)?;
+    let found = lines.find(Deadline::after(Duration::from_mins(1)), wanted)?;
     // Its end closed, a tool that is still writing ends too.
     drop(lines);
     tool.end()?;
-    let (at, _) = found.with_context(|| format!("{}: no event within 10 s", spec.name))?;
+    let (at, _) = found.with_context(|| format!("{}: no event within a minute", spec.name))?;
     Ok(millis(at - start))
 }
 

@@ -60,6 +60,7 @@ pub fn netobs() -> PathBuf {
 /// Tools that follow connections; those that are not installed are left out and named by the caller.
 pub fn connections(netns: u64) -> Vec<Spec> {
     vec![
+        control(),
         bpftrace(
             "no-op tracepoint (bpftrace)",
             NOOP_SCRIPT,
@@ -90,6 +91,7 @@ pub fn connections(netns: u64) -> Vec<Spec> {
 /// Tools that tell dropped packets.
 pub fn drops(netns: u64) -> Vec<Spec> {
     vec![
+        control(),
         bpftrace(
             "no-op tracepoint (bpftrace)",
             DROP_NOOP_SCRIPT,
@@ -123,6 +125,19 @@ fn ours(
         mark: Mark::Event,
         per_unit,
         ours: true,
+    }
+}
+
+/// A process that sleeps: what its row shows is the bench's own error.
+fn control() -> Spec {
+    let argv = ["sleep", "600"].map(str::to_owned).to_vec();
+    Spec {
+        name: "nothing (control)",
+        argv,
+        ready: Ready::AtOnce,
+        mark: Mark::Nothing,
+        per_unit: &[],
+        ours: false,
     }
 }
 

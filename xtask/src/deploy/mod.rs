@@ -51,6 +51,7 @@ pub fn test() -> Result<Counts> {
     counts.check("image builds", podman::build);
     counts.check("image holds one file", podman::holds_one_file);
     trial::run(&manifest, &mut counts);
+    counts.check("images are removed", podman::clean);
     Ok(counts)
 }
 

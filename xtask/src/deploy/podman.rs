@@ -154,6 +154,17 @@ pub fn remove(name: &str) {
     .ok();
 }
 
+/// Leaves no image behind.
+pub fn clean() -> Result<()> {
+    podman(&[
+        "rmi".as_ref(),
+        "--force".as_ref(),
+        IMAGE.as_ref(),
+        CONNECTOR.as_ref(),
+    ])?;
+    Ok(())
+}
+
 fn podman(args: &[&OsStr]) -> Result<String> {
     let mut command = Command::new("podman");
     command.arg("--cgroup-manager=cgroupfs").args(args);

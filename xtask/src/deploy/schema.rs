@@ -1,65 +1,64 @@
 //! The manifest against Kubernetes' own schema, offline: `kubernetes-validate` from `PyPI` carries the schemas.
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use anyhow::{Context, Result, bail, ensure};
+use anyhow::{Context, Result, ensure};
 
 use super::scratch;
 
+const PACKAGE: &str = "kubernetes-validate";
+const MODULE: &str = "kubernetes_validate";
 /// The oldest release that the manifest names, and the newest that the package knows.
 const OLDEST: &[&str] = &["--kubernetes-version", "1.27"];
 const NEWEST: &[&str] = &[];
 
 /// Strict: a field that the schema does not know is an error. A broken manifest must be refused, or nothing was checked.
 pub fn validate(text: &str) -> Result<()> {
-    let tool = install()?;
+    let python = install()?;
     for version in [OLDEST, NEWEST] {
-        accepted(&tool, version, text)?;
+        accepted(&python, version, text)?;
     }
     let broken = text.replace("hostPID: true", "hostPid: true");
     ensure!(
-        accepted(&tool, NEWEST, &broken).is_err(),
+        accepted(&python, NEWEST, &broken).is_err(),
         "the validator accepts a field that does not exist"
     );
     Ok(())
 }
 
-fn accepted(tool: &PathBuf, version: &[&str], text: &str) -> Result<()> {
+fn accepted(python: &Path, version: &[&str], text: &str) -> Result<()> {
     let file = scratch()?.join("manifest.yaml");
     std::fs::write(&file, text)?;
-    let out = Command::new(tool)
-        .arg("--strict")
+    run(Command::new(python)
+        .args(["-m", MODULE, "--strict"])
         .args(version)
-        .arg(&file)
-        .output()?;
-    ensure!(
-        out.status.success(),
-        "{}",
-        String::from_utf8_lossy(&[out.stdout, out.stderr].concat()).trim()
-    );
-    Ok(())
+        .arg(&file))
 }
 
-/// Into a virtual environment of its own, once.
+/// Into a virtual environment of its own, once; its Python is the answer. Called as a module: the scripts of an environment
+/// name the place where it was made, and target/ may have moved.
 fn install() -> Result<PathBuf> {
     let place = scratch()?.join("venv");
-    let tool = place.join("bin/kubernetes-validate");
-    if tool.is_file() {
-        return Ok(tool);
+    let python = place.join("bin/python3");
+    let there = Command::new(&python)
+        .args(["-m", MODULE, "--version"])
+        .output();
+    if there.is_ok_and(|out| out.status.success()) {
+        return Ok(python);
     }
-    run(Command::new("python3").args(["-m", "venv"]).arg(&place))?;
-    run(Command::new(place.join("bin/pip")).args(["install", "--quiet", "kubernetes-validate"]))?;
-    ensure!(tool.is_file(), "pip installed no {}", tool.display());
-    Ok(tool)
+    run(Command::new("python3")
+        .args(["-m", "venv", "--clear"])
+        .arg(&place))?;
+    run(Command::new(&python).args(["-m", "pip", "install", "--quiet", PACKAGE]))?;
+    Ok(python)
 }
 
 fn run(command: &mut Command) -> Result<()> {
-    let name = format!("{command:?}");
+    let name = command.get_program().to_string_lossy().into_owned();
     let out = command
         .output()
         .with_context(|| format!("start {name}: is it installed?"))?;
-    if !out.status.success() {
-        bail!("{name}: {}", String::from_utf8_lossy(&out.stderr).trim());
-    }
+    let said = String::from_utf8_lossy(&[out.stdout, out.stderr].concat()).into_owned();
+    ensure!(out.status.success(), "{command:?}: {}", said.trim());
     Ok(())
 }
