@@ -7,7 +7,7 @@ use anyhow::{Context, Result};
 use serde::Serialize;
 
 use super::check::{self, Account};
-use super::generate::{FLOOD_PORT, ratio};
+use super::generate::{self, FLOOD_PORT, ratio};
 use super::load::{self, Load, Request};
 use super::netns::{Netns, command};
 use super::options::WatchOptions;
@@ -132,7 +132,7 @@ fn load(case: Case, netns: &Netns, options: &WatchOptions) -> Result<Load> {
     let path = netns.path();
     load::run(&Request {
         mode: case.mode,
-        seconds: options.seconds,
+        units: generate::units(case.mode, options.seconds),
         netns: &path,
         cpu: options.cpu,
     })

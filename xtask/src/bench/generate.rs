@@ -18,16 +18,36 @@ pub const CHURN_PORT: u16 = 47_810;
 /// Where the flood goes; an nft rule of the namespace drops it.
 pub const FLOOD_PORT: u16 = 47_811;
 
-const SLICE_NS: u64 = 50_000_000;
-/// Share of the run that warms up caches and fills the `TIME_WAIT` table; counted as units, not as cost.
-const WARM_UP: f64 = 0.15;
+/// Share of the run that warms up caches; counted as units, not as cost.
+const WARM_UP_PERCENT: u64 = 15;
+/// Slices of which the median is taken: 10 to 20 ms each, so that a burst of the machine's other work spoils few.
+const SLICES: u64 = 100;
+/// Most connections of a run: no port is used twice, so what connect(2) finds in the `TIME_WAIT` table depends on the count alone.
+const MOST_CONNECTIONS: u64 = 60_000;
 
-/// Makes units of `mode` for `length` and reports.
-pub fn run(mode: &str, length: Duration) -> Result<Load> {
+/// How many units a run of about this length has.
+///
+/// A fixed number, not a fixed time: runs with and without a tool then go through the same states of the kernel's tables.
+pub fn units(mode: &str, seconds: f64) -> u64 {
+    let length = Duration::from_secs_f64(seconds);
+    let count = |each_ns: u128| {
+        u64::try_from(length.as_nanos() / each_ns)
+            .unwrap_or(u64::MAX)
+            .max(SLICES)
+    };
+    if mode == "udp" {
+        count(2_500)
+    } else {
+        count(35_000).min(MOST_CONNECTIONS)
+    }
+}
+
+/// Makes `units` of `mode` and reports.
+pub fn run(mode: &str, units: u64) -> Result<Load> {
     match mode {
-        "fin" => measure(length, &mut churn(false)?),
-        "rst" => measure(length, &mut churn(true)?),
-        "udp" => measure(length, &mut flood()?),
+        "fin" => measure(units, &mut churn(false)?),
+        "rst" => measure(units, &mut churn(true)?),
+        "udp" => measure(units, &mut flood()?),
         other => bail!("unknown load {other:?}: fin, rst, udp"),
     }
 }
@@ -65,36 +85,33 @@ fn flood() -> Result<impl FnMut() -> Result<()>> {
     })
 }
 
-fn measure(length: Duration, unit: &mut impl FnMut() -> Result<()>) -> Result<Load> {
-    let length_ns = u64::try_from(length.as_nanos())?;
-    let warm_up = u64::try_from(length.mul_f64(WARM_UP).as_nanos())?;
-    let (warm, _) = slice(warm_up, unit)?;
+fn measure(units: u64, unit: &mut impl FnMut() -> Result<()>) -> Result<Load> {
+    let warm_up = units * WARM_UP_PERCENT / 100;
+    slice(warm_up, unit)?;
     let (start, cpu_start) = (mono_ns(), own_cpu_ns());
-    let (mut units, mut slices) = (0, Vec::new());
-    while mono_ns() - start < length_ns - warm_up {
-        let (made, cpu) = slice(SLICE_NS, unit)?;
-        units += made;
-        slices.push(ratio(cpu, made));
+    let (measured, mut left) = (units - warm_up, units - warm_up);
+    let mut slices = Vec::new();
+    while left > 0 {
+        let made = left.min((measured / SLICES).max(1));
+        slices.push(ratio(slice(made, unit)?, made));
+        left -= made;
     }
     let (cpu, wall) = (own_cpu_ns() - cpu_start, mono_ns() - start);
     Ok(Load {
-        units: warm + units,
-        cpu_ns: ratio(cpu, units),
+        units,
+        cpu_ns: ratio(cpu, measured),
         slice_ns: median(&slices),
-        wall_ns: ratio(wall, units),
+        wall_ns: ratio(wall, measured),
     })
 }
 
-/// Units made in `length_ns` and the CPU time they took; the clock is read every 16 units.
-fn slice(length_ns: u64, unit: &mut impl FnMut() -> Result<()>) -> Result<(u64, u64)> {
-    let (start, cpu, mut units) = (mono_ns(), own_cpu_ns(), 0);
-    while mono_ns() - start < length_ns {
-        for _ in 0..16 {
-            unit()?;
-        }
-        units += 16;
+/// The CPU time that `units` take.
+fn slice(units: u64, unit: &mut impl FnMut() -> Result<()>) -> Result<u64> {
+    let cpu = own_cpu_ns();
+    for _ in 0..units {
+        unit()?;
     }
-    Ok((units, own_cpu_ns() - cpu))
+    Ok(own_cpu_ns() - cpu)
 }
 
 #[expect(clippy::cast_precision_loss, reason = "a run is far below 2^52 ns")]

@@ -12,7 +12,7 @@ pub struct Load {
     pub units: u64,
     /// CPU time (user and system) per unit after the warm-up, mean, nanoseconds.
     pub cpu_ns: f64,
-    /// The same, median of slices of 50 ms.
+    /// The same, median of a hundred slices.
     pub slice_ns: f64,
     /// Wall time per unit after the warm-up, nanoseconds.
     pub wall_ns: f64,
@@ -23,7 +23,7 @@ pub struct Load {
 pub struct Request<'a> {
     /// `fin`, `rst` (connections) or `udp` (datagrams).
     pub mode: &'a str,
-    pub seconds: f64,
+    pub units: u64,
     pub netns: &'a Path,
     pub cpu: Option<usize>,
 }
@@ -35,8 +35,8 @@ pub fn run(request: &Request) -> Result<Load> {
         "bench",
         "load",
         request.mode,
-        "--seconds",
-        &request.seconds.to_string(),
+        "--units",
+        &request.units.to_string(),
         "--netns",
     ]);
     command

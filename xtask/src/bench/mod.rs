@@ -24,7 +24,6 @@ mod watch;
 use std::env;
 use std::io::Write;
 use std::path::{Path, PathBuf};
-use std::time::Duration;
 
 use anyhow::Result;
 use clap::Parser;
@@ -49,7 +48,7 @@ fn generate(options: &LoadOptions) -> Result<()> {
         set.set(cpu)?;
         sched_setaffinity(Pid::from_raw(0), &set)?;
     }
-    let report = generate::run(&options.mode, Duration::from_secs_f64(options.seconds))?;
+    let report = generate::run(&options.mode, options.units)?;
     writeln!(std::io::stdout(), "{}", serde_json::to_string(&report)?)?;
     Ok(())
 }

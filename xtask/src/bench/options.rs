@@ -24,7 +24,7 @@ pub struct WatchOptions {
     /// ABBA pairs of each tool and close mode
     #[arg(long, default_value_t = 6)]
     pub pairs: usize,
-    /// Length of one load run
+    /// Rough length of one load run; what counts is the number of units it stands for, the same in all runs
     #[arg(long, default_value_t = 2.0)]
     pub seconds: f64,
     /// Only tools whose name contains NAME, or only one part: cost, startup, latency, drops (repeatable)
@@ -43,7 +43,7 @@ pub struct LoadOptions {
     /// fin, rst or udp
     pub mode: String,
     #[arg(long)]
-    pub seconds: f64,
+    pub units: u64,
     #[arg(long)]
     pub netns: PathBuf,
     #[arg(long)]

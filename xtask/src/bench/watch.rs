@@ -51,7 +51,7 @@ pub fn run(mut options: WatchOptions) -> Result<()> {
 
 fn costs(case: Case, options: &WatchOptions, left_out: &mut Vec<String>) -> Result<Vec<cost::Row>> {
     let mut rows = Vec::new();
-    for index in chosen(&(case.tools)(0), options, left_out) {
+    for index in chosen(&(case.tools)(0), options, left_out)? {
         let spec = (case.tools)(0).swap_remove(index);
         note(&format!("{}: {}", case.mode, spec.name));
         rows.extend(excuse(
@@ -65,19 +65,21 @@ fn costs(case: Case, options: &WatchOptions, left_out: &mut Vec<String>) -> Resu
 
 fn times(options: &WatchOptions, report: &mut Report) -> Result<()> {
     let (starts, closes) = if options.quick { (3, 30) } else { (15, 300) };
-    for index in chosen(&tools::connections(0), options, &mut report.left_out) {
-        let name = tools::connections(0)[index].name;
+    for index in chosen(&tools::connections(0), options, &mut report.left_out)? {
+        let spec = tools::connections(0).swap_remove(index);
         if options.part("startup") {
-            note(&format!("startup: {name}"));
+            note(&format!("startup: {}", spec.name));
+            let row = startup::measure(index, starts);
             report
                 .startup
-                .extend(startup::measure(index, starts).with_context(|| name)?);
+                .extend(excuse(&spec, row, &mut report.left_out)?);
         }
         if options.part("latency") {
-            note(&format!("latency: {name}"));
+            note(&format!("latency: {}", spec.name));
+            let row = latency::measure(index, closes);
             report
                 .latency
-                .extend(latency::measure(index, closes).with_context(|| name)?);
+                .extend(excuse(&spec, row, &mut report.left_out)?);
         }
     }
     Ok(())
@@ -98,8 +100,12 @@ fn excuse<T>(
     }
 }
 
-/// Places of the tools that are asked for and installed.
-fn chosen(tools: &[tools::Spec], options: &WatchOptions, left_out: &mut Vec<String>) -> Vec<usize> {
+/// Places of the tools that are asked for and installed; a peer may be missing, netobs may not.
+fn chosen(
+    tools: &[tools::Spec],
+    options: &WatchOptions,
+    left_out: &mut Vec<String>,
+) -> Result<Vec<usize>> {
     let mut places = Vec::new();
     for (place, spec) in tools
         .iter()
@@ -110,12 +116,17 @@ fn chosen(tools: &[tools::Spec], options: &WatchOptions, left_out: &mut Vec<Stri
             places.push(place);
             continue;
         }
+        ensure!(
+            !spec.ours,
+            "{} is not there: run cargo xtask release, or set NETOBS_BIN",
+            spec.argv[0]
+        );
         let line = format!("{}: {} is not there", spec.name, spec.argv[0]);
         if !left_out.contains(&line) {
             left_out.push(line);
         }
     }
-    places
+    Ok(places)
 }
 
 fn note(what: &str) {

@@ -20,11 +20,12 @@ pub struct Counts {
 }
 
 impl Counts {
-    /// Runs one check and tells its outcome.
-    fn check(&mut self, name: &str, check: impl FnOnce() -> Result<()>) {
+    /// Runs one check, tells its outcome and returns whether it passed.
+    fn check(&mut self, name: &str, check: impl FnOnce() -> Result<()>) -> bool {
+        let outcome = check();
         let mut stderr = io::stderr().lock();
         // A closed stderr loses the telling, not the count.
-        match check() {
+        match &outcome {
             Ok(()) => {
                 self.passed += 1;
                 writeln!(stderr, "deploy: {name} ... ok").ok();
@@ -34,6 +35,7 @@ impl Counts {
                 writeln!(stderr, "deploy: {name} ... FAILED: {error:#}").ok();
             }
         }
+        outcome.is_ok()
     }
 }
 
@@ -48,7 +50,10 @@ pub fn test() -> Result<Counts> {
     counts.check("manifest fits the Kubernetes schema", || {
         schema::validate(&text)
     });
-    counts.check("image builds", podman::build);
+    if !counts.check("image builds", podman::build) {
+        // Without an image, the rest would fail for no reason of its own.
+        return Ok(counts);
+    }
     counts.check("image holds one file", podman::holds_one_file);
     trial::run(&manifest, &mut counts);
     counts.check("images are removed", podman::clean);

@@ -48,6 +48,7 @@ pub fn holds_one_file() -> Result<()> {
     let name = format!("netobs-deploy-export-{}", std::process::id());
     podman(&[
         "create".as_ref(),
+        "--pull=never".as_ref(),
         "--network=none".as_ref(),
         "--name".as_ref(),
         name.as_ref(),
@@ -111,20 +112,12 @@ pub fn workload(name: &str) -> Command {
 
 fn start(name: &str, network: &str) -> Command {
     let mut command = Command::new("podman");
-    // cgroupfs: no systemd needed. The limits: podman raises them, which needs CAP_SYS_RESOURCE, unless told.
-    command.args([
-        "--cgroup-manager=cgroupfs",
-        "run",
-        "--rm",
-        "--name",
-        name,
-        "--cap-drop=all",
-    ]);
-    command.args([
-        "--ulimit=nofile=1024:1024",
-        "--ulimit=nproc=1000:1000",
-        "--pids-limit=-1",
-    ]);
+    // cgroupfs: no systemd needed. Never pull: only what was built here is run.
+    command.args(["--cgroup-manager=cgroupfs", "run", "--rm", "--pull=never"]);
+    command.args(["--name", name, "--cap-drop=all"]);
+    // podman raises these limits, which needs CAP_SYS_RESOURCE, unless told.
+    command.args(["--ulimit=nofile=1024:1024", "--ulimit=nproc=1000:1000"]);
+    command.arg("--pids-limit=-1");
     // podman's own bridge would change the host's firewall.
     command.arg(format!("--network={network}"));
     command
