@@ -109,6 +109,7 @@ fn with_tool(case: Case, index: usize, options: &WatchOptions) -> Result<Beside>
     tool.wait_idle()?;
     let before = tool.cpu_ns()?;
     let load = load(case, &netns, options)?;
+    netns.wait_closed()?;
     tool.wait_idle()?;
     let cpu = tool.cpu_ns()? - before;
     let memory = tool.memory();

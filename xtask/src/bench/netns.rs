@@ -4,9 +4,12 @@ use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::thread;
+use std::time::Duration;
 
 use anyhow::{Context, Result, ensure};
 use nix::sched::{CloneFlags, setns, unshare};
+
+use super::clock::Deadline;
 
 /// Held open by this process; children name it by [`Netns::path`].
 pub struct Netns {
@@ -39,6 +42,19 @@ impl Netns {
     /// As `ls -i /proc/PID/ns/net` shows it.
     pub fn inode(&self) -> Result<u64> {
         Ok(self.file.metadata()?.ino())
+    }
+
+    /// Waits until its last TCP socket is closed: a FIN sent again outlives the process that closed the socket by an RTO.
+    pub fn wait_closed(&self) -> Result<()> {
+        self.run(|| {
+            let closed =
+                Deadline::after(Duration::from_secs(10)).poll(Duration::from_millis(20), || {
+                    Ok(fs::read_to_string("/proc/thread-self/net/sockstat")?
+                        .contains("TCP: inuse 0 "))
+                })?;
+            ensure!(closed, "TCP sockets of the load are still open after 10 s");
+            Ok(())
+        })
     }
 
     /// Runs `work` on a thread inside the namespace.
