@@ -2,9 +2,9 @@
 
 pub mod icmp;
 pub mod lifecycle;
+pub mod neigh;
 pub mod reset;
 pub mod retransmit;
-pub mod neigh;
 pub mod route;
 
 use crate::{

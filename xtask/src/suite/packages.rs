@@ -56,7 +56,9 @@ pub fn install() -> Result<()> {
 
 /// The manifest's schema check lives in a Python environment of its own.
 fn python_makes_environments() -> bool {
-    let ensurepip = Command::new("python3").args(["-c", "import ensurepip"]).output();
+    let ensurepip = Command::new("python3")
+        .args(["-c", "import ensurepip"])
+        .output();
     ensurepip.is_ok_and(|output| output.status.success())
 }
 
