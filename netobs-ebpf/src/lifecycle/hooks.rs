@@ -52,6 +52,9 @@ fn on_state<A: Access>(sk: Ptr, old: i32, new: i32) {
         SYN_RECV if old == LISTEN => owners::inherit::<A>(sk, tp),
         ESTABLISHED => established::<A>(sk, tp, old),
         CLOSE => {
+            if old == LISTEN {
+                crate::listen::poll::closes(sk);
+            }
             closed::<A>(sk, tp, old);
             owners::forget(sk);
         }

@@ -70,5 +70,6 @@ fn keep(task: Ptr, sk: Ptr, ino: u64) {
         let port: u16 = field!(Probed, sk, sk_num);
         let key = ListenKey { netns: sock::netns::<Probed>(sk), port: u32::from(port) };
         _ = LISTENERS.insert(key, owner, BPF_NOEXIST);
+        crate::listen::poll::listens::<Probed>(sk);
     }
 }

@@ -29,6 +29,7 @@ pub fn adopt<A: Access>(sk: Ptr, listens: bool) {
         let port: u16 = field!(A, sk, sk_num);
         let key = ListenKey { netns: sock::netns::<A>(sk), port: u32::from(port) };
         _ = LISTENERS.insert(key, owner, 0);
+        crate::listen::poll::listens::<A>(sk);
     }
 }
 

@@ -8,7 +8,7 @@ use super::{
     tracefs,
 };
 use std::{
-    io,
+    io::{self, Read as _},
     os::fd::{AsFd as _, BorrowedFd, OwnedFd},
 };
 
@@ -36,6 +36,19 @@ pub struct Taken {
 }
 
 impl Taken {
+    /// Asks a program that is polled to look now.
+    pub fn ask(&self) -> io::Result<()> {
+        if self.rung != Rung::Poll {
+            return Ok(());
+        }
+        let mut nothing = [0; 64];
+        for iterator in &self.links {
+            let mut walk = sys::walk(iterator.as_fd())?;
+            while walk.read(&mut nothing)? > 0 {}
+        }
+        Ok(())
+    }
+
     /// Run time in ns and runs over all programs of the rung.
     pub fn run_stats(&self) -> (u64, u64) {
         self.programs
@@ -77,7 +90,7 @@ fn attach_step(
     for part in step {
         let refuse = |reason| Refusal { rung: part.rung, target: part.target, reason };
         let program = load_part(programs, types, part).map_err(refuse)?;
-        let link = attach_part(program.as_fd(), part).map_err(|e| refuse(in_words(&e)))?;
+        let link = attach_part(programs, program.as_fd(), part).map_err(|e| refuse(in_words(&e)))?;
         taken.programs.push(program);
         taken.links.push(link);
     }
@@ -123,7 +136,7 @@ fn load_reason(part: &Part, error: &LoadError) -> String {
     }
 }
 
-fn attach_part(program: BorrowedFd<'_>, part: &Part) -> io::Result<OwnedFd> {
+fn attach_part(programs: &Programs, program: BorrowedFd<'_>, part: &Part) -> io::Result<OwnedFd> {
     match part.rung {
         Rung::TpBtf | Rung::Fentry | Rung::Fexit => sys::attach_raw(program, None),
         Rung::RawTp => sys::attach_raw(program, Some(part.target)),
@@ -132,8 +145,7 @@ fn attach_part(program: BorrowedFd<'_>, part: &Part) -> io::Result<OwnedFd> {
             let pmu = kprobe_pmu().map_err(io::Error::other)?;
             sys::attach_kprobe(program, pmu, part.target, part.rung == Rung::Kretprobe)
         }
-        // Nothing is attached: the program is kept to be asked.
-        Rung::Poll => program.try_clone_to_owned(),
+        Rung::Poll => sys::attach_iterator(program, part.map.and_then(|name| programs.map(name))),
     }
 }
 

@@ -10,6 +10,7 @@ pub mod ring;
 pub mod session;
 pub mod spec;
 pub mod support;
+pub mod symbols;
 mod sys;
 mod tracefs;
 

@@ -6,7 +6,7 @@ use aya_obj::{EbpfSectionKind, Object};
 use netobs_ebpf::{config::Config, offsets::Offsets};
 use std::{
     collections::{HashMap, HashSet},
-    os::fd::{AsFd as _, AsRawFd as _, OwnedFd},
+    os::fd::{AsFd as _, AsRawFd as _, BorrowedFd, OwnedFd},
 };
 use zerocopy::IntoBytes as _;
 
@@ -70,6 +70,11 @@ impl Programs {
     /// Takes a map out, to be wrapped in its type.
     pub fn take_map(&mut self, name: &'static str) -> Result<MapData, ObjectError> {
         self.maps.remove(name).ok_or(ObjectError::Missing(name))
+    }
+
+    /// A map that is still here.
+    pub fn map(&self, name: &str) -> Option<BorrowedFd<'_>> {
+        self.maps.get(name).map(|map| map.fd().as_fd())
     }
 
     /// Loads one program.

@@ -1,19 +1,19 @@
 //! One loaded object: kernel types read, hooks attached, counters and ring at hand; dropping it detaches everything.
 
 use super::{
-    attach::{self, Attached},
+    attach::{self, Attached, Taken},
     btf::{BtfError, KernelTypes, VMLINUX, Wanted},
     filters::{FilterError, Filters},
     object::{ObjectError, Programs, Sizes},
     ring::Ring,
-    spec::{Hook, Rung},
+    spec::{Hook, MAP_ITERATOR, Rung},
     sys,
 };
 use crate::names::TCP_STATES;
 use aya::maps::{Array, MapData, PerCpuArray, RingBuf};
 use netobs_ebpf::{
     ABI_VERSION,
-    config::{CONNECT_EXIT, Config},
+    config::{CONNECT_EXIT, Config, LISTENERS_POLLED},
     event::HookCount,
     hook,
     offsets::{FIELD_COUNT, Offsets},
@@ -55,6 +55,7 @@ pub struct Session {
     pub types: KernelTypes,
     counters: PerCpuArray<MapData, [u64; 3]>,
     pub owners: super::owners::Owners,
+    pub symbols: super::symbols::Symbols,
 }
 
 /// A hook's numbers so far.
@@ -91,8 +92,14 @@ impl Session {
             .collect();
         let connect_exit = |a: &Attached| a.hook.number == hook::CONNECT_EXIT && a.taken.is_some();
         ring.set(CONNECT_EXIT, u32::from(hooks.iter().any(connect_exit)));
+        let polled = |a: &Attached| {
+            let rung = a.taken.as_ref().map(|taken| taken.rung);
+            a.hook.number == hook::LISTEN_OVERFLOW && rung == Some(Rung::Poll)
+        };
+        ring.set(LISTENERS_POLLED, u32::from(hooks.iter().any(polled)));
+        let symbols = super::symbols::Symbols::new(&mut programs, &types)?;
         let owners = super::owners::Owners::new(&mut programs, &types)?;
-        Ok(Self { hooks, ring, types, counters, owners })
+        Ok(Self { hooks, ring, types, counters, owners, symbols })
     }
 
     /// Runs, events seen and lost of a hook, summed over CPUs.
@@ -103,6 +110,16 @@ impl Session {
             seen: sum.seen + seen,
             lost: sum.lost + lost,
         })
+    }
+
+    /// Whether any hook has to be asked at intervals.
+    pub fn polls(&self) -> bool {
+        self.hooks.iter().filter_map(|hook| hook.taken.as_ref()).any(|t| t.rung == Rung::Poll)
+    }
+
+    /// Has the hooks look that cannot be told: what they find is in the ring afterwards.
+    pub fn ask(&self) -> std::io::Result<()> {
+        self.hooks.iter().filter_map(|hook| hook.taken.as_ref()).try_for_each(Taken::ask)
     }
 
     /// Detaches all hooks; events already in the ring stay readable.
@@ -125,7 +142,7 @@ pub const ENUMS: [&str; 4] = ["skb_drop_reason", "sk_rst_reason", "tcp_ca_state"
 
 fn wanted(hooks: &[Hook]) -> Wanted {
     let mut wanted = Wanted { enums: ENUMS.to_vec(), ..Wanted::default() };
-    wanted.functions.extend([super::owners::ITERATOR, super::support::TASK_BTF]);
+    wanted.functions.extend([super::owners::ITERATOR, super::support::TASK_BTF, MAP_ITERATOR]);
     for part in hooks.iter().flat_map(|hook| hook.ladder.iter().copied().flatten()) {
         match part.rung {
             Rung::TpBtf => wanted.tracepoints.push(part.target),
@@ -151,6 +168,7 @@ fn config(request: &Request<'_>, types: &KernelTypes) -> Config {
     config.log = u32::from(request.log);
     config.task_btf = u32::from(super::support::has_task_btf(types));
     config.all_drops = u32::from(request.all_drops);
+    config.reason_consumed = types.enumerator("skb_drop_reason", "SKB_CONSUMED").unwrap_or(u32::MAX);
     config.args_kfree_skb = args("kfree_skb");
     config.args_retransmit = args("tcp_retransmit_skb");
     config.args_send_reset = args("tcp_send_reset");

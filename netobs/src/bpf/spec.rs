@@ -61,6 +61,8 @@ pub struct Part {
     pub rung: Rung,
     pub program: &'static str,
     pub target: &'static str,
+    /// The map that an iterator walks.
+    pub map: Option<&'static str>,
 }
 
 /// One hook: a number for its counters, and its ladder. A step attaches all of its parts or none.
@@ -73,5 +75,13 @@ pub struct Hook {
 
 /// A part in one line.
 pub const fn part(rung: Rung, program: &'static str, target: &'static str) -> Part {
-    Part { rung, program, target }
+    Part { rung, program, target, map: None }
 }
+
+/// An iterator over the entries of `map`, asked at intervals.
+pub const fn poll(program: &'static str, map: &'static str) -> Part {
+    Part { rung: Rung::Poll, program, target: MAP_ITERATOR, map: Some(map) }
+}
+
+/// Name of the iterator over map entries in kernel BTF (5.9).
+pub const MAP_ITERATOR: &str = "bpf_iter_bpf_map_elem";

@@ -1,6 +1,9 @@
 //! The table of collectors: which hooks each wants, which events it makes, and how their bytes are read.
 
+pub mod drop;
 pub mod lifecycle;
+pub mod listen;
+pub mod udp_drop;
 
 use crate::{
     bpf::spec::Hook,
@@ -25,13 +28,16 @@ pub struct Collector {
 }
 
 /// All collectors.
-pub const ALL: &[Collector] = &[lifecycle::COLLECTOR];
+pub const ALL: &[Collector] = &[lifecycle::COLLECTOR, drop::COLLECTOR, udp_drop::COLLECTOR, listen::COLLECTOR];
 
 /// What is particular to an event.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Body {
     Opened(lifecycle::Opened),
     Closed(lifecycle::Closed),
+    Dropped(drop::Dropped),
+    Refused(udp_drop::Refused),
+    Overflowed(listen::Overflowed),
 }
 
 /// How an event is told.
@@ -44,6 +50,10 @@ pub trait Detail {
     }
     /// Index of the interface it has to do with.
     fn ifindex(&self) -> Option<u32> {
+        None
+    }
+    /// A place in the kernel's code that wants a name.
+    fn location(&self) -> Option<u64> {
         None
     }
     /// For people: everything right of the process; by default the two ends.
@@ -67,6 +77,9 @@ impl Body {
         match self {
             Self::Opened(body) => body,
             Self::Closed(body) => body,
+            Self::Dropped(body) => body,
+            Self::Refused(body) => body,
+            Self::Overflowed(body) => body,
         }
     }
 }

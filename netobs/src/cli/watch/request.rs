@@ -30,7 +30,7 @@ pub fn open(args: &Watch) -> Result<Watching, Failure> {
         log: args.bpf_log,
         rung: args.rung.as_deref(),
         ring_bytes: args.buffer,
-        quiet_reasons: &[],
+        quiet_reasons: collectors::drop::QUIET,
         btf: args.btf.as_deref(),
     })
     .map_err(|e| Failure { status: Status::Missing, error: e.into() })?;

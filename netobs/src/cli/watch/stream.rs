@@ -14,7 +14,7 @@ use crate::{
     cli::{Failure, Status},
     clock,
     collectors::{self, ALL},
-    enrich::{Enricher, namespaces},
+    enrich::{Enricher, namespaces, symbols},
     event::Mono,
     names::{Names, TCP_STATES},
     sinks::stream::{SinkError, Stdout, tell},
@@ -28,6 +28,8 @@ use tokio::{
 
 /// Text kept before it is written, while events keep coming.
 const FLUSH_BYTES: usize = 1 << 16;
+/// How often hooks that cannot tell by themselves are asked.
+const ASK_EVERY_NS: u64 = 200_000_000;
 const SECOND: Mono = Mono(1_000_000_000);
 
 /// Why the loop ended.
@@ -55,6 +57,8 @@ struct Stream<'a> {
     lost_told: Vec<u64>,
     timing: Timing,
     next_stats: Option<Mono>,
+    /// When hooks that are polled are asked next; `None`: there are none.
+    next_ask: Option<Mono>,
     next_second: Mono,
 }
 
@@ -112,6 +116,7 @@ impl<'a> Stream<'a> {
             lost_told: vec![0; session.hooks.len()],
             timing: Timing::new(Mono(started.0 + SECOND.0 / 20)),
             next_stats: args.stats.map(|every| after(started, every)),
+            next_ask: session.polls().then_some(started),
             next_second: Mono(started.0 + SECOND.0),
             session,
         }
@@ -174,10 +179,13 @@ impl<'a> Stream<'a> {
 
     fn take(&mut self, max: usize) -> usize {
         let Self { session, view, names, enricher, shown, unreadable, .. } = self;
-        let Session { ring, owners, .. } = session;
+        let Session { ring, owners, symbols: kernel, .. } = session;
         ring.drain(max, |bytes| match collectors::decode(bytes) {
             Some(mut event) => {
                 complete_owner(owners, &mut event);
+                if let Some(address) = event.body.detail().location() {
+                    symbols::learn(names, address, |address| kernel.print(address));
+                }
                 let about = enricher.about(&event.common);
                 view.event(&event, &about, names);
                 *shown += 1;
@@ -197,6 +205,11 @@ impl<'a> Stream<'a> {
         let now = clock::mono();
         if self.args.duration.is_some_and(|d| now >= after(self.started, d)) {
             return Err(End::Asked);
+        }
+        if self.next_ask.is_some_and(|at| now >= at) {
+            self.next_ask = Some(Mono(now.0 + ASK_EVERY_NS));
+            // Refused once, it is asked again; what it counts is kept in the kernel.
+            self.session.ask().unwrap_or_default();
         }
         if now >= self.timing.deadline() {
             self.timing.turn(&self.session, now);
@@ -231,8 +244,8 @@ impl<'a> Stream<'a> {
         if let Some(duration) = self.args.duration {
             until = until.min(after(self.started, duration));
         }
-        if let Some(stats) = self.next_stats {
-            until = until.min(stats);
+        for at in [self.next_stats, self.next_ask].into_iter().flatten() {
+            until = until.min(at);
         }
         let due = Duration::from_nanos(until.0.saturating_sub(now.0));
         let (time, ring) = match wait {
@@ -276,6 +289,8 @@ impl<'a> Stream<'a> {
 
     /// Detaches, shows what is left, and sums up.
     fn finish(mut self, end: End) -> Result<Status, Failure> {
+        // What polled hooks have not told yet.
+        self.session.ask().unwrap_or_default();
         self.session.detach();
         let mut failed = match end {
             End::Asked => None,
