@@ -48,14 +48,9 @@ pub fn on_free<A: Access>(freed: &Freed) {
     if is_quiet(freed.reason) {
         return;
     }
-    let sk: Ptr = if freed.rx_sk.is_null() { field!(A, freed.skb, skb_sk) } else { freed.rx_sk };
-    tell::<A>(freed, sk);
-}
-
-#[inline(always)]
-fn tell<A: Access>(freed: &Freed, sk: Ptr) {
     let skb = freed.skb;
     let device = skb::device_of::<A>(skb);
+    let sk: Ptr = if freed.rx_sk.is_null() { field!(A, skb, skb_sk) } else { freed.rx_sk };
     let protocol: u16 = field!(A, skb, skb_protocol);
     if protocol == 0 && device.is_none() && config!(all_drops) == 0 && !is_inet::<A>(sk) {
         return;

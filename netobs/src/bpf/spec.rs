@@ -41,7 +41,8 @@ impl Rung {
     pub fn answers_to(self, wanted: &str) -> bool {
         self.name() == wanted
             || match wanted {
-                "tp" => matches!(self, Self::TpBtf | Self::RawTp | Self::Tracepoint),
+                // What is left where there are tracepoints only.
+                "tp" => matches!(self, Self::TpBtf | Self::RawTp | Self::Tracepoint | Self::Poll),
                 "fentry" => self == Self::Fexit,
                 "kprobe" => self == Self::Kretprobe,
                 _ => false,

@@ -209,3 +209,71 @@ impl Detail for Dropped {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::golden::{header, told};
+    use super::*;
+    use netobs_ebpf::drop::event::START_BYTES;
+
+    fn raw(ethertype: u16, packet: &[u8]) -> raw::Dropped {
+        let mut start = [0; START_BYTES];
+        start[..packet.len()].copy_from_slice(packet);
+        let mut ifname = [0; 16];
+        ifname[..4].copy_from_slice(b"eth0");
+        raw::Dropped {
+            header: header(Kind::Drop),
+            location: 0xffff_ffff_8100_0000,
+            reason: 7,
+            len: 60,
+            ifname,
+            start,
+            start_len: u16::try_from(packet.len()).unwrap(),
+            ethertype,
+            vlan_proto: 0,
+            vlan_tci: 0,
+        }
+    }
+
+    fn names() -> Names {
+        let mut names = Names::new(true);
+        names.add_enum(ENUM, "SKB_DROP_REASON_", &[(7, "SKB_DROP_REASON_NETFILTER_DROP".into())]);
+        names.symbols.insert(0xffff_ffff_8100_0000, "nft_do_chain+0x3e8 [nf_tables]".into());
+        names
+    }
+
+    /// A SYN from 10.0.0.1:4000 to 10.0.0.2:80.
+    const SYN: &[u8] = &[
+        0x45, 0, 0, 60, 0, 0, 0, 0, 64, 6, 0, 0, 10, 0, 0, 1, 10, 0, 0, 2, 0x0f, 0xa0, 0, 80, 0, 0,
+        0, 1, 0, 0, 0, 0, 0xa0, 0x02,
+    ];
+    const ARP_REQUEST: &[u8] = &[
+        0, 1, 8, 0, 6, 4, 0, 1, 2, 0, 0, 0, 0, 1, 10, 0, 0, 1, 0, 0, 0, 0, 0, 0, 10, 0, 0, 2,
+    ];
+
+    #[test]
+    fn a_syn_with_its_reason_and_place() {
+        let (text, json) = told(&raw(0x0800, SYN), &names());
+        insta::assert_snapshot!(text, @"10.0.0.1:4000         -> 10.0.0.2:80           NETFILTER_DROP at nft_do_chain+0x3e8 [nf_tables] tcp S len=60 dev=eth0");
+        insta::assert_snapshot!(json, @r#"{"ifname":"eth0","proto":"tcp","family":"ipv4","saddr":"10.0.0.1","daddr":"10.0.0.2","sport":4000,"dport":80,"reason":"NETFILTER_DROP","location":"nft_do_chain+0x3e8 [nf_tables]","len":60,"flags":"S","vlan":null,"ethertype":"0x0800"}"#);
+    }
+
+    #[test]
+    fn a_tagged_arp_request_without_reason() {
+        let mut raw = raw(ARP, ARP_REQUEST);
+        (raw.reason, raw.location, raw.ifname) = (NO_REASON, 0, [0; 16]);
+        (raw.vlan_proto, raw.vlan_tci) = (0x8100, 0x2007);
+        let (text, json) = told(&raw, &names());
+        insta::assert_snapshot!(text, @"10.0.0.1              -> 10.0.0.2              arp len=60 vlan=7");
+        insta::assert_snapshot!(json, @r#"{"ifname":null,"proto":"arp","family":"ipv4","saddr":"10.0.0.1","daddr":"10.0.0.2","reason":null,"location":null,"len":60,"vlan":7,"ethertype":"0x0806"}"#);
+    }
+
+    #[test]
+    fn what_nobody_knows_prints_as_a_number() {
+        let mut raw = raw(0x88cc, &[0x02]);
+        raw.reason = 0x0002_0001;
+        let (text, json) = told(&raw, &names());
+        insta::assert_snapshot!(text, @"- reason=0x20001 at nft_do_chain+0x3e8 [nf_tables] ethertype=0x88cc len=60 dev=eth0");
+        assert!(json.contains(r#""reason":131073"#) && json.contains(r#""ethertype":"0x88cc""#), "{json}");
+    }
+}

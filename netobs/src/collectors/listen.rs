@@ -102,3 +102,32 @@ impl Detail for Overflowed {
         fields.str("outcome", self.outcome);
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::golden::{flow, header, told};
+    use super::*;
+    use netobs_ebpf::listen::event::{DROPPED, QUEUE_SYN};
+
+    #[test]
+    fn both_queues_and_outcomes() {
+        let mut raw = raw::Overflowed {
+            header: header(Kind::ListenOverflow),
+            flow: flow(6),
+            qlen: 4,
+            backlog: 3,
+            drops: 9,
+            count: 2,
+            queue: QUEUE_ACCEPT,
+            outcome: DROPPED,
+            _pad: [0; 6],
+        };
+        let names = Names::new(true);
+        let (text, json) = told(&raw, &names);
+        insta::assert_snapshot!(text, @"10.0.0.2:80           <- 10.0.0.1:4000         accept queue full, dropped count=2 qlen=4 backlog=3 drops=9");
+        insta::assert_snapshot!(json, @r#"{"queue":"accept","qlen":4,"backlog":3,"drops":9,"count":2,"outcome":"dropped"}"#);
+        (raw.queue, raw.outcome) = (QUEUE_SYN, SYNCOOKIE);
+        let (text, _) = told(&raw, &names);
+        assert!(text.contains("syn queue full, syncookie"), "{text}");
+    }
+}

@@ -1,6 +1,8 @@
 //! The table of collectors: which hooks each wants, which events it makes, and how their bytes are read.
 
 pub mod drop;
+#[cfg(test)]
+mod golden;
 pub mod lifecycle;
 pub mod listen;
 pub mod udp_drop;

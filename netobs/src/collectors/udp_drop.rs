@@ -102,3 +102,31 @@ impl Detail for Refused {
         fields.opt("len", self.len.map(u64::from));
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::golden::{flow, header, told};
+    use super::*;
+
+    #[test]
+    fn a_datagram_without_packet_has_no_remote_end() {
+        let mut raw = raw::Refused {
+            header: header(Kind::UdpDrop),
+            flow: flow(17),
+            rcvbuf: 8192,
+            queued: 7680,
+            drops: 3,
+            errno: 12,
+            len: 500,
+            _pad: 0,
+        };
+        let names = Names::new(true);
+        let (text, json) = told(&raw, &names);
+        insta::assert_snapshot!(text, @"10.0.0.2:80           <- 10.0.0.1:4000         ENOMEM queued=7.50K rcvbuf=8.00K drops=3 len=500");
+        insta::assert_snapshot!(json, @r#"{"rcvbuf":8192,"queued":7680,"drops":3,"errno":"ENOMEM","len":500}"#);
+        (raw.flow.raddr, raw.flow.rport, raw.len) = ([0; 4], 0, NO_LEN);
+        let (text, json) = told(&raw, &names);
+        insta::assert_snapshot!(text, @"10.0.0.2:80           <- *                     ENOMEM queued=7.50K rcvbuf=8.00K drops=3");
+        insta::assert_snapshot!(json, @r#"{"rcvbuf":8192,"queued":7680,"drops":3,"errno":"ENOMEM","len":null}"#);
+    }
+}
