@@ -156,8 +156,14 @@ fn kprobe_pmu() -> Result<u32, String> {
     text.trim().parse().map_err(|_| "the kprobe PMU has no number".to_owned())
 }
 
+/// `ENOTSUPP`, the kernel's own: before 6.7 a trampoline takes functions of at most six arguments.
+const NOT_SUPPORTED: i32 = 524;
+
 /// `EPERM`-like errors without the number.
 fn in_words(error: &io::Error) -> String {
+    if error.raw_os_error() == Some(NOT_SUPPORTED) {
+        return "not supported".to_owned();
+    }
     let text = error.to_string();
     text.split(" (os error").next().unwrap_or(&text).to_lowercase()
 }

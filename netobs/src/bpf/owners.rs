@@ -22,6 +22,7 @@ type Raw = [u64; size_of::<SockOwner>() / 8];
 /// The `SOCKS` map and the iterator that completes it.
 pub struct Owners {
     map: HashMap<MapData, u64, Raw>,
+    listeners: HashMap<MapData, [u32; 2], Raw>,
     iterator: Result<OwnedFd, String>,
     walked: Mono,
 }
@@ -39,7 +40,9 @@ impl Owners {
         };
         let map = HashMap::try_from(as_map(programs.take_map("SOCKS")?, "SOCKS")?)
             .map_err(|source| SessionError::Map { name: "SOCKS", source })?;
-        Ok(Self { map, iterator, walked: Mono(0) })
+        let listeners = HashMap::try_from(as_map(programs.take_map("LISTENERS")?, "LISTENERS")?)
+            .map_err(|source| SessionError::Map { name: "LISTENERS", source })?;
+        Ok(Self { map, listeners, iterator, walked: Mono(0) })
     }
 
     /// Why existing sockets have no owner, if so.
@@ -54,6 +57,14 @@ impl Owners {
         let mut nothing = [0; 64];
         while walk.read(&mut nothing)? > 0 {}
         Ok(())
+    }
+
+    /// Network namespace and process of every listener.
+    pub fn listeners(&self) -> impl Iterator<Item = (u32, u32)> {
+        self.listeners.iter().filter_map(Result::ok).map(|([netns, _port], owner)| {
+            let owner: SockOwner = zerocopy::transmute!(owner);
+            (netns, owner.pid)
+        })
     }
 
     /// The owner of the socket at `sk`, if it is still the one with inode `ino`.

@@ -2,6 +2,7 @@
 
 pub mod cgroup;
 pub mod container;
+pub mod listen_drops;
 pub mod namespaces;
 pub mod symbols;
 

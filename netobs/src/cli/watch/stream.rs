@@ -13,9 +13,9 @@ use crate::{
     },
     cli::{Failure, Status},
     clock,
-    collectors::{self, ALL},
-    enrich::{Enricher, namespaces, symbols},
-    event::Mono,
+    collectors::{self, ALL, Body},
+    enrich::{Enricher, listen_drops::ListenDrops, namespaces, symbols},
+    event::{Comm, Event, Mono, Owner},
     names::{Names, TCP_STATES},
     sinks::stream::{SinkError, Stdout, tell},
     views::{View, json::Json, text::Text, time::Clock},
@@ -59,6 +59,7 @@ struct Stream<'a> {
     next_stats: Option<Mono>,
     /// When hooks that are polled are asked next; `None`: there are none.
     next_ask: Option<Mono>,
+    listen_drops: ListenDrops,
     next_second: Mono,
 }
 
@@ -71,6 +72,9 @@ pub async fn run(watching: Watching, args: &Watch) -> Result<Status, Failure> {
         stream.write().map_err(|_| Failure::new(Status::Other, "write output"))?;
     }
     stream.session.owners.refresh()?;
+    if stream.next_ask.is_some() {
+        stream.listen_drops.open(stream.session.owners.listeners());
+    }
     tell(&format!("netobs: watching with {} hooks", stream.attached()));
     let end = stream.until_end(&ready, &mut signals).await;
     stream.finish(end)
@@ -117,6 +121,7 @@ impl<'a> Stream<'a> {
             timing: Timing::new(Mono(started.0 + SECOND.0 / 20)),
             next_stats: args.stats.map(|every| after(started, every)),
             next_ask: session.polls().then_some(started),
+            listen_drops: ListenDrops::default(),
             next_second: Mono(started.0 + SECOND.0),
             session,
         }
@@ -178,11 +183,15 @@ impl<'a> Stream<'a> {
     }
 
     fn take(&mut self, max: usize) -> usize {
-        let Self { session, view, names, enricher, shown, unreadable, .. } = self;
+        let Self { session, view, names, enricher, shown, unreadable, listen_drops, .. } = self;
+        let polled = self.next_ask.is_some();
         let Session { ring, owners, symbols: kernel, .. } = session;
         ring.drain(max, |bytes| match collectors::decode(bytes) {
             Some(mut event) => {
                 complete_owner(owners, &mut event);
+                if polled && !settle(listen_drops, &mut event) {
+                    return;
+                }
                 if let Some(address) = event.body.detail().location() {
                     symbols::learn(names, address, |address| kernel.print(address));
                 }
@@ -328,14 +337,24 @@ impl<'a> Stream<'a> {
 }
 
 /// Sockets that nobody was seen to open: asked for when an event needs them, at most ten times a second.
-fn complete_owner(owners: &mut crate::bpf::owners::Owners, event: &mut crate::event::Event) {
-    use crate::event::{Comm, Owner};
+fn complete_owner(owners: &mut crate::bpf::owners::Owners, event: &mut Event) {
     if event.common.owner != Owner::Unknown {
         return;
     }
     if let Some(owner) = owners.find(event.common.sk, event.common.ino, event.common.at) {
         event.common.owner = Owner::Process { pid: owner.pid, comm: Comm(owner.comm) };
     }
+}
+
+/// Holds what a polled listener counted against what was lost; `false`: nothing was.
+fn settle(drops: &mut ListenDrops, event: &mut Event) -> bool {
+    let Body::Overflowed(overflowed) = &mut event.body else { return true };
+    let pid = match event.common.owner {
+        Owner::Process { pid, .. } => Some(pid),
+        Owner::Unknown | Owner::None => None,
+    };
+    overflowed.count = drops.settle(event.common.netns, pid, overflowed.count);
+    overflowed.count != 0
 }
 
 fn after(at: Mono, time: Duration) -> Mono {
