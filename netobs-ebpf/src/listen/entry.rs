@@ -11,8 +11,9 @@ use crate::{
 };
 use aya_ebpf::{
     helpers::generated::bpf_ktime_get_ns,
-    macros::{fentry, kprobe},
-    programs::{FEntryContext, ProbeContext},
+    macros::{fentry, fexit, kprobe, kretprobe, map},
+    maps::PerCpuArray,
+    programs::{FEntryContext, FExitContext, ProbeContext, RetProbeContext},
 };
 use netobs_ebpf::{
     event::Kind,
@@ -22,17 +23,44 @@ use netobs_ebpf::{
 
 const HOOK: u32 = hook::LISTEN_OVERFLOW;
 
+/// The SYN under way on this CPU: listener, packet, and requests in its SYN queue before.
+#[map]
+static SYN_CALL: PerCpuArray<[u64; 3]> = PerCpuArray::with_max_entries(1, 0);
+
 /// `tcp_conn_request(rsk_ops, af_ops, sk, skb)`.
 #[fentry(function = "tcp_conn_request")]
 pub fn listen_syn_fentry(ctx: FEntryContext) -> i32 {
-    on_syn::<Typed>(ctx.arg(2), ctx.arg(3));
+    syn_begins::<Typed>(ctx.arg(2), ctx.arg(3));
+    0
+}
+
+#[fexit(function = "tcp_conn_request")]
+pub fn listen_syn_fexit(ctx: FExitContext) -> i32 {
+    let (sk, skb): (Ptr, Ptr) = (ctx.arg(2), ctx.arg(3));
+    if let Some(call) = SYN_CALL.get_ptr(0)
+        && unsafe { (*call)[0] } == sk as u64
+    {
+        syn_ended::<Typed>(sk, skb, unsafe { (*call)[2] } as u32);
+    }
     0
 }
 
 #[kprobe(function = "tcp_conn_request")]
 pub fn listen_syn_kprobe(ctx: ProbeContext) -> u32 {
     let null = core::ptr::null();
-    on_syn::<Probed>(ctx.arg(2).unwrap_or(null), ctx.arg(3).unwrap_or(null));
+    syn_begins::<Probed>(ctx.arg(2).unwrap_or(null), ctx.arg(3).unwrap_or(null));
+    0
+}
+
+#[kretprobe(function = "tcp_conn_request")]
+pub fn listen_syn_kretprobe(_ctx: RetProbeContext) -> u32 {
+    if let Some(call) = SYN_CALL.get_ptr_mut(0) {
+        let [sk, skb, qlen] = unsafe { *call };
+        if sk != 0 {
+            syn_ended::<Probed>(sk as Ptr, skb as Ptr, qlen as u32);
+            unsafe { (*call)[0] = 0 };
+        }
+    }
     0
 }
 
@@ -83,32 +111,49 @@ struct Full {
     backlog: u32,
     queue: u8,
     outcome: u8,
+    /// 1: the kernel counts it after us.
+    uncounted: u32,
 }
 
-/// The decisions of tcp_conn_request(), in its order.
 #[inline(always)]
-fn on_syn<A: Access>(sk: Ptr, skb: Ptr) {
+fn syn_begins<A: Access>(sk: Ptr, skb: Ptr) {
+    let tp = unsafe { A::tcp_sock(sk) };
+    if tp.is_null() {
+        return;
+    }
+    let qlen: u32 = field!(A, tp, tcp_synq_len);
+    if let Some(call) = SYN_CALL.get_ptr_mut(0) {
+        unsafe { call.write([sk as u64, skb as u64, u64::from(qlen)]) };
+    }
+}
+
+/// A SYN that did not lengthen the queue was not taken; why, by the decisions of tcp_conn_request() in its order.
+/// Whether a queue of exactly `backlog` is full depends on the kernel (not from 6.13 and 2025's stable kernels on).
+#[inline(always)]
+fn syn_ended<A: Access>(sk: Ptr, skb: Ptr, before: u32) {
     count_run(HOOK);
     let tp = unsafe { A::tcp_sock(sk) };
     if tp.is_null() {
         return;
     }
     let qlen: u32 = field!(A, tp, tcp_synq_len);
+    if qlen > before {
+        return;
+    }
     let backlog: u32 = field!(A, sk, sk_max_ack_backlog);
     let cookies = sock::syncookies::<A>(sk);
-    let full = Full { qlen, backlog, queue: QUEUE_SYN, outcome: DROPPED };
-    if qlen >= backlog && !cookies {
+    let full = Full { qlen, backlog, queue: QUEUE_SYN, outcome: DROPPED, uncounted: 0 };
+    if before >= backlog && !cookies {
         overflow::<A>(sk, skb, &full);
     } else if accept_queue_full::<A>(sk) {
         overflow::<A>(sk, skb, &accept_queue::<A>(sk));
-    } else if qlen >= backlog {
+    } else if before >= backlog {
         overflow::<A>(sk, skb, &Full { outcome: SYNCOOKIE, ..full });
     } else if !cookies {
         let max = sock::max_syn_backlog::<A>(sk);
-        // The last quarter is kept for peers the kernel has metrics of; those few are told as dropped, too.
-        if max.wrapping_sub(qlen).cast_signed() < (max >> 2).cast_signed() {
-            let last = Full { backlog: max - (max >> 2), ..full };
-            overflow::<A>(sk, skb, &last);
+        // The last quarter is kept for peers that the kernel knows.
+        if max.wrapping_sub(before).cast_signed() < (max >> 2).cast_signed() {
+            overflow::<A>(sk, skb, &Full { backlog: max - (max >> 2), ..full });
         }
     }
 }
@@ -117,7 +162,7 @@ fn on_syn<A: Access>(sk: Ptr, skb: Ptr) {
 fn on_ack<A: Access>(sk: Ptr, skb: Ptr) {
     count_run(HOOK);
     if accept_queue_full::<A>(sk) {
-        overflow::<A>(sk, skb, &accept_queue::<A>(sk));
+        overflow::<A>(sk, skb, &Full { uncounted: 1, ..accept_queue::<A>(sk) });
     }
 }
 
@@ -134,6 +179,7 @@ fn accept_queue<A: Access>(sk: Ptr) -> Full {
         backlog: field!(A, sk, sk_max_ack_backlog),
         queue: QUEUE_ACCEPT,
         outcome: DROPPED,
+        uncounted: 0,
     }
 }
 
@@ -155,8 +201,7 @@ fn overflow<A: Access>(sk: Ptr, skb: Ptr, full: &Full) {
         flow: flow,
         qlen: full.qlen,
         backlog: full.backlog,
-        // This one is counted after us.
-        drops: sock::drops::<A>(sk).wrapping_add(u32::from(full.outcome == DROPPED)),
+        drops: sock::drops::<A>(sk).wrapping_add(full.uncounted),
         count: 1,
         queue: full.queue,
         outcome: full.outcome,

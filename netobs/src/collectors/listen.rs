@@ -30,11 +30,13 @@ const QUEUE: Hook = Hook {
     ladder: &[
         &[
             part(Rung::Fentry, "listen_syn_fentry", "tcp_conn_request"),
+            part(Rung::Fexit, "listen_syn_fexit", "tcp_conn_request"),
             part(Rung::Fentry, "listen_ack4_fentry", "tcp_v4_syn_recv_sock"),
             part(Rung::Fentry, "listen_ack6_fentry", "tcp_v6_syn_recv_sock"),
         ],
         &[
             part(Rung::Kprobe, "listen_syn_kprobe", "tcp_conn_request"),
+            part(Rung::Kretprobe, "listen_syn_kretprobe", "tcp_conn_request"),
             part(Rung::Kprobe, "listen_ack4_kprobe", "tcp_v4_syn_recv_sock"),
             part(Rung::Kprobe, "listen_ack6_kprobe", "tcp_v6_syn_recv_sock"),
         ],
