@@ -56,14 +56,15 @@ impl Filters {
         })
     }
 
-    pub(super) fn write(&self, programs: &mut Programs) -> Result<(), FilterError> {
+    /// Fills the maps and hands them back: programs refer to them until they are loaded.
+    pub(super) fn write(&self, programs: &mut Programs) -> Result<Vec<Map>, FilterError> {
         if self.0.is_empty() {
-            return Ok(());
+            return Ok(Vec::new());
         }
-        let values = Map::from_map_data(programs.take_map("FILTERS")?)?;
-        let mut values: HashMap<MapData, [u64; 3], u8> = HashMap::try_from(values)?;
-        let hosts = Map::from_map_data(programs.take_map("HOSTS")?)?;
-        let mut hosts: LpmTrie<MapData, HostKey, u8> = LpmTrie::try_from(hosts)?;
+        let mut value_map = Map::from_map_data(programs.take_map("FILTERS")?)?;
+        let mut values: HashMap<&mut MapData, [u64; 3], u8> = HashMap::try_from(&mut value_map)?;
+        let mut host_map = Map::from_map_data(programs.take_map("HOSTS")?)?;
+        let mut hosts: LpmTrie<&mut MapData, HostKey, u8> = LpmTrie::try_from(&mut host_map)?;
         for filter in &self.0 {
             let verdict = if filter.negated { EXCLUDE } else { INCLUDE };
             match &filter.value {
@@ -72,7 +73,7 @@ impl Filters {
                 Value::Host(addr, len) => hosts.insert(&prefix(verdict, *addr, *len), verdict, 0)?,
             }
         }
-        Ok(())
+        Ok(vec![value_map, host_map])
     }
 }
 

@@ -83,7 +83,7 @@ impl Session {
             .map_err(map_error("RUNTIME"))?;
         let counters = PerCpuArray::try_from(as_map(programs.take_map("COUNTERS")?, "COUNTERS")?)
             .map_err(map_error("COUNTERS"))?;
-        request.filters.write(&mut programs)?;
+        let _filter_maps = request.filters.write(&mut programs)?;
         let mut ring = Ring::new(ring, runtime);
         let hooks: Vec<_> = request
             .hooks
