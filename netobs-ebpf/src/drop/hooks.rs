@@ -10,11 +10,7 @@ use crate::{
     subject::Subject,
 };
 use aya_ebpf::helpers::generated::bpf_ktime_get_ns;
-use netobs_ebpf::{
-    drop::event::Dropped,
-    event::Kind,
-    hook,
-};
+use netobs_ebpf::{drop::event::Dropped, event::Kind, hook};
 
 const HOOK: u32 = hook::DROP;
 

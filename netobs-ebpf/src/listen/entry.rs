@@ -168,7 +168,8 @@ fn on_ack<A: Access>(sk: Ptr, skb: Ptr) {
 
 #[inline(always)]
 fn accept_queue_full<A: Access>(sk: Ptr) -> bool {
-    let (qlen, backlog): (u32, u32) = (field!(A, sk, sk_ack_backlog), field!(A, sk, sk_max_ack_backlog));
+    let (qlen, backlog): (u32, u32) =
+        (field!(A, sk, sk_ack_backlog), field!(A, sk, sk_max_ack_backlog));
     qlen > backlog
 }
 

@@ -176,7 +176,11 @@ impl Detail for Dropped {
     fn json(&self, fields: &mut Fields<'_>, names: &Names) {
         let packet = &self.packet;
         let ifname = self.ifname();
-        if ifname.is_empty() { fields.null("ifname") } else { fields.bytes("ifname", ifname) }
+        if ifname.is_empty() {
+            fields.null("ifname")
+        } else {
+            fields.bytes("ifname", ifname)
+        }
         match (self.proto(), packet.proto) {
             (None, Some(number)) => fields.num("proto", u64::from(number)),
             (name, _) => fields.opt_str("proto", name),
@@ -247,9 +251,8 @@ mod tests {
         0x45, 0, 0, 60, 0, 0, 0, 0, 64, 6, 0, 0, 10, 0, 0, 1, 10, 0, 0, 2, 0x0f, 0xa0, 0, 80, 0, 0,
         0, 1, 0, 0, 0, 0, 0xa0, 0x02,
     ];
-    const ARP_REQUEST: &[u8] = &[
-        0, 1, 8, 0, 6, 4, 0, 1, 2, 0, 0, 0, 0, 1, 10, 0, 0, 1, 0, 0, 0, 0, 0, 0, 10, 0, 0, 2,
-    ];
+    const ARP_REQUEST: &[u8] =
+        &[0, 1, 8, 0, 6, 4, 0, 1, 2, 0, 0, 0, 0, 1, 10, 0, 0, 1, 0, 0, 0, 0, 0, 0, 10, 0, 0, 2];
 
     #[test]
     fn a_syn_with_its_reason_and_place() {
@@ -274,6 +277,9 @@ mod tests {
         raw.reason = 0x0002_0001;
         let (text, json) = told(&raw, &names());
         insta::assert_snapshot!(text, @"- reason=0x20001 at nft_do_chain+0x3e8 [nf_tables] ethertype=0x88cc len=60 dev=eth0");
-        assert!(json.contains(r#""reason":131073"#) && json.contains(r#""ethertype":"0x88cc""#), "{json}");
+        assert!(
+            json.contains(r#""reason":131073"#) && json.contains(r#""ethertype":"0x88cc""#),
+            "{json}"
+        );
     }
 }

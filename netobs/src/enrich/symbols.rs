@@ -40,7 +40,10 @@ mod tests {
         for (printed, want) in [
             ("tcp_v4_rcv+0xd4e/0x1130", Some("tcp_v4_rcv+0xd4e")),
             ("nft_do_chain+0x5a4/0x610 [nf_tables]\n", Some("nft_do_chain+0x5a4 [nf_tables]")),
-            ("bpf_prog_6deef7357e7b4530_main+0x3c/0x80", Some("bpf_prog_6deef7357e7b4530_main+0x3c")),
+            (
+                "bpf_prog_6deef7357e7b4530_main+0x3c/0x80",
+                Some("bpf_prog_6deef7357e7b4530_main+0x3c"),
+            ),
             ("0xffffffff81234567", None),
             ("", None),
         ] {
