@@ -93,8 +93,8 @@ impl Session {
         let connect_exit = |a: &Attached| a.hook.number == hook::CONNECT_EXIT && a.taken.is_some();
         ring.set(CONNECT_EXIT, u32::from(hooks.iter().any(connect_exit)));
         let polled = |a: &Attached| {
-            let rung = a.taken.as_ref().map(|taken| taken.rung);
-            a.hook.number == hook::LISTEN_OVERFLOW && rung == Some(Rung::Poll)
+            let asked = a.taken.as_ref().is_some_and(|taken| taken.rung == Rung::Poll);
+            a.hook.number == hook::LISTEN_OVERFLOW && asked
         };
         ring.set(LISTENERS_POLLED, u32::from(hooks.iter().any(polled)));
         let symbols = super::symbols::Symbols::new(&mut programs, &types)?;

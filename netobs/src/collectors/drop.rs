@@ -177,9 +177,9 @@ impl Detail for Dropped {
         let packet = &self.packet;
         let ifname = self.ifname();
         if ifname.is_empty() {
-            fields.null("ifname")
+            fields.null("ifname");
         } else {
-            fields.bytes("ifname", ifname)
+            fields.bytes("ifname", ifname);
         }
         match (self.proto(), packet.proto) {
             (None, Some(number)) => fields.num("proto", u64::from(number)),
