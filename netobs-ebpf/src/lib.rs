@@ -8,6 +8,21 @@ pub mod offsets;
 pub mod owner;
 pub mod packet;
 
+pub mod drop {
+    //! Packets the kernel freed.
+    pub mod event;
+}
+
+pub mod listen {
+    //! Listeners whose SYN or accept queue was full.
+    pub mod event;
+}
+
+pub mod udp_drop {
+    //! Datagrams refused by a full receive buffer.
+    pub mod event;
+}
+
 pub mod lifecycle {
     //! TCP connections made, accepted, refused and ended.
     pub mod event;

@@ -42,6 +42,18 @@ mod retransmit {
     mod functions;
     pub mod hooks;
 }
+mod drop {
+    mod hooks;
+    mod rungs;
+}
+mod listen {
+    mod entry;
+    pub mod poll;
+}
+mod udp_drop {
+    mod hooks;
+}
+mod symbols;
 
 #[panic_handler]
 fn panic(_: &core::panic::PanicInfo<'_>) -> ! {

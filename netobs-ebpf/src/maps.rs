@@ -26,6 +26,7 @@ pub static CONFIG: Config = Config {
     _pad: 0,
     task_btf: 0,
     all_drops: 0,
+    reason_consumed: u32::MAX,
     args_kfree_skb: 0,
     args_retransmit: 0,
     args_send_reset: 0,

@@ -48,6 +48,10 @@ fields! {
     sk_drops: "sock"."sk_drops";
     sk_ack_backlog: "sock"."sk_ack_backlog";
     sk_max_ack_backlog: "sock"."sk_max_ack_backlog";
+    /// Two counters of a socket that keeps them apart (6.18); null: `sk_drops` counts.
+    sk_drop_counters: "sock"."sk_drop_counters";
+    numa_drops0: "numa_drop_counters"."drops0";
+    numa_drops1: "numa_drop_counters"."drops1";
     /// From 5.14; before, `sk_cgrp_val` holds the pointer with flag bits.
     sk_cgroup: "sock"."sk_cgrp_data.cgroup";
     sk_cgrp_val: "sock"."sk_cgrp_data.val";
@@ -94,6 +98,7 @@ fields! {
     skb_mac: "sk_buff"."mac_header";
     skb_vlan_tci: "sk_buff"."vlan_tci";
     skb_vlan_proto: "sk_buff"."vlan_proto";
+    skb_users: "sk_buff"."users.refs.counter";
 
     // struct sk_buff and routes, for ICMP
     skb_refdst: "sk_buff"."_skb_refdst";
@@ -146,6 +151,8 @@ fields! {
     dev_name: "net_device"."name";
     dev_net: "net_device"."nd_net.net";
     net_inum: "net"."ns.inum";
+    net_syncookies: "net"."ipv4.sysctl_tcp_syncookies";
+    net_max_syn_backlog: "net"."ipv4.sysctl_max_syn_backlog";
     cgroup_kn: "cgroup"."kn";
     cgroup_level: "cgroup"."level";
     kn_id: "kernfs_node"."id";

@@ -94,6 +94,13 @@ pub struct Ends {
     pub proto: Proto,
 }
 
+impl Ends {
+    /// Whether the remote end is known: a listener has none, a datagram's may not be told.
+    pub fn has_remote(&self) -> bool {
+        self.remote.port() != 0 || !self.remote.ip().is_unspecified()
+    }
+}
+
 /// An IP protocol number, named where it has a name.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct Proto(pub u16);

@@ -67,6 +67,9 @@ pub fn on_state<A: Access>(sk: Ptr, old: i32, new: i32) {
         ESTABLISHED => established::<A>(sk, tp, old),
         CLOSE => {
             retransmit::tell_rest::<A>(sk, tp, old);
+            if old == LISTEN {
+                crate::listen::poll::closes(sk);
+            }
             closed::<A>(sk, tp, old);
             reset::note_closed::<A>(sk, tp, old);
             owners::forget(sk);

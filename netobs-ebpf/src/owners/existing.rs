@@ -101,5 +101,6 @@ fn keep(task: Ptr, sk: Ptr, ino: u64) {
             port: u32::from(port),
         };
         _ = LISTENERS.insert(key, owner, BPF_NOEXIST);
+        crate::listen::poll::listens::<Probed>(sk);
     }
 }

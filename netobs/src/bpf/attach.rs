@@ -8,7 +8,7 @@ use super::{
     tracefs,
 };
 use std::{
-    io,
+    io::{self, Read as _},
     os::fd::{AsFd as _, BorrowedFd, OwnedFd},
 };
 
@@ -39,6 +39,19 @@ impl Taken {
     /// The kernel's number of the first program.
     pub(super) fn program_id(&self) -> Option<u32> {
         sys::program_id(self.programs.first()?.as_fd()).ok()
+    }
+
+    /// Asks a program that is polled to look now.
+    pub fn ask(&self) -> io::Result<()> {
+        if self.rung != Rung::Poll {
+            return Ok(());
+        }
+        let mut nothing = [0; 64];
+        for iterator in &self.links {
+            let mut walk = sys::walk(iterator.as_fd())?;
+            while walk.read(&mut nothing)? > 0 {}
+        }
+        Ok(())
     }
 
     /// Run time in ns and runs over all programs of the rung.
@@ -117,7 +130,7 @@ fn attach_step(
             reason,
         };
         let program = load_part(programs, types, part).map_err(refuse)?;
-        let link = attach_part(program.as_fd(), part).map_err(|e| refuse(in_words(&e)))?;
+        let link = attach_part(programs, program.as_fd(), part).map_err(|e| refuse(in_words(&e)))?;
         taken.programs.push(program);
         taken.links.push(link);
     }
@@ -189,7 +202,7 @@ fn load_reason(part: &Part, error: &LoadError) -> String {
     error.to_string()
 }
 
-fn attach_part(program: BorrowedFd<'_>, part: &Part) -> io::Result<OwnedFd> {
+fn attach_part(programs: &Programs, program: BorrowedFd<'_>, part: &Part) -> io::Result<OwnedFd> {
     match part.rung {
         Rung::TpBtf | Rung::Fentry | Rung::Fexit => sys::attach_raw(program, None),
         Rung::RawTp => sys::attach_raw(program, Some(part.target)),
@@ -198,8 +211,7 @@ fn attach_part(program: BorrowedFd<'_>, part: &Part) -> io::Result<OwnedFd> {
             let pmu = kprobe_pmu().map_err(io::Error::other)?;
             sys::attach_kprobe(program, pmu, part.target, part.rung == Rung::Kretprobe)
         }
-        // Nothing is attached: the program is kept to be asked.
-        Rung::Poll => program.try_clone_to_owned(),
+        Rung::Poll => sys::attach_iterator(program, part.map.and_then(|name| programs.map(name))),
     }
 }
 
@@ -212,8 +224,14 @@ fn kprobe_pmu() -> Result<u32, String> {
         .map_err(|_| "the kprobe PMU has no number".to_owned())
 }
 
+/// `ENOTSUPP`, the kernel's own: before 6.7 a trampoline takes functions of at most six arguments.
+const NOT_SUPPORTED: i32 = 524;
+
 /// `EPERM`-like errors without the number.
 fn in_words(error: &io::Error) -> String {
+    if error.raw_os_error() == Some(NOT_SUPPORTED) {
+        return "not supported".to_owned();
+    }
     let text = error.to_string();
     text.split(" (os error")
         .next()

@@ -13,6 +13,7 @@ pub mod session;
 pub mod sought;
 pub mod spec;
 pub mod support;
+pub mod symbols;
 mod sys;
 mod tracefs;
 

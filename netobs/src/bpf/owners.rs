@@ -23,12 +23,13 @@ type Raw = [u64; size_of::<SockOwner>() / 8];
 /// The `SOCKS` map and the iterator that completes it.
 pub struct Owners {
     map: HashMap<MapData, u64, Raw>,
-    iterator: Iterator,
+    listeners: HashMap<MapData, [u32; 2], Raw>,
+    iterator: Walker,
     walked: Mono,
 }
 
 /// The loaded program once it walked, or why there is none.
-type Iterator = Arc<OnceLock<Result<OwnedFd, String>>>;
+type Walker = Arc<OnceLock<Result<OwnedFd, String>>>;
 
 /// Shortest time between two walks that events ask for.
 const WALK_EVERY_NS: u64 = 100_000_000;
@@ -65,8 +66,14 @@ impl Owners {
             });
             loaded.get_or_init(|| walked);
         });
+        let listeners = HashMap::try_from(as_map(programs.take_map("LISTENERS")?, "LISTENERS")?)
+            .map_err(|source| SessionError::Map {
+                name: "LISTENERS",
+                source,
+            })?;
         Ok(Self {
             map,
+            listeners,
             iterator,
             walked: Mono(0),
         })
@@ -84,6 +91,22 @@ impl Owners {
     /// Why existing sockets have no owner, if so.
     pub fn refusal(&self) -> Option<&str> {
         self.iterator.wait().as_ref().err().map(String::as_str)
+    }
+
+    /// Network namespace and process of every listener.
+    pub fn listeners(&self) -> impl Iterator<Item = (u32, u32)> {
+        self.listeners.iter().filter_map(Result::ok).map(|([netns, _port], owner)| {
+            let owner: SockOwner = zerocopy::transmute!(owner);
+            (netns, owner.pid)
+        })
+    }
+
+    /// Walks again: a filter on owners has to know sockets that nothing was seen of.
+    pub fn refresh(&self) {
+        if let Some(Ok(program)) = self.iterator.get() {
+            // The next walk comes soon; one that fails leaves what was known.
+            walk(program).unwrap_or_default();
+        }
     }
 
     /// The owner of the socket at `sk`, if it is still the one with inode `ino`.

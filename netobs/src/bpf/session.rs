@@ -1,19 +1,19 @@
 //! One loaded object: kernel types read, hooks attached, counters and ring at hand; dropping it detaches everything.
 
 use super::{
-    attach::{self, Attached, Climb},
+    attach::{self, Attached, Climb, Taken},
     btf::{BtfError, KernelTypes, VMLINUX, Wanted},
     filters::{FilterError, FilterMaps, Filters},
     object::{ObjectError, Programs, Sizes},
     ring::Ring,
-    spec::{Hook, Rung},
+    spec::{Hook, MAP_ITERATOR, Rung},
     sys, tracefs,
 };
 use crate::names::TCP_STATES;
 use aya::maps::{Array, MapData, PerCpuArray, RingBuf};
 use netobs_ebpf::{
     ABI_VERSION,
-    config::{CONNECT_EXIT, Config, RETRANSMIT_GAPS, STATE_FIELDS},
+    config::{CONNECT_EXIT, Config, LISTENERS_POLLED, RETRANSMIT_GAPS, STATE_FIELDS},
     event::{HookCount, Kind},
     hook,
     offsets::{FIELD_COUNT, Offsets},
@@ -60,6 +60,7 @@ pub struct Session {
     pub owners: super::owners::Owners,
     pub finder: super::sought::Finder,
     pub routes: super::routes::Routes,
+    pub symbols: super::symbols::Symbols,
     // Programs are loaded after `open` returns too: what they use stays open.
     _filters: FilterMaps,
     _maps: HashMap<String, MapData>,
@@ -104,6 +105,15 @@ impl Session {
         };
         ring.set(CONNECT_EXIT, u32::from(attached(hook::CONNECT_EXIT)));
         ring.set(RETRANSMIT_GAPS, u32::from(attached(hook::RETRANSMIT)));
+        let polled = |a: &Attached| {
+            let asked = a
+                .taken
+                .as_ref()
+                .is_some_and(|taken| taken.rung == Rung::Poll);
+            a.hook.number == hook::LISTEN_OVERFLOW && asked
+        };
+        ring.set(LISTENERS_POLLED, u32::from(hooks.iter().any(polled)));
+        let symbols = super::symbols::Symbols::new(&mut programs, &types)?;
         let owners = super::owners::Owners::new(&mut programs, &types)?;
         let icmp = request.events & Kind::Icmp.bit() != 0;
         let finder = super::sought::Finder::new(&mut programs, &types, icmp)?;
@@ -116,6 +126,7 @@ impl Session {
             owners,
             finder,
             routes,
+            symbols,
             _filters: filters,
             _maps: programs.into_maps(),
         })
@@ -135,6 +146,16 @@ impl Session {
             seen: sum.seen + seen,
             lost: sum.lost + lost,
         })
+    }
+
+    /// Whether any hook has to be asked at intervals.
+    pub fn polls(&self) -> bool {
+        self.hooks.iter().filter_map(|hook| hook.taken.as_ref()).any(|t| t.rung == Rung::Poll)
+    }
+
+    /// Has the hooks look that cannot be told: what they find is in the ring afterwards.
+    pub fn ask(&self) -> std::io::Result<()> {
+        self.hooks.iter().filter_map(|hook| hook.taken.as_ref()).try_for_each(Taken::ask)
     }
 
     /// Detaches all hooks; events already in the ring stay readable.
@@ -182,9 +203,12 @@ fn wanted(hooks: &[Hook]) -> Wanted {
         enums: ENUMS.to_vec(),
         ..Wanted::default()
     };
-    wanted
-        .functions
-        .extend([super::owners::ITERATOR, super::support::TASK_BTF, ICMP_PUSH]);
+    wanted.functions.extend([
+        super::owners::ITERATOR,
+        super::support::TASK_BTF,
+        ICMP_PUSH,
+        MAP_ITERATOR,
+    ]);
     for part in hooks
         .iter()
         .flat_map(|hook| hook.ladder.iter().copied().flatten())
@@ -215,6 +239,7 @@ fn config(request: &Request<'_>, types: &KernelTypes) -> Config {
     (config.include, config.exclude) = request.filters.classes();
     config.task_btf = u32::from(super::support::has_task_btf(types));
     config.all_drops = u32::from(request.all_drops);
+    config.reason_consumed = types.enumerator("skb_drop_reason", "SKB_CONSUMED").unwrap_or(u32::MAX);
     config.args_kfree_skb = args("kfree_skb");
     config.args_retransmit = args("tcp_retransmit_skb");
     config.args_send_reset = args("tcp_send_reset");

@@ -200,13 +200,30 @@ struct LinkCreateAttr {
 
 /// One walk of a BPF iterator: reading the file runs the program on each element.
 pub fn iterate(program: BorrowedFd<'_>) -> io::Result<File> {
+    walk(std::os::fd::AsFd::as_fd(&attach_iterator(program, None)?))
+}
+
+/// An iterator, over the elements of `map` if it is one of maps (5.9).
+pub fn attach_iterator(
+    program: BorrowedFd<'_>,
+    map: Option<BorrowedFd<'_>>,
+) -> io::Result<OwnedFd> {
+    // union bpf_iter_link_info: the descriptor of the map.
+    let info = [map.map_or(0, number); 1];
     let mut link = LinkCreateAttr {
         prog_fd: number(program),
         attach_type: BPF_TRACE_ITER,
         ..LinkCreateAttr::default()
     };
-    let link = bpf_fd(LINK_CREATE, &mut link)?;
-    let mut attr = [number(std::os::fd::AsFd::as_fd(&link)), 0_u32];
+    if map.is_some() {
+        (link.iter_info, link.iter_info_len) = (info.as_ptr() as u64, 4);
+    }
+    bpf_fd(LINK_CREATE, &mut link)
+}
+
+/// One walk of an attached iterator.
+pub fn walk(iterator: BorrowedFd<'_>) -> io::Result<File> {
+    let mut attr = [number(iterator), 0_u32];
     bpf_fd(ITER_CREATE, &mut attr).map(File::from)
 }
 

@@ -1,11 +1,16 @@
 //! The table of collectors: which hooks each wants, which events it makes, and how their bytes are read.
 
+pub mod drop;
+#[cfg(test)]
+mod golden;
 pub mod icmp;
 pub mod lifecycle;
+pub mod listen;
 pub mod neigh;
 pub mod reset;
 pub mod retransmit;
 pub mod route;
+pub mod udp_drop;
 
 use crate::{
     bpf::spec::Hook,
@@ -33,10 +38,13 @@ pub struct Collector {
 pub const ALL: &[Collector] = &[
     lifecycle::COLLECTOR,
     retransmit::COLLECTOR,
+    drop::COLLECTOR,
     reset::COLLECTOR,
     icmp::COLLECTOR,
     route::COLLECTOR,
     neigh::COLLECTOR,
+    udp_drop::COLLECTOR,
+    listen::COLLECTOR,
 ];
 
 /// What is particular to an event.
@@ -49,6 +57,9 @@ pub enum Body {
     Icmp(icmp::Icmp),
     Route(route::Route),
     Neigh(neigh::Neigh),
+    Dropped(drop::Dropped),
+    Refused(udp_drop::Refused),
+    Overflowed(listen::Overflowed),
 }
 
 /// How an event is told.
@@ -70,6 +81,10 @@ pub trait Detail {
     /// Whether filters on its owner are left to userspace.
     fn owner_is_late(&self) -> bool {
         false
+    }
+    /// A place in the kernel's code that wants a name.
+    fn location(&self) -> Option<u64> {
+        None
     }
     /// For people: everything right of the process; by default the two ends.
     fn subject(&self, line: &mut Line, names: &Names) {
@@ -97,6 +112,9 @@ impl Body {
             Self::Icmp(body) => body,
             Self::Route(body) => body,
             Self::Neigh(body) => body,
+            Self::Dropped(body) => body,
+            Self::Refused(body) => body,
+            Self::Overflowed(body) => body,
         }
     }
 }

@@ -2,8 +2,10 @@
 
 pub mod cgroup;
 pub mod container;
+pub mod listen_drops;
 pub mod namespaces;
 pub mod sockets;
+pub mod symbols;
 
 use crate::event::{Common, Owner};
 use std::{collections::HashMap, fs, path::PathBuf, rc::Rc};

@@ -15,12 +15,16 @@ use crate::{
         sought::Finder,
     },
     cli::{Failure, Status},
-    clock, collectors,
+    clock,
+    collectors::{self, Body},
     enrich::{
-        Enricher, namespaces,
+        Enricher,
+        listen_drops::ListenDrops,
+        namespaces,
         sockets::{Sockets, complete},
+        symbols,
     },
-    event::Mono,
+    event::{Comm, Event, Mono, Owner},
     names::{Names, TCP_STATES},
     sinks::stream::{SinkError, Stdout, tell},
     views::{View, json::Json, text::Text, time::Clock},
@@ -34,6 +38,8 @@ use tokio::{
 
 /// Text kept before it is written, while events keep coming.
 const FLUSH_BYTES: usize = 1 << 16;
+/// How often hooks that cannot tell by themselves are asked.
+const ASK_EVERY_NS: u64 = 200_000_000;
 const SECOND: Mono = Mono(1_000_000_000);
 
 /// Why the loop ended.
@@ -63,6 +69,9 @@ struct Stream<'a> {
     lost_told: Vec<u64>,
     timing: Timing,
     next_stats: Option<Mono>,
+    /// When hooks that are polled are asked next; `None`: there are none.
+    next_ask: Option<Mono>,
+    listen_drops: ListenDrops,
     next_second: Mono,
     log: Option<ProgramLog>,
 }
@@ -78,6 +87,9 @@ pub async fn run(watching: Watching, args: &Watch) -> Result<Status, Failure> {
             .map_err(|_| Failure::new(Status::Other, "write output"))?;
     }
     ahead_of_others();
+    if stream.next_ask.is_some() && stream.session.owners.refusal().is_none() {
+        stream.listen_drops.open(stream.session.owners.listeners());
+    }
     let hooks = stream.attached();
     stream
         .session
@@ -129,6 +141,8 @@ impl<'a> Stream<'a> {
             lost_told: vec![0; session.hooks.len()],
             timing: Timing::new(Mono(started.0 + SECOND.0 / 20)),
             next_stats: args.stats.map(|every| after(started, every)),
+            next_ask: session.polls().then_some(started),
+            listen_drops: ListenDrops::default(),
             next_second: Mono(started.0 + SECOND.0),
             log: args
                 .bpf_log
@@ -207,12 +221,15 @@ impl<'a> Stream<'a> {
             unreadable,
             filters,
             sockets,
+            listen_drops,
             ..
         } = self;
+        let polled = self.next_ask.is_some();
         let Session {
             ring,
             owners,
             finder,
+            symbols: kernel,
             ..
         } = session;
         ring.drain(max, |bytes| match collectors::decode(bytes) {
@@ -221,6 +238,12 @@ impl<'a> Stream<'a> {
                 find_owner(finder, sockets, &mut event);
                 if event.body.detail().owner_is_late() && !filters.owner_passes(&event.common) {
                     return;
+                }
+                if polled && !settle(listen_drops, &mut event) {
+                    return;
+                }
+                if let Some(address) = event.body.detail().location() {
+                    symbols::learn(names, address, |address| kernel.print(address));
                 }
                 let about = enricher.about(&event.common);
                 view.event(&event, &about, names);
@@ -253,12 +276,20 @@ impl<'a> Stream<'a> {
         if self.session.ring.take_word(ROUTES_WAIT) || rested {
             self.settle_routes(now)?;
         }
+        if self.next_ask.is_some_and(|at| now >= at) {
+            self.next_ask = Some(Mono(now.0 + ASK_EVERY_NS));
+            // Refused once, it is asked again; what it counts is kept in the kernel.
+            self.session.ask().unwrap_or_default();
+        }
         if now >= self.timing.deadline() {
             self.timing.turn(&self.session, now);
         }
         if now >= self.next_second {
             self.next_second = Mono(now.0 + SECOND.0);
             self.tell_losses()?;
+            if self.filters.name_owners() {
+                self.session.owners.refresh();
+            }
         }
         if let (Some(at), Some(every)) = (self.next_stats, self.args.stats)
             && now >= at
@@ -313,8 +344,8 @@ impl<'a> Stream<'a> {
         if let Some(duration) = self.args.duration {
             until = until.min(after(self.started, duration));
         }
-        if let Some(stats) = self.next_stats {
-            until = until.min(stats);
+        for at in [self.next_stats, self.next_ask].into_iter().flatten() {
+            until = until.min(at);
         }
         if let Some(rested) = self.session.routes.due() {
             until = until.min(rested);
@@ -361,6 +392,8 @@ impl<'a> Stream<'a> {
 
     /// Detaches, shows what is left, and sums up.
     fn finish(mut self, end: End) -> Result<Status, Failure> {
+        // What polled hooks have not told yet.
+        self.session.ask().unwrap_or_default();
         self.session.detach();
         let mut failed = match end {
             End::Asked => None,
@@ -409,8 +442,7 @@ fn ahead_of_others() {
 }
 
 /// Sockets that nobody was seen to open: asked for when an event needs them, at most ten times a second.
-fn complete_owner(owners: &mut crate::bpf::owners::Owners, event: &mut crate::event::Event) {
-    use crate::event::{Comm, Owner};
+fn complete_owner(owners: &mut crate::bpf::owners::Owners, event: &mut Event) {
     if event.common.owner != Owner::Unknown {
         return;
     }
@@ -436,6 +468,17 @@ fn find_owner(finder: &mut Finder, sockets: &mut Sockets, event: &mut crate::eve
     if let Some(holder) = holder {
         complete(&mut event.common, &holder);
     }
+}
+
+/// Holds what a polled listener counted against what was lost; `false`: nothing was.
+fn settle(drops: &mut ListenDrops, event: &mut Event) -> bool {
+    let Body::Overflowed(overflowed) = &mut event.body else { return true };
+    let pid = match event.common.owner {
+        Owner::Process { pid, .. } => Some(pid),
+        Owner::Unknown | Owner::None => None,
+    };
+    overflowed.count = drops.settle(event.common.netns, pid, overflowed.count);
+    overflowed.count != 0
 }
 
 fn after(at: Mono, time: Duration) -> Mono {
