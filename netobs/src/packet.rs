@@ -48,7 +48,10 @@ impl Parsed {
     /// Reads bytes that begin with the header of `ethertype`.
     pub fn of(ethertype: u16, bytes: &[u8]) -> Self {
         let sliced = LaxSlicedPacket::from_ether_type(EtherType(ethertype), bytes);
-        Self { ethertype, ..Self::read(&sliced, bytes) }
+        Self {
+            ethertype,
+            ..Self::read(&sliced, bytes)
+        }
     }
 
     /// With the tag that was taken off the packet; `proto` 0: none was.
@@ -148,7 +151,10 @@ pub fn letters(flags: u8) -> impl Iterator<Item = char> {
         (0x40, 'E'),
         (0x80, 'W'),
     ];
-    LETTERS.into_iter().filter(move |(bit, _)| flags & bit != 0).map(|(_, letter)| letter)
+    LETTERS
+        .into_iter()
+        .filter(move |(bit, _)| flags & bit != 0)
+        .map(|(_, letter)| letter)
 }
 
 #[cfg(test)]

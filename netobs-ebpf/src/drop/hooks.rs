@@ -46,7 +46,11 @@ pub fn on_free<A: Access>(freed: &Freed) {
     }
     let skb = freed.skb;
     let device = skb::device_of::<A>(skb);
-    let sk: Ptr = if freed.rx_sk.is_null() { field!(A, skb, skb_sk) } else { freed.rx_sk };
+    let sk: Ptr = if freed.rx_sk.is_null() {
+        field!(A, skb, skb_sk)
+    } else {
+        freed.rx_sk
+    };
     let protocol: u16 = field!(A, skb, skb_protocol);
     if protocol == 0 && device.is_none() && config!(all_drops) == 0 && !is_inet::<A>(sk) {
         return;
@@ -55,7 +59,9 @@ pub fn on_free<A: Access>(freed: &Freed) {
     if !subject.passes() || !subject.packet_passes::<A>(skb) {
         return;
     }
-    let Some(slot) = reserve::<Dropped>(HOOK) else { return };
+    let Some(slot) = reserve::<Dropped>(HOOK) else {
+        return;
+    };
     let now = unsafe { bpf_ktime_get_ns() };
     unsafe { subject.put(&raw mut (*slot).header, now, Kind::Drop, HOOK) };
     let name = device.map_or([0; 2], |device| device.name);

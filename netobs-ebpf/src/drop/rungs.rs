@@ -20,8 +20,16 @@ macro_rules! freed {
         Freed {
             skb: $ctx.arg(0),
             location: $ctx.arg(1),
-            reason: if config!(args_kfree_skb) >= 3 { $ctx.arg(2) } else { NO_REASON },
-            rx_sk: if config!(args_kfree_skb) >= 4 { $ctx.arg(3) } else { core::ptr::null() },
+            reason: if config!(args_kfree_skb) >= 3 {
+                $ctx.arg(2)
+            } else {
+                NO_REASON
+            },
+            rx_sk: if config!(args_kfree_skb) >= 4 {
+                $ctx.arg(3)
+            } else {
+                core::ptr::null()
+            },
         }
     };
 }
@@ -48,14 +56,24 @@ pub fn drop_fentry(ctx: FEntryContext) -> i32 {
 /// `kfree_skb_reason(skb, reason)`, from 5.17.
 #[fentry(function = "kfree_skb_reason")]
 pub fn drop_fentry_5_17(ctx: FEntryContext) -> i32 {
-    on_call::<Typed>(ctx.arg(0), ctx.arg(1), core::ptr::null(), caller(ctx.as_ptr()));
+    on_call::<Typed>(
+        ctx.arg(0),
+        ctx.arg(1),
+        core::ptr::null(),
+        caller(ctx.as_ptr()),
+    );
     0
 }
 
 /// `kfree_skb(skb)`.
 #[fentry(function = "kfree_skb")]
 pub fn drop_fentry_5_5(ctx: FEntryContext) -> i32 {
-    on_call::<Typed>(ctx.arg(0), NO_REASON, core::ptr::null(), caller(ctx.as_ptr()));
+    on_call::<Typed>(
+        ctx.arg(0),
+        NO_REASON,
+        core::ptr::null(),
+        caller(ctx.as_ptr()),
+    );
     0
 }
 
@@ -71,14 +89,24 @@ pub fn drop_kprobe(ctx: ProbeContext) -> u32 {
 pub fn drop_kprobe_5_17(ctx: ProbeContext) -> u32 {
     let null = core::ptr::null();
     let reason = ctx.arg(1).unwrap_or(0);
-    on_call::<Probed>(ctx.arg(0).unwrap_or(null), reason, null, return_address(&ctx));
+    on_call::<Probed>(
+        ctx.arg(0).unwrap_or(null),
+        reason,
+        null,
+        return_address(&ctx),
+    );
     0
 }
 
 #[kprobe(function = "kfree_skb")]
 pub fn drop_kprobe_5_5(ctx: ProbeContext) -> u32 {
     let null = core::ptr::null();
-    on_call::<Probed>(ctx.arg(0).unwrap_or(null), NO_REASON, null, return_address(&ctx));
+    on_call::<Probed>(
+        ctx.arg(0).unwrap_or(null),
+        NO_REASON,
+        null,
+        return_address(&ctx),
+    );
     0
 }
 
@@ -91,7 +119,12 @@ fn on_call<A: Access>(skb: Ptr, reason: u32, rx_sk: Ptr, location: u64) {
     }
     let users: u32 = field!(A, skb, skb_users);
     if users == 1 && (reason == NO_REASON || reason != config!(reason_consumed)) {
-        on_free::<A>(&Freed { skb, location, reason, rx_sk });
+        on_free::<A>(&Freed {
+            skb,
+            location,
+            reason,
+            rx_sk,
+        });
     }
 }
 

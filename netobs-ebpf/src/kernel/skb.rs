@@ -140,7 +140,9 @@ pub fn device_of<A: Access>(skb: Ptr) -> Option<Device> {
     Some(Device {
         netns,
         ifindex: field!(A, dev, dev_ifindex),
-        name: [field!(A, dev, dev_name), unsafe { A::load(dev, offset!(dev_name) + 8) }],
+        name: [field!(A, dev, dev_name), unsafe {
+            A::load(dev, offset!(dev_name) + 8)
+        }],
     })
 }
 
@@ -154,13 +156,21 @@ pub unsafe fn put_start<A: Access, const N: usize>(to: *mut [u8; N], skb: Ptr) -
     let tail: u32 = field!(A, skb, skb_tail);
     let valid = tail.wrapping_sub(network);
     unsafe { bpf_probe_read_kernel(to.cast(), N as u32, head.add(network as usize).cast()) };
-    if valid < N as u32 { valid as u16 } else { N as u16 }
+    if valid < N as u32 {
+        valid as u16
+    } else {
+        N as u16
+    }
 }
 
 /// The tag that was taken off: protocol in host byte order (0: none), and tag.
 #[inline(always)]
 pub fn vlan<A: Access>(skb: Ptr) -> (u16, u16) {
-    let proto: u16 = if has!(skb_vlan_proto) { field!(A, skb, skb_vlan_proto) } else { 0 };
+    let proto: u16 = if has!(skb_vlan_proto) {
+        field!(A, skb, skb_vlan_proto)
+    } else {
+        0
+    };
     (u16::from_be(proto), field!(A, skb, skb_vlan_tci))
 }
 
@@ -170,7 +180,11 @@ pub fn received<A: Access>(skb: Ptr, family: u16) -> Option<Flow> {
     let packet = flow::<A>(skb)?;
     let mapped = family == AF_INET6 && packet.family == AF_INET;
     let address = |words: [u32; 4]| {
-        if mapped { [0, 0, 0xffff_u32.to_be(), words[0]] } else { words }
+        if mapped {
+            [0, 0, 0xffff_u32.to_be(), words[0]]
+        } else {
+            words
+        }
     };
     Some(Flow {
         laddr: address(packet.raddr),

@@ -145,8 +145,10 @@ pub fn drops<A: Access>(sk: Ptr) -> u32 {
     if has!(sk_drop_counters) {
         let counters: Ptr = field!(A, sk, sk_drop_counters);
         if !counters.is_null() {
-            let (first, second): (u32, u32) =
-                (field!(A, counters, numa_drops0), field!(A, counters, numa_drops1));
+            let (first, second): (u32, u32) = (
+                field!(A, counters, numa_drops0),
+                field!(A, counters, numa_drops1),
+            );
             return first.wrapping_add(second);
         }
     }

@@ -142,18 +142,38 @@ fn syn_ended<A: Access>(sk: Ptr, skb: Ptr, before: u32) {
     }
     let backlog: u32 = field!(A, sk, sk_max_ack_backlog);
     let cookies = sock::syncookies::<A>(sk);
-    let full = Full { qlen, backlog, queue: QUEUE_SYN, outcome: DROPPED, uncounted: 0 };
+    let full = Full {
+        qlen,
+        backlog,
+        queue: QUEUE_SYN,
+        outcome: DROPPED,
+        uncounted: 0,
+    };
     if before >= backlog && !cookies {
         overflow::<A>(sk, skb, &full);
     } else if accept_queue_full::<A>(sk) {
         overflow::<A>(sk, skb, &accept_queue::<A>(sk));
     } else if before >= backlog {
-        overflow::<A>(sk, skb, &Full { outcome: SYNCOOKIE, ..full });
+        overflow::<A>(
+            sk,
+            skb,
+            &Full {
+                outcome: SYNCOOKIE,
+                ..full
+            },
+        );
     } else if !cookies {
         let max = sock::max_syn_backlog::<A>(sk);
         // The last quarter is kept for peers that the kernel knows.
         if max.wrapping_sub(before).cast_signed() < (max >> 2).cast_signed() {
-            overflow::<A>(sk, skb, &Full { backlog: max - (max >> 2), ..full });
+            overflow::<A>(
+                sk,
+                skb,
+                &Full {
+                    backlog: max - (max >> 2),
+                    ..full
+                },
+            );
         }
     }
 }
@@ -162,14 +182,23 @@ fn syn_ended<A: Access>(sk: Ptr, skb: Ptr, before: u32) {
 fn on_ack<A: Access>(sk: Ptr, skb: Ptr) {
     count_run(HOOK);
     if accept_queue_full::<A>(sk) {
-        overflow::<A>(sk, skb, &Full { uncounted: 1, ..accept_queue::<A>(sk) });
+        overflow::<A>(
+            sk,
+            skb,
+            &Full {
+                uncounted: 1,
+                ..accept_queue::<A>(sk)
+            },
+        );
     }
 }
 
 #[inline(always)]
 fn accept_queue_full<A: Access>(sk: Ptr) -> bool {
-    let (qlen, backlog): (u32, u32) =
-        (field!(A, sk, sk_ack_backlog), field!(A, sk, sk_max_ack_backlog));
+    let (qlen, backlog): (u32, u32) = (
+        field!(A, sk, sk_ack_backlog),
+        field!(A, sk, sk_max_ack_backlog),
+    );
     qlen > backlog
 }
 
@@ -195,7 +224,9 @@ fn overflow<A: Access>(sk: Ptr, skb: Ptr, full: &Full) {
     if !filter::flow_passes(&flow) {
         return;
     }
-    let Some(slot) = reserve::<Overflowed>(HOOK) else { return };
+    let Some(slot) = reserve::<Overflowed>(HOOK) else {
+        return;
+    };
     let now = unsafe { bpf_ktime_get_ns() };
     unsafe { subject.put(&raw mut (*slot).header, now, Kind::ListenOverflow, HOOK) };
     put!(slot, {

@@ -32,7 +32,10 @@ pub fn listens<A: Access>(sk: Ptr) {
         return;
     }
     let port: u16 = field!(A, sk, sk_num);
-    let polled = Polled { drops: sock::drops::<A>(sk), port: u32::from(port) };
+    let polled = Polled {
+        drops: sock::drops::<A>(sk),
+        port: u32::from(port),
+    };
     _ = LISTEN_SOCKS.insert(sk as u64, polled, BPF_NOEXIST);
 }
 
@@ -85,7 +88,9 @@ fn growth(sk: Ptr, polled: *mut Polled) {
     if !subject.passes() || !subject.flow_passes::<Probed>(lport, IPPROTO_TCP) {
         return;
     }
-    let Some(slot) = reserve::<Overflowed>(HOOK) else { return };
+    let Some(slot) = reserve::<Overflowed>(HOOK) else {
+        return;
+    };
     unsafe { (*polled).drops = drops };
     let now = unsafe { bpf_ktime_get_ns() };
     unsafe {

@@ -98,7 +98,9 @@ fn refused<A: Access>(sk: Ptr, skb: Ptr, rc: i32) {
     if !filter::flow_passes(&flow) {
         return;
     }
-    let Some(slot) = reserve::<Refused>(HOOK) else { return };
+    let Some(slot) = reserve::<Refused>(HOOK) else {
+        return;
+    };
     let now = unsafe { bpf_ktime_get_ns() };
     unsafe { subject.put(&raw mut (*slot).header, now, Kind::UdpDrop, HOOK) };
     put!(slot, {

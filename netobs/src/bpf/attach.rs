@@ -130,7 +130,8 @@ fn attach_step(
             reason,
         };
         let program = load_part(programs, types, part).map_err(refuse)?;
-        let link = attach_part(programs, program.as_fd(), part).map_err(|e| refuse(in_words(&e)))?;
+        let link =
+            attach_part(programs, program.as_fd(), part).map_err(|e| refuse(in_words(&e)))?;
         taken.programs.push(program);
         taken.links.push(link);
     }

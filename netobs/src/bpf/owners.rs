@@ -95,10 +95,13 @@ impl Owners {
 
     /// Network namespace and process of every listener.
     pub fn listeners(&self) -> impl Iterator<Item = (u32, u32)> {
-        self.listeners.iter().filter_map(Result::ok).map(|([netns, _port], owner)| {
-            let owner: SockOwner = zerocopy::transmute!(owner);
-            (netns, owner.pid)
-        })
+        self.listeners
+            .iter()
+            .filter_map(Result::ok)
+            .map(|([netns, _port], owner)| {
+                let owner: SockOwner = zerocopy::transmute!(owner);
+                (netns, owner.pid)
+            })
     }
 
     /// Walks again: a filter on owners has to know sockets that nothing was seen of.

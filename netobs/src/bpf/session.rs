@@ -150,12 +150,18 @@ impl Session {
 
     /// Whether any hook has to be asked at intervals.
     pub fn polls(&self) -> bool {
-        self.hooks.iter().filter_map(|hook| hook.taken.as_ref()).any(|t| t.rung == Rung::Poll)
+        self.hooks
+            .iter()
+            .filter_map(|hook| hook.taken.as_ref())
+            .any(|t| t.rung == Rung::Poll)
     }
 
     /// Has the hooks look that cannot be told: what they find is in the ring afterwards.
     pub fn ask(&self) -> std::io::Result<()> {
-        self.hooks.iter().filter_map(|hook| hook.taken.as_ref()).try_for_each(Taken::ask)
+        self.hooks
+            .iter()
+            .filter_map(|hook| hook.taken.as_ref())
+            .try_for_each(Taken::ask)
     }
 
     /// Detaches all hooks; events already in the ring stay readable.
@@ -239,7 +245,9 @@ fn config(request: &Request<'_>, types: &KernelTypes) -> Config {
     (config.include, config.exclude) = request.filters.classes();
     config.task_btf = u32::from(super::support::has_task_btf(types));
     config.all_drops = u32::from(request.all_drops);
-    config.reason_consumed = types.enumerator("skb_drop_reason", "SKB_CONSUMED").unwrap_or(u32::MAX);
+    config.reason_consumed = types
+        .enumerator("skb_drop_reason", "SKB_CONSUMED")
+        .unwrap_or(u32::MAX);
     config.args_kfree_skb = args("kfree_skb");
     config.args_retransmit = args("tcp_retransmit_skb");
     config.args_send_reset = args("tcp_send_reset");

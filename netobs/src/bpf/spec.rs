@@ -42,7 +42,10 @@ impl Rung {
         self.name() == wanted
             || match wanted {
                 // What is left where there are tracepoints only.
-                "tp" => matches!(self, Self::TpBtf | Self::RawTp | Self::Tracepoint | Self::Poll),
+                "tp" => matches!(
+                    self,
+                    Self::TpBtf | Self::RawTp | Self::Tracepoint | Self::Poll
+                ),
                 "fentry" => self == Self::Fexit,
                 "kprobe" => self == Self::Kretprobe,
                 _ => false,

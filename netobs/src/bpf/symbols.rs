@@ -22,8 +22,12 @@ pub struct Symbols {
 impl Symbols {
     pub(super) fn new(programs: &mut Programs, types: &KernelTypes) -> Result<Self, SessionError> {
         let iterator = attach(programs, types);
-        let address = Array::try_from(as_map(programs.take_map("ADDRESS")?, "ADDRESS")?)
-            .map_err(|source| SessionError::Map { name: "ADDRESS", source })?;
+        let address = Array::try_from(as_map(programs.take_map("ADDRESS")?, "ADDRESS")?).map_err(
+            |source| SessionError::Map {
+                name: "ADDRESS",
+                source,
+            },
+        )?;
         Ok(Self { address, iterator })
     }
 
@@ -37,14 +41,19 @@ impl Symbols {
         let iterator = self.iterator.as_ref().ok()?;
         self.address.set(0, address, 0).ok()?;
         let mut text = String::new();
-        sys::walk(iterator.as_fd()).ok()?.read_to_string(&mut text).ok()?;
+        sys::walk(iterator.as_fd())
+            .ok()?
+            .read_to_string(&mut text)
+            .ok()?;
         Some(text)
     }
 }
 
 fn attach(programs: &Programs, types: &KernelTypes) -> Result<OwnedFd, String> {
     let target = types.functions.get(MAP_ITERATOR);
-    let id = target.ok_or("this kernel has no iterator over map entries (5.9)")?.id;
+    let id = target
+        .ok_or("this kernel has no iterator over map entries (5.9)")?
+        .id;
     let program = programs
         .load("symbol_of", ProgType::Iter, id)
         .map_err(|e| format!("{}: {}", e.errno, e.log.lines().last().unwrap_or_default()))?;

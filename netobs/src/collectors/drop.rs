@@ -41,7 +41,11 @@ const FREE: Hook = Hook {
 };
 
 fn hooks(events: u32) -> Vec<Hook> {
-    if events & Kind::Drop.bit() == 0 { Vec::new() } else { vec![FREE] }
+    if events & Kind::Drop.bit() == 0 {
+        Vec::new()
+    } else {
+        vec![FREE]
+    }
 }
 
 /// Reasons that are normal life, by their name in the kernel; shown with `--all` only.
@@ -84,7 +88,10 @@ pub struct Dropped {
 
 fn decode(_kind: Kind, bytes: &[u8]) -> Option<Body> {
     let raw = raw::Dropped::ref_from_bytes(bytes).ok()?;
-    let start = raw.start.get(..usize::from(raw.start_len)).unwrap_or(&raw.start);
+    let start = raw
+        .start
+        .get(..usize::from(raw.start_len))
+        .unwrap_or(&raw.start);
     Some(Body::Dropped(Dropped {
         reason: (raw.reason != NO_REASON).then_some(raw.reason),
         location: raw.location,
@@ -126,7 +133,10 @@ impl Dropped {
             (None, None) => _ = line.key("ethertype").hex(u64::from(self.packet.ethertype)),
         }
         if let Some((kind, code)) = self.packet.icmp {
-            line.key("type").number(u64::from(kind)).raw(b"/").number(u64::from(code));
+            line.key("type")
+                .number(u64::from(kind))
+                .raw(b"/")
+                .number(u64::from(code));
         }
         if let Some(flags) = self.packet.tcp_flags {
             line.raw(b" ");
@@ -148,10 +158,23 @@ impl Detail for Dropped {
 
     fn subject(&self, line: &mut Line, names: &Names) {
         let packet = &self.packet;
-        match (packet.source_end(), packet.destination_end(), packet.source, packet.destination) {
+        match (
+            packet.source_end(),
+            packet.destination_end(),
+            packet.source,
+            packet.destination,
+        ) {
             (Some(local), Some(remote), ..) => {
                 let proto = Proto(packet.proto.map_or(0, u16::from));
-                line.ends(&Ends { local, remote, proto }, "->", names);
+                line.ends(
+                    &Ends {
+                        local,
+                        remote,
+                        proto,
+                    },
+                    "->",
+                    names,
+                );
             }
             (_, _, Some(from), Some(to)) => _ = line.addresses(from, to),
             _ => _ = line.raw(b"-"),
@@ -200,7 +223,10 @@ impl Detail for Dropped {
             },
             None => fields.null("reason"),
         }
-        fields.opt_str("location", names.symbols.get(&self.location).map(String::as_str));
+        fields.opt_str(
+            "location",
+            names.symbols.get(&self.location).map(String::as_str),
+        );
         fields.num("len", u64::from(self.len));
         if let Some(flags) = packet.tcp_flags {
             fields.str("flags", &packet::flag_letters(flags));
@@ -241,8 +267,15 @@ mod tests {
 
     fn names() -> Names {
         let mut names = Names::new(true);
-        names.add_enum(ENUM, "SKB_DROP_REASON_", &[(7, "SKB_DROP_REASON_NETFILTER_DROP".into())]);
-        names.symbols.insert(0xffff_ffff_8100_0000, "nft_do_chain+0x3e8 [nf_tables]".into());
+        names.add_enum(
+            ENUM,
+            "SKB_DROP_REASON_",
+            &[(7, "SKB_DROP_REASON_NETFILTER_DROP".into())],
+        );
+        names.symbols.insert(
+            0xffff_ffff_8100_0000,
+            "nft_do_chain+0x3e8 [nf_tables]".into(),
+        );
         names
     }
 
@@ -251,8 +284,9 @@ mod tests {
         0x45, 0, 0, 60, 0, 0, 0, 0, 64, 6, 0, 0, 10, 0, 0, 1, 10, 0, 0, 2, 0x0f, 0xa0, 0, 80, 0, 0,
         0, 1, 0, 0, 0, 0, 0xa0, 0x02,
     ];
-    const ARP_REQUEST: &[u8] =
-        &[0, 1, 8, 0, 6, 4, 0, 1, 2, 0, 0, 0, 0, 1, 10, 0, 0, 1, 0, 0, 0, 0, 0, 0, 10, 0, 0, 2];
+    const ARP_REQUEST: &[u8] = &[
+        0, 1, 8, 0, 6, 4, 0, 1, 2, 0, 0, 0, 0, 1, 10, 0, 0, 1, 0, 0, 0, 0, 0, 0, 10, 0, 0, 2,
+    ];
 
     #[test]
     fn a_syn_with_its_reason_and_place() {

@@ -7,7 +7,10 @@ use zerocopy::{FromZeros as _, IntoBytes};
 
 /// A header without owner.
 pub fn header(kind: Kind) -> Header {
-    Header { kind: kind as u8, ..Header::new_zeroed() }
+    Header {
+        kind: kind as u8,
+        ..Header::new_zeroed()
+    }
 }
 
 /// From a v4 packet of 10.0.0.1:4000 to 10.0.0.2:80, at its receiver.

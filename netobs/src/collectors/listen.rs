@@ -45,7 +45,11 @@ const QUEUE: Hook = Hook {
 };
 
 fn hooks(events: u32) -> Vec<Hook> {
-    if events & Kind::ListenOverflow.bit() == 0 { Vec::new() } else { vec![QUEUE] }
+    if events & Kind::ListenOverflow.bit() == 0 {
+        Vec::new()
+    } else {
+        vec![QUEUE]
+    }
 }
 
 /// `listen-overflow`.
@@ -64,12 +68,20 @@ fn decode(_kind: Kind, bytes: &[u8]) -> Option<Body> {
     let raw = raw::Overflowed::ref_from_bytes(bytes).ok()?;
     Some(Body::Overflowed(Overflowed {
         ends: Ends::from(&raw.flow),
-        queue: if raw.queue == QUEUE_ACCEPT { "accept" } else { "syn" },
+        queue: if raw.queue == QUEUE_ACCEPT {
+            "accept"
+        } else {
+            "syn"
+        },
         qlen: raw.qlen,
         backlog: raw.backlog,
         drops: raw.drops,
         count: raw.count,
-        outcome: if raw.outcome == SYNCOOKIE { "syncookie" } else { "dropped" },
+        outcome: if raw.outcome == SYNCOOKIE {
+            "syncookie"
+        } else {
+            "dropped"
+        },
     }))
 }
 

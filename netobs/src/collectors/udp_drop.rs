@@ -44,7 +44,11 @@ const REFUSED: Hook = Hook {
 };
 
 fn hooks(events: u32) -> Vec<Hook> {
-    if events & Kind::UdpDrop.bit() == 0 { Vec::new() } else { vec![REFUSED] }
+    if events & Kind::UdpDrop.bit() == 0 {
+        Vec::new()
+    } else {
+        vec![REFUSED]
+    }
 }
 
 /// `udp-drop`.

@@ -58,7 +58,10 @@ fn read(pid: u32) -> Option<u64> {
 /// A line of names, then one of values.
 fn counter(netstat: &str) -> Option<u64> {
     let mut lines = netstat.lines().filter(|line| line.starts_with("TcpExt:"));
-    let at = lines.next()?.split(' ').position(|name| name == "ListenDrops")?;
+    let at = lines
+        .next()?
+        .split(' ')
+        .position(|name| name == "ListenDrops")?;
     lines.next()?.split(' ').nth(at)?.parse().ok()
 }
 

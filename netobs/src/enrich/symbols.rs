@@ -14,7 +14,9 @@ pub fn learn(names: &mut Names, address: u64, print: impl FnOnce(u64) -> Option<
         names.symbols.clear();
     }
     let place = print(address).as_deref().and_then(place);
-    names.symbols.insert(address, place.unwrap_or_else(|| format!("{address:#x}")));
+    names
+        .symbols
+        .insert(address, place.unwrap_or_else(|| format!("{address:#x}")));
 }
 
 /// `tcp_v4_rcv+0xd4e/0x1130 [module]` without the function's size; `None`: the kernel has no name for it.
@@ -39,7 +41,10 @@ mod tests {
     fn the_size_is_left_out_and_the_module_kept() {
         for (printed, want) in [
             ("tcp_v4_rcv+0xd4e/0x1130", Some("tcp_v4_rcv+0xd4e")),
-            ("nft_do_chain+0x5a4/0x610 [nf_tables]\n", Some("nft_do_chain+0x5a4 [nf_tables]")),
+            (
+                "nft_do_chain+0x5a4/0x610 [nf_tables]\n",
+                Some("nft_do_chain+0x5a4 [nf_tables]"),
+            ),
             (
                 "bpf_prog_6deef7357e7b4530_main+0x3c/0x80",
                 Some("bpf_prog_6deef7357e7b4530_main+0x3c"),

@@ -8,7 +8,8 @@ use serde::{Deserialize, Serialize};
 pub struct Hook {
     pub collector: String,
     pub hook: String,
-    pub rung: String,
+    /// `None`: not attached.
+    pub rung: Option<String>,
     pub seen: u64,
     pub lost: u64,
     /// Mean run time of the program, nanoseconds; none when it never ran or was not measured.
@@ -43,7 +44,7 @@ pub fn from_text(stderr: &str) -> Result<Vec<Hook>> {
         Some(Hook {
             collector: column(&row, "collector").unwrap_or_default(),
             hook: column(&row, "hook")?,
-            rung: column(&row, "rung").unwrap_or_default(),
+            rung: column(&row, "rung"),
             seen: number(&column(&row, "seen")?)?,
             lost: number(&column(&row, "lost")?)?,
             run_ns: column(&row, "run_ns").and_then(|cell| cell.parse().ok()),
@@ -76,7 +77,7 @@ mod tests {
         Hook {
             collector: "socket".into(),
             hook: "inet_sock_set_state".into(),
-            rung: "tp_btf".into(),
+            rung: Some("tp_btf".into()),
             seen: 1200,
             lost: 3,
             run_ns: Some(310.0),

@@ -472,7 +472,9 @@ fn find_owner(finder: &mut Finder, sockets: &mut Sockets, event: &mut crate::eve
 
 /// Holds what a polled listener counted against what was lost; `false`: nothing was.
 fn settle(drops: &mut ListenDrops, event: &mut Event) -> bool {
-    let Body::Overflowed(overflowed) = &mut event.body else { return true };
+    let Body::Overflowed(overflowed) = &mut event.body else {
+        return true;
+    };
     let pid = match event.common.owner {
         Owner::Process { pid, .. } => Some(pid),
         Owner::Unknown | Owner::None => None,
