@@ -117,9 +117,10 @@ impl Programs {
         self.maps.remove(name).ok_or(ObjectError::Missing(name))
     }
 
-    /// The maps nobody took.
-    pub fn into_maps(self) -> HashMap<String, MapData> {
-        self.maps
+    /// Nothing more will be loaded: only the maps are kept.
+    pub fn forget_code(&mut self) {
+        self.object.programs.clear();
+        self.object.functions.clear();
     }
 
     /// A map that is still here.

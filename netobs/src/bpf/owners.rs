@@ -25,14 +25,16 @@ pub struct Owners {
     map: HashMap<MapData, u64, Raw>,
     listeners: HashMap<MapData, [u32; 2], Raw>,
     iterator: Walker,
-    walked: Mono,
+    /// When events may ask for the next walk.
+    next: Mono,
 }
 
 /// The loaded program once it walked, or why there is none.
 type Walker = Arc<OnceLock<Result<OwnedFd, String>>>;
 
-/// Shortest time between two walks that events ask for.
+/// Walks that events ask for: not closer together than this, and for at most this part of the time.
 const WALK_EVERY_NS: u64 = 100_000_000;
+const SHARE: u64 = 50;
 
 impl Owners {
     pub(super) fn new(programs: &mut Programs, types: &KernelTypes) -> Result<Self, SessionError> {
@@ -75,7 +77,7 @@ impl Owners {
             map,
             listeners,
             iterator,
-            walked: Mono(0),
+            next: Mono(0),
         })
     }
 
@@ -124,11 +126,13 @@ impl Owners {
         if let Some(owner) = self.get(sk, ino).filter(known) {
             return Some(owner);
         }
-        if now.0.saturating_sub(self.walked.0) < WALK_EVERY_NS {
+        if now < self.next {
             return None;
         }
-        self.walked = now;
+        let started = crate::clock::mono();
         walk(self.iterator.wait().as_ref().ok()?).ok()?;
+        let ended = crate::clock::mono();
+        self.next = Mono(ended.0 + WALK_EVERY_NS.max((ended.0 - started.0) * SHARE));
         self.get(sk, ino).filter(known)
     }
 }

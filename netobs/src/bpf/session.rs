@@ -18,7 +18,7 @@ use netobs_ebpf::{
     hook,
     offsets::{FIELD_COUNT, Offsets},
 };
-use std::collections::HashMap;
+use std::collections::VecDeque;
 use std::os::fd::OwnedFd;
 use zerocopy::FromZeros as _;
 
@@ -61,9 +61,13 @@ pub struct Session {
     pub finder: super::sought::Finder,
     pub routes: super::routes::Routes,
     pub symbols: super::symbols::Symbols,
-    // Programs are loaded after `open` returns too: what they use stays open.
+    /// Hooks not attached yet.
+    waiting: VecDeque<Hook>,
+    only: Option<String>,
+    all: bool,
+    // What programs use stays open until they are loaded.
+    programs: Programs,
     _filters: FilterMaps,
-    _maps: HashMap<String, MapData>,
 }
 
 /// A hook's numbers so far.
@@ -92,34 +96,17 @@ impl Session {
         let counters = PerCpuArray::try_from(as_map(programs.take_map("COUNTERS")?, "COUNTERS")?)
             .map_err(map_error("COUNTERS"))?;
         let filters = request.filters.write(&mut programs)?;
-        let mut ring = Ring::new(ring, runtime);
-        let hooks: Vec<_> = request
-            .hooks
-            .iter()
-            .map(|hook| attach::attach(&programs, &types, *hook, request.climb))
-            .collect();
-        let attached = |number| {
-            hooks
-                .iter()
-                .any(|a| a.hook.number == number && a.taken.is_some())
-        };
-        ring.set(CONNECT_EXIT, u32::from(attached(hook::CONNECT_EXIT)));
-        ring.set(RETRANSMIT_GAPS, u32::from(attached(hook::RETRANSMIT)));
-        let polled = |a: &Attached| {
-            let asked = a
-                .taken
-                .as_ref()
-                .is_some_and(|taken| taken.rung == Rung::Poll);
-            a.hook.number == hook::LISTEN_OVERFLOW && asked
-        };
-        ring.set(LISTENERS_POLLED, u32::from(hooks.iter().any(polled)));
+        let ring = Ring::new(ring, runtime);
         let symbols = super::symbols::Symbols::new(&mut programs, &types)?;
         let owners = super::owners::Owners::new(&mut programs, &types)?;
         let icmp = request.events & Kind::Icmp.bit() != 0;
         let finder = super::sought::Finder::new(&mut programs, &types, icmp)?;
         let routes = super::routes::Routes::new(&mut programs)?;
         Ok(Self {
-            hooks,
+            hooks: Vec::new(),
+            waiting: request.hooks.iter().copied().collect(),
+            only: request.climb.only.map(str::to_owned),
+            all: request.climb.all,
             ring,
             types,
             counters,
@@ -128,8 +115,33 @@ impl Session {
             routes,
             symbols,
             _filters: filters,
-            _maps: programs.into_maps(),
+            programs,
         })
+    }
+
+    /// Attaches one more hook; `false`: there are no more.
+    pub fn attach_next(&mut self) -> bool {
+        let Some(hook) = self.waiting.pop_front() else {
+            self.programs.forget_code();
+            return false;
+        };
+        let climb = Climb {
+            only: self.only.as_deref(),
+            all: self.all,
+        };
+        let attached = attach::attach(&self.programs, &self.types, hook, climb);
+        if let Some(taken) = &attached.taken {
+            match hook.number {
+                hook::CONNECT_EXIT => self.ring.set(CONNECT_EXIT, 1),
+                hook::RETRANSMIT => self.ring.set(RETRANSMIT_GAPS, 1),
+                hook::LISTEN_OVERFLOW if taken.rung == Rung::Poll => {
+                    self.ring.set(LISTENERS_POLLED, 1);
+                }
+                _ => {}
+            }
+        }
+        self.hooks.push(attached);
+        true
     }
 
     /// Runs, events seen and lost of a hook, summed over CPUs.

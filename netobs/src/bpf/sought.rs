@@ -123,7 +123,7 @@ fn question(ends: &Ends) -> Value {
     })
 }
 
-/// IPv4 as ::ffff:a.b.c.d.
+/// IPv4 as `::ffff:a.b.c.d`.
 fn words(addr: IpAddr) -> [u32; 4] {
     let octets = match addr {
         IpAddr::V4(v4) => v4.to_ipv6_mapped().octets(),

@@ -1,10 +1,13 @@
 //! `netobs watch`: from arguments to a stream of lines and a summary.
 
 pub mod args;
+mod owner;
 mod pace;
 pub mod request;
+mod show;
 mod stream;
 mod summary;
+mod wait;
 
 use super::{Failure, Status};
 

@@ -2,9 +2,12 @@
 
 use super::{
     args::Watch,
+    owner::{complete_owner, find_owner, settle},
     pace::{Pace, Wait},
-    request::Watching,
+    request::{self, Watching},
+    show,
     summary::{Summary, own_cpu_ns},
+    wait::{End, Signals, Woken, after},
 };
 use crate::{
     bpf::{
@@ -12,29 +15,18 @@ use crate::{
         filters::Filters,
         log::ProgramLog,
         session::Session,
-        sought::Finder,
     },
     cli::{Failure, Status},
-    clock,
-    collectors::{self, Body},
-    enrich::{
-        Enricher,
-        listen_drops::ListenDrops,
-        namespaces,
-        sockets::{Sockets, complete},
-        symbols,
-    },
-    event::{Comm, Event, Mono, Owner},
-    names::{Names, TCP_STATES},
+    clock, collectors,
+    enrich::{Enricher, listen_drops::ListenDrops, sockets::Sockets, symbols},
+    event::Mono,
+    names::Names,
     sinks::stream::{SinkError, Stdout, tell},
-    views::{View, json::Json, text::Text, time::Clock},
+    views::View,
 };
 use netobs_ebpf::config::ROUTES_WAIT;
 use std::{os::fd::OwnedFd, time::Duration};
-use tokio::{
-    io::unix::AsyncFd,
-    signal::unix::{Signal, SignalKind, signal},
-};
+use tokio::io::unix::AsyncFd;
 
 /// Text kept before it is written, while events keep coming.
 const FLUSH_BYTES: usize = 1 << 16;
@@ -42,21 +34,10 @@ const FLUSH_BYTES: usize = 1 << 16;
 const ASK_EVERY_NS: u64 = 200_000_000;
 const SECOND: Mono = Mono(1_000_000_000);
 
-/// Why the loop ended.
-enum End {
-    Asked,
-    Sink(SinkError),
-}
-
-impl From<SinkError> for End {
-    fn from(error: SinkError) -> Self {
-        Self::Sink(error)
-    }
-}
-
 struct Stream<'a> {
     args: &'a Watch,
     session: Session,
+    events: u32,
     filters: Filters,
     sockets: Sockets,
     view: Box<dyn View>,
@@ -87,40 +68,11 @@ pub async fn run(watching: Watching, args: &Watch) -> Result<Status, Failure> {
             .map_err(|_| Failure::new(Status::Other, "write output"))?;
     }
     ahead_of_others();
-    if stream.next_ask.is_some() && stream.session.owners.refusal().is_none() {
-        stream.listen_drops.open(stream.session.owners.listeners());
+    let mut end = stream.attach_all()?;
+    if end.is_none() {
+        end = Some(stream.until_end(&ready, &mut signals).await);
     }
-    let hooks = stream.attached();
-    stream
-        .session
-        .owners
-        .when_walked(move || tell(&format!("netobs: watching with {hooks} hooks")));
-    let end = stream.until_end(&ready, &mut signals).await;
-    stream.finish(end)
-}
-
-struct Signals {
-    interrupt: Signal,
-    terminate: Signal,
-    user: Signal,
-}
-
-impl Signals {
-    fn new() -> std::io::Result<Self> {
-        Ok(Self {
-            interrupt: signal(SignalKind::interrupt())?,
-            terminate: signal(SignalKind::terminate())?,
-            user: signal(SignalKind::user_defined1())?,
-        })
-    }
-}
-
-/// What ended a wait.
-enum Woken {
-    Ring,
-    Time,
-    Quit,
-    Report,
+    stream.finish(end.unwrap_or(End::Asked))
 }
 
 impl<'a> Stream<'a> {
@@ -131,25 +83,46 @@ impl<'a> Stream<'a> {
             args,
             filters: watching.filters,
             sockets: Sockets::default(),
-            view: view(args),
-            names: names(args, &session),
+            view: show::view(args),
+            names: show::names(args, &session),
             enricher: Enricher::new(),
             out: Stdout,
             started,
             shown: 0,
             unreadable: 0,
-            lost_told: vec![0; session.hooks.len()],
+            lost_told: Vec::new(),
             timing: Timing::new(Mono(started.0 + SECOND.0 / 20)),
             next_stats: args.stats.map(|every| after(started, every)),
-            next_ask: session.polls().then_some(started),
+            next_ask: None,
+            events: watching.events,
             listen_drops: ListenDrops::default(),
             next_second: Mono(started.0 + SECOND.0),
-            log: args
-                .bpf_log
-                .then(|| session.log().map_err(|e| tell(&e)).ok())
-                .flatten(),
+            log: None,
             session,
         }
+    }
+
+    /// One hook after the other: what the first ones see is shown while the last ones are still being verified.
+    fn attach_all(&mut self) -> Result<Option<End>, Failure> {
+        while self.session.attach_next() {
+            if let Err(end) = self.look() {
+                return Ok(Some(end));
+            }
+        }
+        request::check(&self.session, self.events, !self.args.events.is_empty())?;
+        self.lost_told = vec![0; self.session.hooks.len()];
+        self.next_ask = self.session.polls().then(clock::mono);
+        if self.next_ask.is_some() && self.session.owners.refusal().is_none() {
+            self.listen_drops.open(self.session.owners.listeners());
+        }
+        if self.args.bpf_log {
+            self.log = self.session.log().map_err(|e| tell(&e)).ok();
+        }
+        let hooks = self.attached();
+        self.session
+            .owners
+            .when_walked(move || tell(&format!("netobs: watching with {hooks} hooks")));
+        Ok(None)
     }
 
     fn attached(&self) -> usize {
@@ -182,7 +155,7 @@ impl<'a> Stream<'a> {
             if let Err(end) = self.duties() {
                 return end;
             }
-            match self.sleep(wait, ready, signals).await {
+            match signals.or_event(wait, self.due(), ready).await {
                 Woken::Quit => return End::Asked,
                 Woken::Report => self.report("stats"),
                 Woken::Ring | Woken::Time => {}
@@ -338,36 +311,18 @@ impl<'a> Stream<'a> {
         self.write()
     }
 
-    async fn sleep(&self, wait: Wait, ready: &AsyncFd<OwnedFd>, signals: &mut Signals) -> Woken {
+    /// When something is due, if no event comes.
+    fn due(&self) -> Duration {
         let now = clock::mono();
         let mut until = self.next_second.min(self.timing.deadline());
         if let Some(duration) = self.args.duration {
             until = until.min(after(self.started, duration));
         }
-        for at in [self.next_stats, self.next_ask].into_iter().flatten() {
+        let others = [self.next_stats, self.next_ask, self.session.routes.due()];
+        for at in others.into_iter().flatten() {
             until = until.min(at);
         }
-        if let Some(rested) = self.session.routes.due() {
-            until = until.min(rested);
-        }
-        let due = Duration::from_nanos(until.0.saturating_sub(now.0));
-        let (time, ring) = match wait {
-            Wait::Batch(length) => (due.min(length), false),
-            Wait::Wakeup => (due, true),
-        };
-        tokio::select! {
-            biased;
-            _ = signals.interrupt.recv() => Woken::Quit,
-            _ = signals.terminate.recv() => Woken::Quit,
-            _ = signals.user.recv() => Woken::Report,
-            guard = ready.readable(), if ring => {
-                if let Ok(mut guard) = guard {
-                    guard.clear_ready();
-                }
-                Woken::Ring
-            }
-            () = tokio::time::sleep(time) => Woken::Time,
-        }
+        Duration::from_nanos(until.0.saturating_sub(now.0))
     }
 
     fn summary(&self) -> Summary {
@@ -439,85 +394,4 @@ impl<'a> Stream<'a> {
 fn ahead_of_others() {
     const NICE: i32 = -10;
     rustix::process::setpriority_process(None, NICE).unwrap_or_default();
-}
-
-/// Sockets that nobody was seen to open: asked for when an event needs them, at most ten times a second.
-fn complete_owner(owners: &mut crate::bpf::owners::Owners, event: &mut Event) {
-    if event.common.owner != Owner::Unknown {
-        return;
-    }
-    if let Some(owner) = owners.find(event.common.sk, event.common.ino, event.common.at) {
-        event.common.owner = Owner::Process {
-            pid: owner.pid,
-            comm: Comm(owner.comm),
-        };
-    }
-}
-
-/// Flows that the kernel side knows no socket of.
-fn find_owner(finder: &mut Finder, sockets: &mut Sockets, event: &mut crate::event::Event) {
-    if matches!(event.common.owner, crate::event::Owner::Process { .. }) {
-        return;
-    }
-    let ends = event.body.detail().searches();
-    let started = clock::mono();
-    let holder = sockets.find(event.common.netns, &ends, started, |netns, ends| {
-        let holder = finder.ask(netns, ends).ok().flatten();
-        (holder, clock::mono().0 - started.0)
-    });
-    if let Some(holder) = holder {
-        complete(&mut event.common, &holder);
-    }
-}
-
-/// Holds what a polled listener counted against what was lost; `false`: nothing was.
-fn settle(drops: &mut ListenDrops, event: &mut Event) -> bool {
-    let Body::Overflowed(overflowed) = &mut event.body else {
-        return true;
-    };
-    let pid = match event.common.owner {
-        Owner::Process { pid, .. } => Some(pid),
-        Owner::Unknown | Owner::None => None,
-    };
-    overflowed.count = drops.settle(event.common.netns, pid, overflowed.count);
-    overflowed.count != 0
-}
-
-fn after(at: Mono, time: Duration) -> Mono {
-    Mono(at.0.saturating_add(u64::try_from(time.as_nanos()).unwrap_or(u64::MAX)))
-}
-
-fn view(args: &Watch) -> Box<dyn View> {
-    let zone = if args.json {
-        jiff::tz::TimeZone::UTC
-    } else {
-        jiff::tz::TimeZone::system()
-    };
-    let clock = Clock::new(clock::wall_offset_ns(), zone);
-    if args.json {
-        return Box::new(Json::new(clock));
-    }
-    let colour = rustix::termios::isatty(rustix::stdio::stdout())
-        && std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty());
-    Box::new(Text::new(clock, colour, namespaces::own()))
-}
-
-fn names(args: &Watch, session: &Session) -> Names {
-    let mut names = Names::new(args.numeric);
-    let prefixes = [
-        ("skb_drop_reason", "SKB_DROP_REASON_"),
-        ("sk_rst_reason", "SK_RST_REASON_"),
-        ("tcp_ca_state", "TCP_CA_"),
-        (TCP_STATES, "TCP_"),
-    ];
-    for (name, prefix) in prefixes {
-        if let Some(values) = session.types.enums.get(name) {
-            names.add_enum(name, prefix, values);
-        }
-    }
-    if !args.numeric && !args.json {
-        names.add_services(&std::fs::read_to_string("/etc/services").unwrap_or_default());
-    }
-    names.namespaces = namespaces::named().into_iter().collect();
-    names
 }
