@@ -53,7 +53,7 @@ const STATE: Hook = Hook {
     ],
 };
 
-/// Failures that never change a state. The function is behind connect(2) and io_uring alike; the tracepoint comes last
+/// Failures that never change a state. The function is behind connect(2) and `io_uring` alike; the tracepoint comes last
 /// since it makes every system call of the machine take the slow way out.
 const CONNECT_EXIT: Hook = Hook {
     number: hook::CONNECT_EXIT,

@@ -1,4 +1,4 @@
-//! TCP segments sent again, and why; the sum of segments is the kernel's TcpRetransSegs.
+//! TCP segments sent again, and why; the sum of segments is the kernel's `TcpRetransSegs`.
 
 use super::{Body, Collector, Detail};
 use crate::{
@@ -95,7 +95,7 @@ pub struct Timing {
     pub rto_us: u32,
 }
 
-/// `ICSK_TIME_LOSS_PROBE`, a macro of net/inet_connection_sock.h.
+/// `ICSK_TIME_LOSS_PROBE`, a macro of `net/inet_connection_sock.h`.
 const TIME_LOSS_PROBE: u8 = 5;
 /// States fixed by `BPF_TCP_*` in uapi/linux/bpf.h.
 const SYN_SENT: u8 = 2;
