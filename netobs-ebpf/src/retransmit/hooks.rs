@@ -164,7 +164,8 @@ pub fn on_synack<A: Access>(sk: Ptr, req: Ptr) {
         retrans: u32::from(before) + 1,
         srtt_us: 0,
         rto_us: 0,
-        state: sock::state::<A>(req) as u8,
+        // The request says NEW_SYN_RECV, which only the kernel knows.
+        state: SYN_RECV as u8,
         ca_state: NO_CA_STATE,
         pending: 0,
         _pad: 0,
