@@ -26,6 +26,10 @@ pub struct Config {
     pub args_udp_fail: u32,
     /// Nanoseconds of a jiffy.
     pub tick_ns: u32,
+    /// Of the function `icmp_push_reply`, which got the socket as its first in 5.13.
+    pub args_icmp_push: u32,
+    /// Drop reason of packets freed for no particular one (5.17), 0: there are none.
+    pub reason_unspecified: u32,
     /// Bit n: drop reason n is harmless (core reasons below 256).
     pub quiet_reasons: [u32; 8],
     /// For kernels without BTF.
@@ -100,3 +104,5 @@ pub const READER_SLEEPS: u32 = 0;
 pub const CONNECT_EXIT: u32 = 1;
 /// 1: the retransmit hook does not see attempts that failed, so the close of a socket tells what is left.
 pub const RETRANSMIT_GAPS: u32 = 2;
+/// 1: a failed route lookup waits to become final.
+pub const ROUTES_WAIT: u32 = 3;

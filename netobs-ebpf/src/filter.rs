@@ -117,6 +117,43 @@ pub fn ends_pass<A: Access>(sk: Ptr, lport: u16, proto: u16) -> bool {
     flow_passes(&flow)
 }
 
+/// The same for an event about two flows, one inside the other.
+#[inline(always)]
+pub fn flows_pass(outer: &Flow, inner: &Flow) -> bool {
+    if active(Class::Port) {
+        let outer = either(port(outer.lport), port(outer.rport));
+        if !decide(
+            Class::Port,
+            either(outer, either(port(inner.lport), port(inner.rport))),
+        ) {
+            return false;
+        }
+    }
+    if active(Class::Host) {
+        let l = either(
+            host(&outer.laddr, outer.family),
+            host(&inner.laddr, inner.family),
+        );
+        let r = either(
+            host(&outer.raddr, outer.family),
+            host(&inner.raddr, inner.family),
+        );
+        return decide(Class::Host, either(l, r));
+    }
+    true
+}
+
+#[inline(always)]
+fn port(port: u16) -> u8 {
+    lookup(Class::Port, [u64::from(port), 0], true)
+}
+
+/// The only class that can be told of an event whose owner is found later, in userspace.
+#[inline(always)]
+pub fn netns_passes(netns: u32) -> bool {
+    !active(Class::Netns) || number(Class::Netns, u64::from(netns), netns != 0)
+}
+
 #[inline(always)]
 fn either(l: u8, r: u8) -> u8 {
     if l == EXCLUDE || r == EXCLUDE {

@@ -12,6 +12,19 @@ pub mod lifecycle {
     //! TCP connections made, accepted, refused and ended.
     pub mod event;
 }
+pub mod icmp {
+    //! ICMP errors, with the packets they are about.
+    pub mod event;
+}
+pub mod route {
+    //! Route lookups that end in failure.
+    pub mod event;
+}
+pub mod neigh {
+    //! Neighbours that failed or changed.
+    pub mod event;
+}
+pub mod sought;
 
 pub mod reset {
     //! RST segments sent and received.

@@ -16,6 +16,22 @@ mod lifecycle {
     mod hooks;
     mod plain;
 }
+mod icmp {
+    mod emit;
+    mod received;
+    mod reported;
+    mod sent;
+}
+mod route {
+    mod final_answer;
+    mod hooks;
+    mod lookup;
+    mod pending;
+    mod whose;
+}
+mod neigh {
+    mod hooks;
+}
 
 mod reset {
     mod functions;

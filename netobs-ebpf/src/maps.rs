@@ -2,7 +2,9 @@
 
 use aya_ebpf::{
     bindings::{BPF_RB_FORCE_WAKEUP, BPF_RB_NO_WAKEUP},
-    helpers::generated::{bpf_ringbuf_reserve, bpf_ringbuf_submit},
+    helpers::generated::{
+        bpf_ringbuf_discard, bpf_ringbuf_output, bpf_ringbuf_reserve, bpf_ringbuf_submit,
+    },
     macros::map,
     maps::{Array, HashMap, LpmTrie, PerCpuArray, RingBuf},
 };
@@ -29,6 +31,8 @@ pub static CONFIG: Config = Config {
     args_send_reset: 0,
     args_udp_fail: 0,
     tick_ns: 0,
+    args_icmp_push: 0,
+    reason_unspecified: 0,
     quiet_reasons: [0; 8],
     state_format: StateFormat {
         skaddr: 0,
@@ -125,16 +129,67 @@ pub fn reserve<T>(hook: u32) -> Option<*mut T> {
 /// Hands a filled slot to the reader. A wake-up costs a hundred times an event, so only a sleeping reader is woken.
 #[inline(always)]
 pub fn submit<T>(slot: *mut T) {
-    let mut flags = BPF_RB_NO_WAKEUP;
+    unsafe { bpf_ringbuf_submit(slot.cast(), u64::from(wakeup())) }
+}
+
+#[inline(always)]
+fn wakeup() -> u32 {
     if let Some(sleeps) = RUNTIME.get_ptr_mut(READER_SLEEPS) {
         unsafe {
             if sleeps.read_volatile() != 0 {
                 sleeps.write_volatile(0);
-                flags = BPF_RB_FORCE_WAKEUP;
+                return BPF_RB_FORCE_WAKEUP;
             }
         }
     }
-    unsafe { bpf_ringbuf_submit(slot.cast(), u64::from(flags)) }
+    BPF_RB_NO_WAKEUP
+}
+
+/// Copies an event that stands in a map into the ring, counted.
+///
+/// # Safety
+/// `event` points at a whole `T` in a map.
+#[inline(always)]
+pub unsafe fn output<T>(hook: u32, event: *const T) {
+    let ring = (&raw const EVENTS).cast_mut().cast();
+    let size = size_of::<T>() as u64;
+    let refused =
+        unsafe { bpf_ringbuf_output(ring, event.cast_mut().cast(), size, u64::from(wakeup())) };
+    if refused == 0 {
+        count_seen(hook)
+    } else {
+        count_lost(hook)
+    }
+}
+
+#[inline(always)]
+fn count_seen(hook: u32) {
+    if let Some(count) = COUNTERS.get_ptr_mut(hook) {
+        unsafe { (*count).seen += 1 }
+    }
+}
+
+/// An event there was no room for.
+#[inline(always)]
+pub fn count_lost(hook: u32) {
+    if let Some(count) = COUNTERS.get_ptr_mut(hook) {
+        unsafe { (*count).lost += 1 }
+    }
+}
+
+/// Sets a word for the reader and wakes it, without an event.
+#[inline(always)]
+pub fn nudge(word: u32) {
+    if let Some(word) = RUNTIME.get_ptr_mut(word) {
+        unsafe { word.write_volatile(1) };
+    }
+    if runtime(READER_SLEEPS) == 0 {
+        return;
+    }
+    let slot = unsafe { bpf_ringbuf_reserve((&raw const EVENTS).cast_mut().cast(), 8, 0) };
+    if !slot.is_null() {
+        unsafe { bpf_ringbuf_discard(slot, u64::from(wakeup())) }
+    }
 }
 
 /// Writes fields of a slot one by one: no copy through the stack, no memcpy loop for the verifier.

@@ -95,7 +95,53 @@ fields! {
     skb_vlan_tci: "sk_buff"."vlan_tci";
     skb_vlan_proto: "sk_buff"."vlan_proto";
 
+    // struct sk_buff and routes, for ICMP
+    skb_refdst: "sk_buff"."_skb_refdst";
+    skb_next: "sk_buff"."next";
+    dst_dev: "dst_entry"."dev";
+    dst_error: "dst_entry"."error";
+    rt4_flags: "rtable"."rt_flags";
+    rt6_flags: "rt6_info"."rt6i_flags";
+    sk_write_queue: "sock"."sk_write_queue";
+    bxm_skb: "icmp_bxm"."skb";
+    bxm_icmp: "icmp_bxm"."data.icmph";
+
+    // struct flowi4 and flowi6: both begin with flowi_common
+    fl_oif: "flowi_common"."flowic_oif";
+    fl_iif: "flowi_common"."flowic_iif";
+    fl_l3mdev: "flowi_common"."flowic_l3mdev";
+    fl_mark: "flowi_common"."flowic_mark";
+    fl_proto: "flowi_common"."flowic_proto";
+    fl_uid: "flowi_common"."flowic_uid";
+    fl4_saddr: "flowi4"."saddr";
+    fl4_daddr: "flowi4"."daddr";
+    fl4_ports: "flowi4"."uli";
+    fl6_saddr: "flowi6"."saddr";
+    fl6_daddr: "flowi6"."daddr";
+    fl6_ports: "flowi6"."uli";
+    /// The flow of a TCP socket's own lookups.
+    inet_flow: "inet_sock"."cork.fl";
+    fib6_entry: "fib6_result"."f6i";
+    fib6_type: "fib6_result"."fib6_type";
+    fib6_table_id: "fib6_table"."tb6_id";
+    net_fib6_null: "net"."ipv6.fib6_null_entry";
+    net_fib6_rules: "net"."ipv6.fib6_has_custom_rules";
+
+    // struct neighbour
+    neigh_tbl: "neighbour"."tbl";
+    neigh_state: "neighbour"."nud_state";
+    neigh_dead: "neighbour"."dead";
+    neigh_ha: "neighbour"."ha";
+    neigh_dev: "neighbour"."dev";
+    neigh_key: "neighbour"."primary_key";
+    neigh_family: "neigh_table"."family";
+    dev_addr_len: "net_device"."addr_len";
+
     // devices, namespaces, tasks, files
+    task_stack: "task_struct"."stack";
+    task_flags: "task_struct"."flags";
+    task_nsproxy: "task_struct"."nsproxy";
+    nsproxy_net: "nsproxy"."net_ns";
     dev_ifindex: "net_device"."ifindex";
     dev_name: "net_device"."name";
     dev_net: "net_device"."nd_net.net";
@@ -124,7 +170,5 @@ fields! {
     regs_array: "pt_regs"."regs";
 
     // where a packet goes
-    skb_refdst: "sk_buff"."_skb_refdst";
     rt_type: "rtable"."rt_type";
-    rt6_flags: "rt6_info"."rt6i_flags";
 }

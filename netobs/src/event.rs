@@ -87,7 +87,7 @@ pub struct Event {
 }
 
 /// Both ends of a socket.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct Ends {
     pub local: SocketAddr,
     pub remote: SocketAddr,
@@ -95,7 +95,7 @@ pub struct Ends {
 }
 
 /// An IP protocol number, named where it has a name.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct Proto(pub u16);
 
 impl Proto {

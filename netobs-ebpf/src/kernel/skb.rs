@@ -17,7 +17,7 @@ pub struct Device {
 }
 
 /// Inode numbers of namespaces begin here: `PROC_DYNAMIC_FIRST`, and a little below it the initial ones (`NET_NS_INIT_INO`).
-const FIRST_NETNS: u32 = 0xefff_ff00;
+pub const FIRST_NETNS: u32 = 0xefff_ff00;
 
 #[inline(always)]
 pub fn device(skb: Ptr) -> Option<Device> {
@@ -46,7 +46,7 @@ pub fn of_device(dev: Ptr) -> Option<Device> {
 
 /// Offset of the network header from `skb->head`, as far as it is set.
 #[inline(always)]
-fn network<A: Access>(skb: Ptr) -> (Ptr, u32) {
+pub fn network<A: Access>(skb: Ptr) -> (Ptr, u32) {
     let head: Ptr = field!(A, skb, skb_head);
     let network: u16 = field!(A, skb, skb_network);
     if network != 0 && network != u16::MAX {
@@ -93,7 +93,12 @@ pub unsafe fn put_packet<A: Access>(packet: *mut Packet, skb: Ptr) {
 #[inline(always)]
 pub fn flow<A: Access>(skb: Ptr) -> Option<Flow> {
     let (head, network) = network::<A>(skb);
-    let at = unsafe { head.add(network as usize) };
+    flow_at(unsafe { head.add(network as usize) })
+}
+
+/// The same of an IP header anywhere in memory.
+#[inline(always)]
+pub fn flow_at(at: Ptr) -> Option<Flow> {
     let first: u8 = unsafe { Probed::load(at, 0) };
     let mut flow = Flow::default();
     let transport = match first >> 4 {

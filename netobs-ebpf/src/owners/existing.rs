@@ -27,25 +27,34 @@ const BPF_NOEXIST: u64 = 1;
 #[unsafe(no_mangle)]
 #[unsafe(link_section = "iter/task_file")]
 pub fn owners_existing(ctx: *const TaskFile) -> i32 {
+    if let Some((task, sk, ino)) = unsafe { socket_of(ctx) } {
+        keep(task, sk, ino);
+    }
+    0
+}
+
+/// Task, IP socket and inode number, if the file is one.
+///
+/// # Safety
+/// `ctx` is the context of an iterator program.
+#[inline(always)]
+pub unsafe fn socket_of(ctx: *const TaskFile) -> Option<(Ptr, Ptr, u64)> {
     let (task, file) = unsafe { ((*ctx).task, (*ctx).file) };
     if task.is_null() || file.is_null() {
-        return 0;
+        return None;
     }
     let inode: Ptr = field!(Typed, file, file_inode);
     let mode: u16 = field!(Typed, inode, inode_mode);
     if mode & S_IFMT != S_IFSOCK {
-        return 0;
+        return None;
     }
     let ino: u64 = field!(Typed, inode, inode_ino);
     // private_data is untyped: what hangs below it is read with checks.
     let socket: Ptr = field!(Typed, file, file_private);
     let sk: Ptr = field!(Probed, socket, socket_sk);
     let family: u16 = field!(Probed, sk, sk_family);
-    if sk.is_null() || (family != AF_INET && family != AF_INET6) {
-        return 0;
-    }
-    keep(task, sk, ino);
-    0
+    let ip = !sk.is_null() && (family == AF_INET || family == AF_INET6);
+    ip.then_some((task, sk, ino))
 }
 
 /// A socket of which something was seen, but not its process.

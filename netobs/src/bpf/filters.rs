@@ -1,6 +1,7 @@
 //! The user's filters as the kernel side wants them: a map of values, a trie of prefixes, two masks.
 
 use super::object::{ObjectError, Programs};
+use crate::event::{Common, Owner};
 use aya::maps::{
     HashMap, Map, MapData,
     lpm_trie::{Key, LpmTrie},
@@ -56,6 +57,23 @@ impl Value {
     }
 }
 
+impl Value {
+    fn is_of(&self, common: &Common) -> bool {
+        let process = match common.owner {
+            Owner::Process { pid, comm } => Some((pid, comm)),
+            Owner::Unknown | Owner::None => None,
+        };
+        match self {
+            Self::Number(Class::Pid, n) => process.is_some_and(|(pid, _)| u64::from(pid) == *n),
+            Self::Number(Class::Uid, n) => common.uid.is_some_and(|uid| u64::from(uid) == *n),
+            Self::Number(Class::Netns, n) => u64::from(common.netns) == *n,
+            Self::Number(Class::Cgroup, n) => common.cgroup == *n,
+            Self::Comm(name) => process.is_some_and(|(_, comm)| comm.bytes() == name.as_bytes()),
+            Self::Number(..) | Self::Host(..) => false,
+        }
+    }
+}
+
 impl Filters {
     /// Masks of the classes that include and that exclude.
     pub fn classes(&self) -> (u32, u32) {
@@ -67,6 +85,39 @@ impl Filters {
                 (include | bit, exclude)
             }
         })
+    }
+
+    /// Whether an owner found in userspace is wanted: what the kernel side does for others.
+    pub fn owner_passes(&self, common: &Common) -> bool {
+        [Class::Pid, Class::Comm, Class::Uid, Class::Cgroup]
+            .into_iter()
+            .all(|class| self.class_passes(class, common))
+    }
+
+    /// The same for its network namespace.
+    pub fn netns_passes(&self, common: &Common) -> bool {
+        self.class_passes(Class::Netns, common)
+    }
+
+    fn class_passes(&self, class: Class, common: &Common) -> bool {
+        let mut of_class = self
+            .0
+            .iter()
+            .filter(|filter| filter.value.class() == class)
+            .peekable();
+        if of_class.peek().is_none() {
+            return true;
+        }
+        let (mut included, mut hit) = (false, false);
+        for filter in of_class {
+            let matches = filter.value.is_of(common);
+            if filter.negated && matches {
+                return false;
+            }
+            included |= !filter.negated;
+            hit |= !filter.negated && matches;
+        }
+        hit || !included
     }
 
     /// Fills the maps; programs that are loaded later need them open.

@@ -41,6 +41,15 @@ impl Ring {
         self.set(READER_SLEEPS, 0);
     }
 
+    /// Reads a word of the `RUNTIME` map, and sets it to 0.
+    pub fn take_word(&mut self, word: u32) -> bool {
+        let set = self.runtime.get(&word, 0).is_ok_and(|value| value != 0);
+        if set {
+            self.set(word, 0);
+        }
+        set
+    }
+
     /// Writes a word of the `RUNTIME` map.
     pub(super) fn set(&mut self, word: u32, value: u32) {
         // The word exists: an update of an array cannot be refused.

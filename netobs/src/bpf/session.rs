@@ -14,7 +14,7 @@ use aya::maps::{Array, MapData, PerCpuArray, RingBuf};
 use netobs_ebpf::{
     ABI_VERSION,
     config::{CONNECT_EXIT, Config, RETRANSMIT_GAPS, STATE_FIELDS},
-    event::HookCount,
+    event::{HookCount, Kind},
     hook,
     offsets::{FIELD_COUNT, Offsets},
 };
@@ -58,6 +58,8 @@ pub struct Session {
     pub types: KernelTypes,
     counters: PerCpuArray<MapData, [u64; 3]>,
     pub owners: super::owners::Owners,
+    pub finder: super::sought::Finder,
+    pub routes: super::routes::Routes,
     // Programs are loaded after `open` returns too: what they use stays open.
     _filters: FilterMaps,
     _maps: HashMap<String, MapData>,
@@ -103,12 +105,17 @@ impl Session {
         ring.set(CONNECT_EXIT, u32::from(attached(hook::CONNECT_EXIT)));
         ring.set(RETRANSMIT_GAPS, u32::from(attached(hook::RETRANSMIT)));
         let owners = super::owners::Owners::new(&mut programs, &types)?;
+        let icmp = request.events & Kind::Icmp.bit() != 0;
+        let finder = super::sought::Finder::new(&mut programs, &types, icmp)?;
+        let routes = super::routes::Routes::new(&mut programs)?;
         Ok(Self {
             hooks,
             ring,
             types,
             counters,
             owners,
+            finder,
+            routes,
             _filters: filters,
             _maps: programs.into_maps(),
         })
@@ -119,13 +126,15 @@ impl Session {
         let Ok(values) = self.counters.get(&hook, 0) else {
             return Count::default();
         };
-        values
-            .iter()
-            .fold(Count::default(), |sum, [runs, seen, lost]| Count {
-                runs: sum.runs + runs,
-                seen: sum.seen + seen,
-                lost: sum.lost + lost,
-            })
+        let start = Count {
+            seen: self.routes.taken(hook),
+            ..Count::default()
+        };
+        values.iter().fold(start, |sum, [runs, seen, lost]| Count {
+            runs: sum.runs + runs,
+            seen: sum.seen + seen,
+            lost: sum.lost + lost,
+        })
     }
 
     /// Detaches all hooks; events already in the ring stay readable.
@@ -165,6 +174,9 @@ fn types(request: &Request<'_>) -> Result<KernelTypes, BtfError> {
     }
 }
 
+/// Its arguments changed with 5.13.
+const ICMP_PUSH: &str = "icmp_push_reply";
+
 fn wanted(hooks: &[Hook]) -> Wanted {
     let mut wanted = Wanted {
         enums: ENUMS.to_vec(),
@@ -172,7 +184,7 @@ fn wanted(hooks: &[Hook]) -> Wanted {
     };
     wanted
         .functions
-        .extend([super::owners::ITERATOR, super::support::TASK_BTF]);
+        .extend([super::owners::ITERATOR, super::support::TASK_BTF, ICMP_PUSH]);
     for part in hooks
         .iter()
         .flat_map(|hook| hook.ladder.iter().copied().flatten())
@@ -208,6 +220,10 @@ fn config(request: &Request<'_>, types: &KernelTypes) -> Config {
     config.args_send_reset = args("tcp_send_reset");
     config.args_udp_fail = args("udp_fail_queue_rcv_skb");
     config.tick_ns = crate::clock::tick_ns();
+    config.args_icmp_push = types.functions.get(ICMP_PUSH).map_or(0, |f| f.args);
+    config.reason_unspecified = types
+        .enumerator("skb_drop_reason", "SKB_DROP_REASON_NOT_SPECIFIED")
+        .unwrap_or(0);
     if types.is_absent()
         && let Ok(found) = tracefs::field_offsets("sock/inet_sock_set_state", &STATE_FIELDS)
         && let Ok(words) = <[u32; STATE_FIELDS.len()]>::try_from(found)

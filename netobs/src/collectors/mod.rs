@@ -1,8 +1,11 @@
 //! The table of collectors: which hooks each wants, which events it makes, and how their bytes are read.
 
+pub mod icmp;
 pub mod lifecycle;
+pub mod neigh;
 pub mod reset;
 pub mod retransmit;
+pub mod route;
 
 use crate::{
     bpf::spec::Hook,
@@ -31,6 +34,9 @@ pub const ALL: &[Collector] = &[
     lifecycle::COLLECTOR,
     retransmit::COLLECTOR,
     reset::COLLECTOR,
+    icmp::COLLECTOR,
+    route::COLLECTOR,
+    neigh::COLLECTOR,
 ];
 
 /// What is particular to an event.
@@ -40,6 +46,9 @@ pub enum Body {
     Closed(lifecycle::Closed),
     Retransmit(retransmit::Retransmit),
     Reset(reset::Reset),
+    Icmp(icmp::Icmp),
+    Route(route::Route),
+    Neigh(neigh::Neigh),
 }
 
 /// How an event is told.
@@ -53,6 +62,14 @@ pub trait Detail {
     /// Index of the interface it has to do with.
     fn ifindex(&self) -> Option<u32> {
         None
+    }
+    /// Sockets of which one may be its own, the likeliest first: looked for when the kernel side does not know it.
+    fn searches(&self) -> Vec<Ends> {
+        Vec::new()
+    }
+    /// Whether filters on its owner are left to userspace.
+    fn owner_is_late(&self) -> bool {
+        false
     }
     /// For people: everything right of the process; by default the two ends.
     fn subject(&self, line: &mut Line, names: &Names) {
@@ -77,6 +94,9 @@ impl Body {
             Self::Closed(body) => body,
             Self::Retransmit(body) => body,
             Self::Reset(body) => body,
+            Self::Icmp(body) => body,
+            Self::Route(body) => body,
+            Self::Neigh(body) => body,
         }
     }
 }

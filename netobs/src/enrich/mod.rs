@@ -3,6 +3,7 @@
 pub mod cgroup;
 pub mod container;
 pub mod namespaces;
+pub mod sockets;
 
 use crate::event::{Common, Owner};
 use std::{collections::HashMap, fs, path::PathBuf, rc::Rc};

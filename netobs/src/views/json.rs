@@ -32,7 +32,10 @@ impl Json {
             fields.null("comm");
         }
         fields.opt("uid", event.common.uid.map(u64::from));
-        fields.num("netns", u64::from(event.common.netns));
+        fields.opt(
+            "netns",
+            (event.common.netns != 0).then_some(u64::from(event.common.netns)),
+        );
     }
 }
 

@@ -18,6 +18,7 @@ use crate::{
 pub struct Watching {
     pub session: Session,
     pub events: u32,
+    pub filters: Filters,
 }
 
 pub fn open(args: &Watch) -> Result<Watching, Failure> {
@@ -43,7 +44,11 @@ pub fn open(args: &Watch) -> Result<Watching, Failure> {
         status: Status::Missing,
         error: e.into(),
     })?;
-    let watching = Watching { session, events };
+    let watching = Watching {
+        session,
+        events,
+        filters,
+    };
     watching.check(!args.events.is_empty())?;
     Ok(watching)
 }

@@ -9,17 +9,23 @@ use super::{
 use crate::{
     bpf::{
         cost::{Timing, account},
+        filters::Filters,
         log::ProgramLog,
         session::Session,
+        sought::Finder,
     },
     cli::{Failure, Status},
     clock, collectors,
-    enrich::{Enricher, namespaces},
+    enrich::{
+        Enricher, namespaces,
+        sockets::{Sockets, complete},
+    },
     event::Mono,
     names::{Names, TCP_STATES},
     sinks::stream::{SinkError, Stdout, tell},
     views::{View, json::Json, text::Text, time::Clock},
 };
+use netobs_ebpf::config::ROUTES_WAIT;
 use std::{os::fd::OwnedFd, time::Duration};
 use tokio::{
     io::unix::AsyncFd,
@@ -45,6 +51,8 @@ impl From<SinkError> for End {
 struct Stream<'a> {
     args: &'a Watch,
     session: Session,
+    filters: Filters,
+    sockets: Sockets,
     view: Box<dyn View>,
     names: Names,
     enricher: Enricher,
@@ -109,6 +117,8 @@ impl<'a> Stream<'a> {
         let session = watching.session;
         Self {
             args,
+            filters: watching.filters,
+            sockets: Sockets::default(),
             view: view(args),
             names: names(args, &session),
             enricher: Enricher::new(),
@@ -195,12 +205,23 @@ impl<'a> Stream<'a> {
             enricher,
             shown,
             unreadable,
+            filters,
+            sockets,
             ..
         } = self;
-        let Session { ring, owners, .. } = session;
+        let Session {
+            ring,
+            owners,
+            finder,
+            ..
+        } = session;
         ring.drain(max, |bytes| match collectors::decode(bytes) {
             Some(mut event) => {
                 complete_owner(owners, &mut event);
+                find_owner(finder, sockets, &mut event);
+                if event.body.detail().owner_is_late() && !filters.owner_passes(&event.common) {
+                    return;
+                }
                 let about = enricher.about(&event.common);
                 view.event(&event, &about, names);
                 *shown += 1;
@@ -228,6 +249,10 @@ impl<'a> Stream<'a> {
         {
             return Err(End::Asked);
         }
+        let rested = self.session.routes.due().is_some_and(|due| now >= due);
+        if self.session.ring.take_word(ROUTES_WAIT) || rested {
+            self.settle_routes(now)?;
+        }
         if now >= self.timing.deadline() {
             self.timing.turn(&self.session, now);
         }
@@ -242,6 +267,33 @@ impl<'a> Stream<'a> {
             self.report("stats");
         }
         Ok(())
+    }
+
+    /// Shows the route lookups that nothing more came of.
+    fn settle_routes(&mut self, now: Mono) -> Result<(), SinkError> {
+        let Self {
+            session,
+            view,
+            names,
+            enricher,
+            shown,
+            filters,
+            args,
+            ..
+        } = self;
+        session.routes.settle(now, |bytes| {
+            let Some(event) = collectors::decode(bytes) else {
+                return false;
+            };
+            if args.count.is_some_and(|max| *shown >= max) || !filters.netns_passes(&event.common) {
+                return false;
+            }
+            let about = enricher.about(&event.common);
+            view.event(&event, &about, names);
+            *shown += 1;
+            true
+        });
+        self.write()
     }
 
     fn tell_losses(&mut self) -> Result<(), SinkError> {
@@ -263,6 +315,9 @@ impl<'a> Stream<'a> {
         }
         if let Some(stats) = self.next_stats {
             until = until.min(stats);
+        }
+        if let Some(rested) = self.session.routes.due() {
+            until = until.min(rested);
         }
         let due = Duration::from_nanos(until.0.saturating_sub(now.0));
         let (time, ring) = match wait {
@@ -340,6 +395,8 @@ impl<'a> Stream<'a> {
         if self.args.count.is_none_or(|max| self.shown < max) {
             self.look()?;
         }
+        // What began in the last millisecond may not have ended.
+        self.settle_routes(after(clock::mono(), Duration::from_millis(9)))?;
         self.tell_losses()?;
         Ok(())
     }
@@ -362,6 +419,22 @@ fn complete_owner(owners: &mut crate::bpf::owners::Owners, event: &mut crate::ev
             pid: owner.pid,
             comm: Comm(owner.comm),
         };
+    }
+}
+
+/// Flows that the kernel side knows no socket of.
+fn find_owner(finder: &mut Finder, sockets: &mut Sockets, event: &mut crate::event::Event) {
+    if matches!(event.common.owner, crate::event::Owner::Process { .. }) {
+        return;
+    }
+    let ends = event.body.detail().searches();
+    let started = clock::mono();
+    let holder = sockets.find(event.common.netns, &ends, started, |netns, ends| {
+        let holder = finder.ask(netns, ends).ok().flatten();
+        (holder, clock::mono().0 - started.0)
+    });
+    if let Some(holder) = holder {
+        complete(&mut event.common, &holder);
     }
 }
 

@@ -1,0 +1,101 @@
+//! Answers userspace's questions for sockets by address: one walk over the open files of all processes.
+
+use super::existing::{TaskFile, socket_of};
+use crate::{
+    kernel::{
+        access::{Access as _, Probed, Ptr, Typed, field, offset},
+        sock::{self, AF_INET6},
+    },
+    maps::put,
+};
+use aya_ebpf::{macros::map, maps::HashMap};
+use netobs_ebpf::{
+    event::COMM_LEN,
+    sought::{SCORE_BOUND, SCORE_CONNECTED, SCORE_PORT, Sought, SoughtKey},
+};
+
+#[map]
+static SOUGHT: HashMap<SoughtKey, Sought> = HashMap::with_max_entries(64, 0);
+
+#[unsafe(no_mangle)]
+#[unsafe(link_section = "iter/task_file")]
+pub fn owners_sought(ctx: *const TaskFile) -> i32 {
+    let Some((task, sk, ino)) = (unsafe { socket_of(ctx) }) else {
+        return 0;
+    };
+    let lport: u16 = field!(Probed, sk, sk_num);
+    let proto: u16 = field!(Probed, sk, sk_protocol);
+    let key = SoughtKey {
+        netns: sock::netns::<Probed>(sk),
+        lport,
+        proto,
+    };
+    let Some(sought) = SOUGHT.get_ptr_mut(key) else {
+        return 0;
+    };
+    let score = score(sk, unsafe { &*sought });
+    if score <= unsafe { (*sought).score } {
+        return 0;
+    }
+    let comm: [u64; 2] = [field!(Typed, task, task_comm), unsafe {
+        Typed::load(task, offset!(task_comm) + 8)
+    }];
+    put!(sought, {
+        score: score,
+        sk: sk as u64,
+        ino: ino,
+        cgroup: sock::cgroup::<Probed>(sk),
+        pid: field!(Typed, task, task_tgid),
+        uid: field!(Probed, sk, sk_uid),
+        comm: unsafe { core::mem::transmute::<[u64; 2], [u8; COMM_LEN]>(comm) },
+    });
+    0
+}
+
+/// How well a socket with the right port fits; 0: not at all.
+#[inline(always)]
+fn score(sk: Ptr, wanted: &Sought) -> u32 {
+    let family: u16 = field!(Probed, sk, sk_family);
+    let (local, remote) = sock::addresses::<Probed>(sk, family);
+    let (local, remote) = (words(local, family), words(remote, family));
+    let mut score = SCORE_PORT;
+    if !is_any(&local) {
+        if !equal(&local, &wanted.laddr) {
+            return 0;
+        }
+        score += SCORE_BOUND;
+    }
+    let rport: u16 = field!(Probed, sk, sk_dport);
+    if rport != 0 {
+        if u32::from(u16::from_be(rport)) != wanted.rport || !equal(&remote, &wanted.raddr) {
+            return 0;
+        }
+        score += SCORE_CONNECTED;
+    }
+    score
+}
+
+/// IPv4 as ::ffff:a.b.c.d.
+#[inline(always)]
+fn words(addr: [u64; 2], family: u16) -> [u32; 4] {
+    if family == AF_INET6 {
+        return [
+            addr[0] as u32,
+            (addr[0] >> 32) as u32,
+            addr[1] as u32,
+            (addr[1] >> 32) as u32,
+        ];
+    }
+    [0, 0, 0xffff_u32.to_be(), addr[0] as u32]
+}
+
+#[inline(always)]
+fn is_any(addr: &[u32; 4]) -> bool {
+    let mapped = addr[2] == 0xffff_u32.to_be();
+    (addr[0] | addr[1] | addr[3]) == 0 && (addr[2] == 0 || mapped)
+}
+
+#[inline(always)]
+fn equal(a: &[u32; 4], b: &[u32; 4]) -> bool {
+    ((a[0] ^ b[0]) | (a[1] ^ b[1]) | (a[2] ^ b[2]) | (a[3] ^ b[3])) == 0
+}
