@@ -75,7 +75,13 @@ pub fn on_retransmit<A: Access>(sk: Ptr, skb: Ptr, error: i32) {
     if counted == 0 {
         return;
     }
-    let segs = if sent < counted { sent } else { counted };
+    // From 6.16 no failure goes unseen: what is missing was sent while the kernel let us not run (recursion_misses).
+    let all_seen = config!(args_retransmit) >= 3 && error == 0;
+    let segs = if sent < counted && !all_seen {
+        sent
+    } else {
+        counted
+    };
     let state = sock::state::<A>(sk) as u8;
     tell::<A>(sk, tp, skb, state, [segs, counted - segs]);
 }
