@@ -2,8 +2,9 @@
 
 use crate::{
     kernel::{
-        access::{Access as _, Probed, Ptr, Typed, field, offset},
+        access::{Probed, Ptr, Typed, field},
         sock::{self, AF_INET, AF_INET6, IPPROTO_TCP, LISTEN},
+        task,
     },
     maps::{LISTENERS, SOCKS},
 };
@@ -67,22 +68,19 @@ fn complete(entry: *mut SockOwner, owner: &SockOwner) {
 }
 
 #[inline(always)]
-fn keep(task: Ptr, sk: Ptr, ino: u64) {
-    let comm: [u64; 2] = [field!(Typed, task, task_comm), unsafe {
-        Typed::load(task, offset!(task_comm) + 8)
-    }];
+fn keep(holder: Ptr, sk: Ptr, ino: u64) {
     let protocol: u16 = field!(Probed, sk, sk_protocol);
     let tcp = protocol == IPPROTO_TCP;
     let owner = SockOwner {
         start_ns: 0,
         ino,
-        pid: field!(Typed, task, task_tgid),
+        pid: field!(Typed, holder, task_tgid),
         retrans: if tcp {
             field!(Probed, sk, tcp_total_retrans)
         } else {
             0
         },
-        comm: unsafe { core::mem::transmute::<[u64; 2], [u8; 16]>(comm) },
+        comm: task::comm(holder),
     };
     // What was seen as it happened is known better; a stale entry has another inode.
     let key = sk as u64;

@@ -75,7 +75,13 @@ pub fn on_retransmit<A: Access>(sk: Ptr, skb: Ptr, error: i32) {
     if counted == 0 {
         return;
     }
-    let segs = if sent < counted { sent } else { counted };
+    // From 6.16 no failure goes unseen: what is missing was sent while the kernel let us not run (recursion_misses).
+    let all_seen = config!(args_retransmit) >= 3 && error == 0;
+    let segs = if sent < counted && !all_seen {
+        sent
+    } else {
+        counted
+    };
     let state = sock::state::<A>(sk) as u8;
     tell::<A>(sk, tp, skb, state, [segs, counted - segs]);
 }
@@ -164,7 +170,8 @@ pub fn on_synack<A: Access>(sk: Ptr, req: Ptr) {
         retrans: u32::from(before) + 1,
         srtt_us: 0,
         rto_us: 0,
-        state: sock::state::<A>(req) as u8,
+        // The request says NEW_SYN_RECV, which only the kernel knows.
+        state: SYN_RECV as u8,
         ca_state: NO_CA_STATE,
         pending: 0,
         _pad: 0,

@@ -1,4 +1,4 @@
-//! TCP segments sent again, and why; the sum of segments is the kernel's TcpRetransSegs.
+//! TCP segments sent again, and why; the sum of segments is the kernel's `TcpRetransSegs`.
 
 use super::{Body, Collector, Detail};
 use crate::{
@@ -235,7 +235,7 @@ mod tests {
         let states = list(&[
             (1, "TCP_ESTABLISHED"),
             (2, "TCP_SYN_SENT"),
-            (12, "TCP_NEW_SYN_RECV"),
+            (3, "TCP_SYN_RECV"),
         ]);
         names.add_enum(TCP_STATES, "TCP_", &states);
         names
@@ -276,7 +276,7 @@ mod tests {
     #[test]
     fn a_request_knows_no_times() {
         let raw = raw::Retransmit {
-            state: 12,
+            state: SYN_RECV,
             ca_state: NO_CA_STATE,
             segs: 1,
             len: 0,
@@ -284,7 +284,7 @@ mod tests {
         };
         let (text, json) = told(&raw);
         assert!(
-            text.ends_with("synack NEW_SYN_RECV seq=7 len=0 segs=1 retrans=5"),
+            text.ends_with("synack SYN_RECV seq=7 len=0 segs=1 retrans=5"),
             "{text}"
         );
         assert!(json.contains(r#""ca_state":null"#), "{json}");
