@@ -115,6 +115,9 @@ impl Message {
         } else {
             reported::owner(&inner, netns)
         };
+        if subject.known && !filter::owner_passes(&subject) {
+            return;
+        }
         let Some(slot) = reserve::<Icmp>(hook) else {
             return;
         };

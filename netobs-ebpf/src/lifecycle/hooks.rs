@@ -64,6 +64,9 @@ fn on_state<A: Access>(sk: Ptr, old: i32, new: i32) {
         ESTABLISHED => established::<A>(sk, tp, old),
         CLOSE => {
             closed::<A>(sk, tp, old);
+            if old == SYN_SENT {
+                owners::remember(sk);
+            }
             owners::forget(sk);
         }
         _ => {}

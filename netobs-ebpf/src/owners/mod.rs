@@ -5,12 +5,13 @@ mod sought;
 
 use crate::{
     kernel::{
-        access::{Access, Ptr, field, has, offset},
+        access::{Access, Ptr, field, has, number, offset},
         sock, task,
     },
-    maps::{LISTENERS, SOCKS},
+    maps::{LISTENERS, SOCKS, put},
 };
-use aya_ebpf::helpers::generated::bpf_ktime_get_ns;
+use aya_ebpf::{helpers::generated::bpf_ktime_get_ns, macros::map, maps::PerCpuArray};
+use netobs_ebpf::event::COMM_LEN;
 use netobs_ebpf::owner::{ListenKey, SockOwner};
 
 /// The current process made `sk` connect or listen.
@@ -83,6 +84,32 @@ pub fn of<A: Access>(sk: Ptr) -> Option<*mut SockOwner> {
     }
     let now = sock::inode::<A>(sk);
     (now == 0 || now == ino).then_some(owner)
+}
+
+struct Failed {
+    sk: u64,
+    pid: u32,
+    comm: [u8; COMM_LEN],
+}
+
+/// The last socket of this CPU that failed to connect: an error is reported to it after it is closed (6.10).
+#[map]
+static FAILED: PerCpuArray<Failed> = PerCpuArray::with_max_entries(1, 0);
+
+/// Keeps the owner of a socket about to be forgotten.
+#[inline(always)]
+pub fn remember(sk: Ptr) {
+    if let (Some(owner), Some(slot)) = (SOCKS.get_ptr(sk as u64), FAILED.get_ptr_mut(0)) {
+        let (pid, comm) = unsafe { ((*owner).pid, (*owner).comm) };
+        put!(slot, { sk: sk as u64, pid: pid, comm: comm });
+    }
+}
+
+/// The owner of a socket that has just failed to connect.
+#[inline(always)]
+pub fn of_failed(sk: Ptr) -> Option<(u32, [u8; COMM_LEN])> {
+    let last = unsafe { &*FAILED.get_ptr(0)? };
+    (last.sk == number(sk)).then_some((last.pid, last.comm))
 }
 
 /// The socket is gone.

@@ -2,6 +2,7 @@
 
 use super::{
     args::Watch,
+    late::Late,
     pace::{Pace, Wait},
     request::Watching,
     summary::{Summary, own_cpu_ns},
@@ -9,18 +10,13 @@ use super::{
 use crate::{
     bpf::{
         cost::{Timing, account},
-        filters::Filters,
         log::ProgramLog,
         session::Session,
-        sought::Finder,
     },
     cli::{Failure, Status},
     clock, collectors,
-    enrich::{
-        Enricher, namespaces,
-        sockets::{Sockets, complete},
-    },
-    event::Mono,
+    enrich::{Enricher, namespaces},
+    event::{Event, Mono},
     names::{Names, TCP_STATES},
     sinks::stream::{SinkError, Stdout, tell},
     views::{View, json::Json, text::Text, time::Clock},
@@ -51,8 +47,7 @@ impl From<SinkError> for End {
 struct Stream<'a> {
     args: &'a Watch,
     session: Session,
-    filters: Filters,
-    sockets: Sockets,
+    late: Late,
     view: Box<dyn View>,
     names: Names,
     enricher: Enricher,
@@ -117,8 +112,7 @@ impl<'a> Stream<'a> {
         let session = watching.session;
         Self {
             args,
-            filters: watching.filters,
-            sockets: Sockets::default(),
+            late: Late::new(watching.filters),
             view: view(args),
             names: names(args, &session),
             enricher: Enricher::new(),
@@ -205,8 +199,7 @@ impl<'a> Stream<'a> {
             enricher,
             shown,
             unreadable,
-            filters,
-            sockets,
+            late,
             ..
         } = self;
         let Session {
@@ -215,19 +208,22 @@ impl<'a> Stream<'a> {
             finder,
             ..
         } = session;
-        ring.drain(max, |bytes| match collectors::decode(bytes) {
+        let mut show = |event: &Event| {
+            let about = enricher.about(&event.common);
+            view.event(event, &about, names);
+            *shown += 1;
+        };
+        let taken = ring.drain(max, |bytes| match collectors::decode(bytes) {
             Some(mut event) => {
                 complete_owner(owners, &mut event);
-                find_owner(finder, sockets, &mut event);
-                if event.body.detail().owner_is_late() && !filters.owner_passes(&event.common) {
-                    return;
+                if let Some(event) = late.hold(event) {
+                    show(&event);
                 }
-                let about = enricher.about(&event.common);
-                view.event(&event, &about, names);
-                *shown += 1;
             }
             None => *unreadable += 1,
-        })
+        });
+        late.release(finder, show);
+        taken
     }
 
     fn write(&mut self) -> Result<(), SinkError> {
@@ -277,7 +273,7 @@ impl<'a> Stream<'a> {
             names,
             enricher,
             shown,
-            filters,
+            late,
             args,
             ..
         } = self;
@@ -285,7 +281,9 @@ impl<'a> Stream<'a> {
             let Some(event) = collectors::decode(bytes) else {
                 return false;
             };
-            if args.count.is_some_and(|max| *shown >= max) || !filters.netns_passes(&event.common) {
+            if args.count.is_some_and(|max| *shown >= max)
+                || !late.filters().netns_passes(&event.common)
+            {
                 return false;
             }
             let about = enricher.about(&event.common);
@@ -385,6 +383,12 @@ impl<'a> Stream<'a> {
                 self.unreadable
             ));
         }
+        if self.late.skipped() > 0 {
+            tell(&format!(
+                "netobs: {} sockets of icmp events were not looked for, to save time",
+                self.late.skipped()
+            ));
+        }
         match failed {
             None | Some(SinkError::Closed) => Ok(Status::Done),
             Some(error) => Err(error.into()),
@@ -419,22 +423,6 @@ fn complete_owner(owners: &mut crate::bpf::owners::Owners, event: &mut crate::ev
             pid: owner.pid,
             comm: Comm(owner.comm),
         };
-    }
-}
-
-/// Flows that the kernel side knows no socket of.
-fn find_owner(finder: &mut Finder, sockets: &mut Sockets, event: &mut crate::event::Event) {
-    if matches!(event.common.owner, crate::event::Owner::Process { .. }) {
-        return;
-    }
-    let ends = event.body.detail().searches();
-    let started = clock::mono();
-    let holder = sockets.find(event.common.netns, &ends, started, |netns, ends| {
-        let holder = finder.ask(netns, ends).ok().flatten();
-        (holder, clock::mono().0 - started.0)
-    });
-    if let Some(holder) = holder {
-        complete(&mut event.common, &holder);
     }
 }
 
