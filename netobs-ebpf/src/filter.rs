@@ -23,9 +23,12 @@ pub fn active(class: Class) -> bool {
 /// Everything but addresses.
 #[inline(always)]
 pub fn subject_passes(s: &Subject) -> bool {
-    if active(Class::Netns) && !number(Class::Netns, u64::from(s.netns), s.netns != 0) {
-        return false;
-    }
+    netns_passes(s.netns) && owner_passes(s)
+}
+
+/// What is asked of the owner.
+#[inline(always)]
+pub fn owner_passes(s: &Subject) -> bool {
     if active(Class::Pid) && !number(Class::Pid, u64::from(s.pid), s.known) {
         return false;
     }
@@ -148,7 +151,7 @@ fn port(port: u16) -> u8 {
     lookup(Class::Port, [u64::from(port), 0], true)
 }
 
-/// The only class that can be told of an event whose owner is found later, in userspace.
+/// The class that events have whose owner is found later, in userspace.
 #[inline(always)]
 pub fn netns_passes(netns: u32) -> bool {
     !active(Class::Netns) || number(Class::Netns, u64::from(netns), netns != 0)

@@ -27,6 +27,7 @@ mod route {
     mod hooks;
     mod lookup;
     mod pending;
+    mod sender;
     mod whose;
 }
 mod neigh {

@@ -124,6 +124,8 @@ fields! {
     fl6_saddr: "flowi6"."saddr";
     fl6_daddr: "flowi6"."daddr";
     fl6_ports: "flowi6"."uli";
+    /// Kept when the socket has given its port back.
+    inet_sport: "inet_sock"."inet_sport";
     /// The flow of a TCP socket's own lookups.
     inet_flow: "inet_sock"."cork.fl";
     fib6_entry: "fib6_result"."f6i";

@@ -30,6 +30,9 @@ pub struct Sought {
     pub cgroup: u64,
     pub pid: u32,
     pub uid: u32,
+    /// 1: it is wanted, as far as filters ask for owners.
+    pub passes: u32,
+    pub _pad: u32,
     pub comm: [u8; COMM_LEN],
 }
 

@@ -6,6 +6,7 @@ use crate::{
         sock,
     },
     maps::put,
+    owners,
     subject::Subject,
 };
 use aya_ebpf::{
@@ -76,15 +77,21 @@ fn note<A: Access>(sk: Ptr) {
     let Some(slot) = REPORTED.get_ptr_mut(0) else {
         return;
     };
-    let (lport, rport): (u16, u16) = (field!(A, sk, sk_num), field!(A, sk, sk_dport));
+    let lport: u16 = field!(Probed, sk, inet_sport);
+    let rport: u16 = field!(A, sk, sk_dport);
     let proto: u16 = field!(A, sk, sk_protocol);
     if !matches!(proto, 1 | 6 | 17 | 58 | 132 | 136) || !sock::is_full::<A>(sk) {
         return;
     }
-    let subject = Subject::of::<A>(sk);
+    let mut subject = Subject::of::<A>(sk);
+    if !subject.known
+        && let Some((pid, comm)) = owners::of_failed(sk)
+    {
+        (subject.pid, subject.comm, subject.known) = (pid, comm, pid != 0);
+    }
     put!(slot, {
         time_ns: unsafe { bpf_ktime_get_ns() },
-        lport: lport,
+        lport: u16::from_be(lport),
         rport: u16::from_be(rport),
         proto: proto,
         owner.sk: subject.sk as u64,
@@ -112,7 +119,12 @@ pub fn owner(flow: &Flow, netns: u32) -> Subject {
         || (last.lport == flow.lport && (last.rport == 0 || last.rport == flow.rport));
     let same = ports && last.proto == flow.proto;
     if age < FRESH_NS && same && last.owner.netns == netns {
-        subject.sk = last.owner.sk as Ptr;
+        // An owner not known here is looked for by address.
+        subject.sk = if last.owner.known {
+            last.owner.sk as Ptr
+        } else {
+            core::ptr::null()
+        };
         subject.pid = last.owner.pid;
         subject.comm = last.owner.comm;
         subject.known = last.owner.known;

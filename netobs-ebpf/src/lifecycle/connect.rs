@@ -3,7 +3,7 @@
 use crate::{
     filter,
     kernel::{
-        access::{Access as _, Probed, Ptr, field, has, offset},
+        access::{Access as _, Probed, Ptr, copy, field, has, offset},
         sock::{self, AF_INET, AF_INET6},
     },
     maps::{config, count_run, put, reserve, submit},
@@ -13,8 +13,7 @@ use crate::{
 use aya_ebpf::{
     EbpfContext as _,
     helpers::generated::{
-        bpf_get_current_task_btf, bpf_ktime_get_ns, bpf_probe_read_kernel, bpf_probe_read_user,
-        bpf_task_pt_regs,
+        bpf_get_current_task_btf, bpf_ktime_get_ns, bpf_probe_read_user, bpf_task_pt_regs,
     },
     macros::{fexit, kprobe, kretprobe, map, tracepoint},
     maps::LruHashMap,
@@ -151,7 +150,7 @@ impl Address {
     fn kernel(from: Ptr) -> Self {
         let mut address = Self::EMPTY;
         let len = size_of::<Self>() as u32;
-        unsafe { bpf_probe_read_kernel((&raw mut address).cast(), len, from.cast()) };
+        unsafe { copy((&raw mut address).cast(), len, from) };
         address
     }
 

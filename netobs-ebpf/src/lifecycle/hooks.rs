@@ -72,6 +72,9 @@ pub fn on_state<A: Access>(sk: Ptr, old: i32, new: i32) {
             }
             closed::<A>(sk, tp, old);
             reset::note_closed::<A>(sk, tp, old);
+            if old == SYN_SENT {
+                owners::remember(sk);
+            }
             owners::forget(sk);
         }
         _ => {}

@@ -5,13 +5,16 @@ mod sought;
 
 use crate::{
     kernel::{
-        access::{Access, Ptr, field, has, offset},
+        access::{Access, Ptr, field, has, number, offset},
         sock, task,
     },
-    maps::{LISTENERS, SOCKS},
+    maps::{LISTENERS, SOCKS, put},
 };
-use aya_ebpf::helpers::generated::bpf_ktime_get_ns;
-use netobs_ebpf::owner::{ListenKey, RETRANS_INHERITED, SockOwner};
+use aya_ebpf::{helpers::generated::bpf_ktime_get_ns, macros::map, maps::PerCpuArray};
+use netobs_ebpf::{
+    event::COMM_LEN,
+    owner::{ListenKey, RETRANS_INHERITED, SockOwner},
+};
 
 /// The current process made `sk` connect or listen.
 #[inline(always)]
@@ -117,6 +120,32 @@ pub fn settle<A: Access>(sk: Ptr, tp: Ptr) {
         let total: u32 = field!(A, tp, tcp_total_retrans);
         unsafe { (*owner).retrans = total };
     }
+}
+
+struct Failed {
+    sk: u64,
+    pid: u32,
+    comm: [u8; COMM_LEN],
+}
+
+/// The last socket of this CPU that failed to connect: an error is reported to it after it is closed (6.10).
+#[map]
+static LAST_FAILED: PerCpuArray<Failed> = PerCpuArray::with_max_entries(1, 0);
+
+/// Keeps the owner of a socket about to be forgotten.
+#[inline(always)]
+pub fn remember(sk: Ptr) {
+    if let (Some(owner), Some(slot)) = (SOCKS.get_ptr(sk as u64), LAST_FAILED.get_ptr_mut(0)) {
+        let (pid, comm) = unsafe { ((*owner).pid, (*owner).comm) };
+        put!(slot, { sk: sk as u64, pid: pid, comm: comm });
+    }
+}
+
+/// The owner of a socket that has just failed to connect.
+#[inline(always)]
+pub fn of_failed(sk: Ptr) -> Option<(u32, [u8; COMM_LEN])> {
+    let last = unsafe { &*LAST_FAILED.get_ptr(0)? };
+    (last.sk == number(sk)).then_some((last.pid, last.comm))
 }
 
 /// The socket is gone.

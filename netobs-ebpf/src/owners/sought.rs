@@ -2,11 +2,13 @@
 
 use super::existing::{TaskFile, socket_of};
 use crate::{
+    filter,
     kernel::{
         access::{Access as _, Probed, Ptr, Typed, field, offset},
         sock::{self, AF_INET6},
     },
     maps::put,
+    subject::Subject,
 };
 use aya_ebpf::{macros::map, maps::HashMap};
 use netobs_ebpf::{
@@ -40,14 +42,22 @@ pub fn owners_sought(ctx: *const TaskFile) -> i32 {
     let comm: [u64; 2] = [field!(Typed, task, task_comm), unsafe {
         Typed::load(task, offset!(task_comm) + 8)
     }];
+    let comm = unsafe { core::mem::transmute::<[u64; 2], [u8; COMM_LEN]>(comm) };
+    let mut subject = Subject::none(key.netns);
+    subject.sk = sk;
+    subject.pid = field!(Typed, task, task_tgid);
+    (subject.comm, subject.known) = (comm, true);
+    subject.uid = field!(Probed, sk, sk_uid);
+    subject.uid_known = true;
     put!(sought, {
         score: score,
         sk: sk as u64,
         ino: ino,
         cgroup: sock::cgroup::<Probed>(sk),
-        pid: field!(Typed, task, task_tgid),
-        uid: field!(Probed, sk, sk_uid),
-        comm: unsafe { core::mem::transmute::<[u64; 2], [u8; COMM_LEN]>(comm) },
+        pid: subject.pid,
+        uid: subject.uid,
+        passes: u32::from(filter::owner_passes(&subject)),
+        comm: comm,
     });
     0
 }

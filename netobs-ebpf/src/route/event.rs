@@ -26,5 +26,9 @@ pub struct Route {
 pub const TABLE_LOCAL: u32 = 255;
 /// The interface index of `lo` in every namespace.
 pub const LOOPBACK_IFINDEX: u32 = 1;
-/// Linux on all architectures BPF runs on but a few.
+/// Numbers of all architectures but a few that netobs is not built for.
 pub const EAGAIN: u32 = 11;
+pub const EACCES: u32 = 13;
+pub const EINVAL: u32 = 22;
+pub const ENETUNREACH: u32 = 101;
+pub const EHOSTUNREACH: u32 = 113;

@@ -5,7 +5,6 @@ use super::{
     pending,
 };
 use crate::{
-    filter,
     kernel::{
         access::{Access, Probed, Ptr, field},
         lookup::{ends4, ends6},
@@ -15,10 +14,8 @@ use crate::{
 };
 use netobs_ebpf::{
     hook,
-    route::event::{EAGAIN, LOOPBACK_IFINDEX, Route},
+    route::event::{EAGAIN, ENETUNREACH, LOOPBACK_IFINDEX},
 };
-
-const ENETUNREACH: u32 = 101;
 
 /// All rules of IPv4 have been asked (__fib_lookup): the only place where the answer of a rule itself is seen.
 #[inline(always)]
@@ -33,6 +30,22 @@ pub fn final4<A: Access>(net: Ptr, flow: Ptr, error: i32) {
         return;
     }
     end::<A>(hook::ROUTE4, flow, error.unsigned_abs(), netns, false);
+}
+
+/// A packet of this machine has its route or has none (ip_route_output_key_hash): also where there are no rules to ask.
+#[inline(always)]
+pub fn output4<A: Access>(net: Ptr, flow: Ptr, result: u64) {
+    /// `MAX_ERRNO`: what is above is an error in the place of a pointer.
+    const ERRORS: u64 = -4095_i64 as u64;
+    let Some(old) = pending::find(flow) else {
+        return;
+    };
+    if result < ERRORS {
+        pending::forget(flow);
+        return;
+    }
+    put!(old, { header.netns: field!(A, net, net_inum) });
+    pending::tell(flow, hook::ROUTE4, old);
 }
 
 /// All tables of IPv6 have been asked (fib6_rule_lookup).
@@ -65,7 +78,7 @@ fn end<A: Access>(hook: u32, flow: Ptr, errno: u32, netns: u32, six: bool) {
             put!(old, { table: 0 });
         }
         if !six {
-            tell_if_wanted(flow, hook, old);
+            pending::tell(flow, hook, old);
         }
         return;
     }
@@ -83,15 +96,6 @@ fn end<A: Access>(hook: u32, flow: Ptr, errno: u32, netns: u32, six: bool) {
         if let Some(route) = pending::find(flow) {
             pending::tell(flow, hook, route);
         }
-    }
-}
-
-#[inline(always)]
-fn tell_if_wanted(flow: Ptr, hook: u32, route: *const Route) {
-    if filter::netns_passes(unsafe { (*route).header.netns }) {
-        pending::tell(flow, hook, route);
-    } else {
-        pending::forget(flow);
     }
 }
 
@@ -121,5 +125,5 @@ pub fn freed<A: Access>(packet: Ptr) {
         return;
     };
     put!(route, { header.netns: device.netns });
-    tell_if_wanted(flow, hook::ROUTE4, route);
+    pending::tell(flow, hook::ROUTE4, route);
 }

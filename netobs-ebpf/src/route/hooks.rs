@@ -1,8 +1,9 @@
 //! The hooks on route lookups: tables by tracepoint, final answers by function where the kernel lets us.
 
 use super::{
-    final_answer::{final4, final6, freed},
+    final_answer::{final4, final6, freed, output4},
     lookup::{answer4, answer6},
+    sender,
 };
 use crate::kernel::access::{Probed, Ptr, Typed};
 use aya_ebpf::{
@@ -50,9 +51,28 @@ pub fn route4_freed_raw_tp(ctx: RawTracePointContext) -> i32 {
     0
 }
 
+/// `sock_send_length(sk, ret, flags)`, from 6.3.
+#[btf_tracepoint(function = "sock_send_length")]
+pub fn route_sent_tp_btf(ctx: BtfTracePointContext) -> i32 {
+    sender::ends::<Typed>(ctx.arg(0), ctx.arg(1));
+    0
+}
+
+#[raw_tracepoint(tracepoint = "sock_send_length")]
+pub fn route_sent_raw_tp(ctx: RawTracePointContext) -> i32 {
+    sender::ends::<Probed>(ctx.arg(0), ctx.arg(1));
+    0
+}
+
 #[fexit(function = "__fib_lookup")]
 pub fn route4_fexit(ctx: FExitContext) -> i32 {
     final4::<Typed>(ctx.arg(0), ctx.arg(1), ctx.arg(4));
+    0
+}
+
+#[fexit(function = "ip_route_output_key_hash")]
+pub fn route4_output_fexit(ctx: FExitContext) -> i32 {
+    output4::<Typed>(ctx.arg(0), ctx.arg(1), ctx.arg(3));
     0
 }
 
@@ -74,7 +94,7 @@ fn stack_pointer(regs: *const pt_regs) -> u64 {
 /// What the return instruction of x86-64 takes off the stack.
 const RETURN_BYTES: u64 = 8;
 
-/// Entry of `__fib_lookup(net, flow, ...)` and `fib6_rule_lookup(net, flow, ...)`.
+/// Entry of `__fib_lookup`, `ip_route_output_key_hash` and `fib6_rule_lookup`: all begin with net and flow.
 #[kprobe]
 pub fn route_entry(ctx: ProbeContext) -> u32 {
     let (Some(net), Some(flow)) = (ctx.arg::<u64>(0), ctx.arg::<u64>(1)) else {
@@ -96,6 +116,14 @@ fn asked(ctx: &RetProbeContext) -> Option<(Ptr, Ptr)> {
 pub fn route4_return(ctx: RetProbeContext) -> u32 {
     if let Some((net, flow)) = asked(&ctx) {
         final4::<Probed>(net, flow, ctx.ret());
+    }
+    0
+}
+
+#[kretprobe]
+pub fn route4_output_return(ctx: RetProbeContext) -> u32 {
+    if let Some((net, flow)) = asked(&ctx) {
+        output4::<Probed>(net, flow, ctx.ret());
     }
     0
 }

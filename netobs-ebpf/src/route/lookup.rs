@@ -1,6 +1,6 @@
 //! What one table's answer means for a lookup: found, refused for good, or asked on.
 
-use super::{pending, whose};
+use super::{pending, sender, whose};
 use crate::{
     filter,
     kernel::{
@@ -14,7 +14,7 @@ use aya_ebpf::{helpers::generated::bpf_ktime_get_ns, macros::map, maps::PerCpuAr
 use netobs_ebpf::{
     event::{Flow, Header, Kind},
     hook,
-    route::event::{EAGAIN, LOOPBACK_IFINDEX, Route, TABLE_LOCAL},
+    route::event::{EACCES, EAGAIN, EHOSTUNREACH, EINVAL, LOOPBACK_IFINDEX, Route, TABLE_LOCAL},
 };
 use zerocopy::FromZeros as _;
 
@@ -62,8 +62,8 @@ impl Answer {
         if self.netns != 0 {
             subject.netns = self.netns;
         }
-        // The namespace of a forwarded packet may become known when it is dropped.
-        if (ours || subject.netns != 0) && !subject.passes() || !filter::flow_passes(&self.ends) {
+        // Its namespace may become known later, when the packet is dropped or the system call ends.
+        if ours && !filter::owner_passes(&subject) || !filter::flow_passes(&self.ends) {
             return None;
         }
         let mut header = Header::new_zeroed();
@@ -144,6 +144,9 @@ pub fn refused(answer: &Answer, hook: u32, first: u32) {
     {
         unsafe { *flow = answer.flow as u64 };
     }
+    if answer.iif == LOOPBACK_IFINDEX && whose::on_stack(answer.flow) {
+        sender::asks(answer.flow);
+    }
     pending::keep(answer.flow, hook, &route);
 }
 
@@ -184,9 +187,6 @@ pub fn answer6<A: Access>(net: Ptr, result: Ptr, table: Ptr, flow: Ptr) {
 /// `RTN_*` of uapi/linux/rtnetlink.h, answered as by `fib6_prop[]`.
 #[inline(always)]
 fn errno6<A: Access>(net: Ptr, result: Ptr) -> u32 {
-    const EINVAL: u32 = 22;
-    const EACCES: u32 = 13;
-    const EHOSTUNREACH: u32 = 113;
     let entry: Ptr = field!(A, result, fib6_entry);
     let none: Ptr = field!(A, net, net_fib6_null);
     if entry as u64 == none as u64 {

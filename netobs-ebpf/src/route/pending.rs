@@ -1,6 +1,7 @@
 //! Lookups that may go on in another table, by the address of their flow: no two lookups share one at a time.
 
 use crate::{
+    filter,
     kernel::access::Ptr,
     maps::{count_lost, nudge, output},
 };
@@ -34,10 +35,12 @@ pub fn keep(flow: Ptr, hook: u32, route: &Route) {
     nudge(ROUTES_WAIT);
 }
 
-/// Tells of a lookup that is over.
+/// Tells of a lookup that is over, if its namespace is wanted.
 #[inline(always)]
 pub fn tell(flow: Ptr, hook: u32, route: *const Route) {
-    unsafe { output(hook, route) };
+    if filter::netns_passes(unsafe { (*route).header.netns }) {
+        unsafe { output(hook, route) };
+    }
     forget(flow);
 }
 

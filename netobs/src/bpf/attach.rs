@@ -3,8 +3,9 @@
 use super::{
     btf::KernelTypes,
     object::Programs,
+    perf,
     spec::{Hook, Part, Rung},
-    sys::{self, LoadError, ProgType},
+    sys::{self, LoadError, ProgType, RunStats},
     tracefs,
 };
 use std::{
@@ -54,12 +55,16 @@ impl Taken {
         Ok(())
     }
 
-    /// Run time in ns and runs over all programs of the rung.
-    pub fn run_stats(&self) -> (u64, u64) {
+    /// Run statistics over all programs of the rung.
+    pub fn run_stats(&self) -> RunStats {
         self.programs
             .iter()
             .filter_map(|program| sys::run_stats(program.as_fd()).ok())
-            .fold((0, 0), |sum, one| (sum.0 + one.0, sum.1 + one.1))
+            .fold(RunStats::default(), |sum, one| RunStats {
+                ns: sum.ns + one.ns,
+                runs: sum.runs + one.runs,
+                skipped: sum.skipped + one.skipped,
+            })
     }
 }
 
@@ -207,10 +212,10 @@ fn attach_part(programs: &Programs, program: BorrowedFd<'_>, part: &Part) -> io:
     match part.rung {
         Rung::TpBtf | Rung::Fentry | Rung::Fexit => sys::attach_raw(program, None),
         Rung::RawTp => sys::attach_raw(program, Some(part.target)),
-        Rung::Tracepoint => sys::attach_tracepoint(program, tracefs::event_id(part.target)?),
+        Rung::Tracepoint => perf::attach_tracepoint(program, tracefs::event_id(part.target)?),
         Rung::Kprobe | Rung::Kretprobe => {
             let pmu = kprobe_pmu().map_err(io::Error::other)?;
-            sys::attach_kprobe(program, pmu, part.target, part.rung == Rung::Kretprobe)
+            perf::attach_kprobe(program, pmu, part.target, part.rung == Rung::Kretprobe)
         }
         Rung::Poll => sys::attach_iterator(program, part.map.and_then(|name| programs.map(name))),
     }

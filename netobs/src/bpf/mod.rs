@@ -3,10 +3,12 @@
 pub mod attach;
 pub mod btf;
 pub mod cost;
+mod files;
 pub mod filters;
 pub mod log;
 pub mod object;
 pub mod owners;
+mod perf;
 pub mod ring;
 pub mod routes;
 pub mod session;

@@ -181,10 +181,10 @@ impl Session {
         self.hooks.iter_mut().for_each(Attached::detach);
     }
 
-    /// The log lines of our programs.
-    pub fn log(&self) -> Result<super::log::ProgramLog, String> {
+    /// The log lines of our programs, each given to `tell`.
+    pub fn log(&self, tell: fn(&str)) -> Result<super::log::ProgramLog, String> {
         let taken = self.hooks.iter().find_map(|hook| hook.taken.as_ref());
-        super::log::ProgramLog::open(taken.and_then(super::attach::Taken::program_id))
+        super::log::ProgramLog::open(taken.and_then(Taken::program_id), tell)
     }
 
     /// Has the kernel time our programs while the guard lives.

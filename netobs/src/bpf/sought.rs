@@ -13,7 +13,7 @@ use netobs_ebpf::sought::{Sought, SoughtKey};
 use std::{
     io::{self, Read as _},
     net::IpAddr,
-    os::fd::{AsFd as _, OwnedFd},
+    os::fd::{AsFd as _, BorrowedFd, OwnedFd},
 };
 
 type Key = [u32; 2];
@@ -25,9 +25,18 @@ pub struct Finder {
     iterator: Option<OwnedFd>,
 }
 
+/// Where a socket may be.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct Place {
+    pub netns: u32,
+    pub ends: Ends,
+}
+
 /// Who holds a socket.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Holder {
+    /// It is wanted, as far as filters ask for owners.
+    pub passes: bool,
     pub pid: u32,
     pub comm: Comm,
     pub uid: u32,
@@ -61,29 +70,43 @@ impl Finder {
         Ok(Self { map, iterator })
     }
 
-    /// The holder of the first of `ends` that is a socket in `netns`.
-    pub fn ask(&mut self, netns: u32, ends: &[Ends]) -> io::Result<Option<Holder>> {
+    /// The holders of the sockets at `places`; those that one question has no room for are left out.
+    pub fn ask(&mut self, places: &[Place]) -> Vec<(Place, Option<Holder>)> {
         let Some(program) = &self.iterator else {
-            return Ok(None);
+            return Vec::new();
         };
-        for end in ends {
-            self.map
-                .insert(key(netns, end), question(end), 0)
-                .map_err(io::Error::other)?;
+        let mut asked = Vec::with_capacity(places.len());
+        for place in places {
+            // Refused where the map is full, or two places have one port.
+            let question = question(&place.ends);
+            if self.map.insert(key(place), question, NO_REPLACE).is_ok() {
+                asked.push(*place);
+            }
         }
-        let mut walk = sys::iterate(program.as_fd())?;
-        let mut nothing = [0; 64];
-        while walk.read(&mut nothing)? > 0 {}
-        let mut found = None;
-        for end in ends {
-            let key = key(netns, end);
-            let answer: Sought =
-                zerocopy::transmute!(self.map.get(&key, 0).map_err(io::Error::other)?);
-            self.map.remove(&key).map_err(io::Error::other)?;
-            found = found.or((answer.score != 0).then(|| holder(&answer)));
-        }
-        Ok(found)
+        let walked = walk(program.as_fd()).is_ok();
+        let answers = asked.into_iter().map(|place| {
+            let answer: Option<Sought> = self
+                .map
+                .get(&key(&place), 0)
+                .ok()
+                .map(|value| zerocopy::transmute!(value));
+            // Gone or not, the next question begins anew.
+            self.map.remove(&key(&place)).unwrap_or_default();
+            let found = answer.filter(|answer| walked && answer.score != 0);
+            (place, found.as_ref().map(holder))
+        });
+        answers.collect()
     }
+}
+
+/// `BPF_NOEXIST`.
+const NO_REPLACE: u64 = 1;
+
+fn walk(program: BorrowedFd<'_>) -> io::Result<()> {
+    let mut walk = sys::iterate(program)?;
+    let mut nothing = [0; 64];
+    while walk.read(&mut nothing)? > 0 {}
+    Ok(())
 }
 
 fn holder(answer: &Sought) -> Holder {
@@ -94,11 +117,13 @@ fn holder(answer: &Sought) -> Holder {
         cgroup,
         sk,
         ino,
+        passes,
         ..
     } = *answer;
     Holder {
         pid,
         comm: Comm(comm),
+        passes: passes != 0,
         uid,
         cgroup,
         sk,
@@ -106,11 +131,11 @@ fn holder(answer: &Sought) -> Holder {
     }
 }
 
-fn key(netns: u32, ends: &Ends) -> Key {
+fn key(place: &Place) -> Key {
     zerocopy::transmute!(SoughtKey {
-        netns,
-        lport: ends.local.port(),
-        proto: ends.proto.0
+        netns: place.netns,
+        lport: place.ends.local.port(),
+        proto: place.ends.proto.0
     })
 }
 

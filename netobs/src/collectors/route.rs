@@ -2,7 +2,7 @@
 
 use super::{Body, Collector, Detail};
 use crate::{
-    bpf::spec::{Hook, Rung, part},
+    bpf::spec::{Hook, Part, Rung, part},
     event::Ends,
     fields::Fields,
     line::Line,
@@ -23,29 +23,46 @@ pub const COLLECTOR: Collector = Collector {
     decode,
 };
 
-/// The functions know what rules answer and whose namespace it is; tables are told by the tracepoint anyway.
+const TABLES4: Part = part(Rung::TpBtf, "route4_tp_btf", "fib_table_lookup");
+const TABLES4_RAW: Part = part(Rung::RawTp, "route4_raw_tp", "fib_table_lookup");
+const FREED4: Part = part(Rung::TpBtf, "route4_freed_tp_btf", "kfree_skb");
+const FREED4_RAW: Part = part(Rung::RawTp, "route4_freed_raw_tp", "kfree_skb");
+const TABLES6: Part = part(Rung::TpBtf, "route6_tp_btf", "fib6_table_lookup");
+const TABLES6_RAW: Part = part(Rung::RawTp, "route6_raw_tp", "fib6_table_lookup");
+/// From 6.3; without it a rule that refuses is not told by its kind.
+const SENT: Part = part(Rung::TpBtf, "route_sent_tp_btf", "sock_send_length");
+const SENT_RAW: Part = part(Rung::RawTp, "route_sent_raw_tp", "sock_send_length");
+
+/// The functions know the last word on a lookup and whose namespace it is; which table said it, the tracepoint.
 const ROUTE4: Hook = Hook {
     number: hook::ROUTE4,
     name: "route",
     ladder: &[
         &[
             part(Rung::Fexit, "route4_fexit", "__fib_lookup"),
-            part(Rung::TpBtf, "route4_tp_btf", "fib_table_lookup"),
-            part(Rung::TpBtf, "route4_freed_tp_btf", "kfree_skb"),
+            part(
+                Rung::Fexit,
+                "route4_output_fexit",
+                "ip_route_output_key_hash",
+            ),
+            TABLES4,
+            FREED4,
         ],
-        &[
-            part(Rung::TpBtf, "route4_tp_btf", "fib_table_lookup"),
-            part(Rung::TpBtf, "route4_freed_tp_btf", "kfree_skb"),
-        ],
-        &[
-            part(Rung::RawTp, "route4_raw_tp", "fib_table_lookup"),
-            part(Rung::RawTp, "route4_freed_raw_tp", "kfree_skb"),
-        ],
+        &[TABLES4, FREED4, SENT],
+        &[TABLES4, FREED4],
+        &[TABLES4_RAW, FREED4_RAW, SENT_RAW],
+        &[TABLES4_RAW, FREED4_RAW],
         &[
             part(Rung::Kprobe, "route_entry", "__fib_lookup"),
             part(Rung::Kretprobe, "route4_return", "__fib_lookup"),
-            part(Rung::RawTp, "route4_raw_tp", "fib_table_lookup"),
-            part(Rung::RawTp, "route4_freed_raw_tp", "kfree_skb"),
+            part(Rung::Kprobe, "route_entry", "ip_route_output_key_hash"),
+            part(
+                Rung::Kretprobe,
+                "route4_output_return",
+                "ip_route_output_key_hash",
+            ),
+            TABLES4_RAW,
+            FREED4_RAW,
         ],
     ],
 };
@@ -56,14 +73,16 @@ const ROUTE6: Hook = Hook {
     ladder: &[
         &[
             part(Rung::Fexit, "route6_fexit", "fib6_rule_lookup"),
-            part(Rung::TpBtf, "route6_tp_btf", "fib6_table_lookup"),
+            TABLES6,
         ],
-        &[part(Rung::TpBtf, "route6_tp_btf", "fib6_table_lookup")],
-        &[part(Rung::RawTp, "route6_raw_tp", "fib6_table_lookup")],
+        &[TABLES6, SENT],
+        &[TABLES6],
+        &[TABLES6_RAW, SENT_RAW],
+        &[TABLES6_RAW],
         &[
             part(Rung::Kprobe, "route_entry", "fib6_rule_lookup"),
             part(Rung::Kretprobe, "route6_return", "fib6_rule_lookup"),
-            part(Rung::RawTp, "route6_raw_tp", "fib6_table_lookup"),
+            TABLES6_RAW,
         ],
     ],
 };

@@ -1,8 +1,8 @@
-//! Whose socket a flow is that only userspace can look up: asked seldom, answers kept for a while.
+//! Whose socket a flow is that only userspace can look up: asked in bundles and seldom, answers kept for a while.
 
 use crate::{
-    bpf::sought::Holder,
-    event::{Common, Ends, Mono, Owner},
+    bpf::sought::{Holder, Place},
+    event::{Common, Mono, Owner},
 };
 use std::collections::HashMap;
 
@@ -10,44 +10,70 @@ use std::collections::HashMap;
 const CACHE: usize = 1024;
 /// How long one holds: a port is not used by another process soon.
 const KEEP_NS: u64 = 1_000_000_000;
-/// Asking may take this part of the time, and never comes closer together than the second.
-const SHARE: u64 = 50;
-const PAUSE_NS: u64 = 2_000_000;
+/// Asking may take one part of so many of the time.
+const SHARE: i64 = 50;
+/// Time for asking saved up at most.
+const SAVED_NS: i64 = 20_000_000;
 
-#[derive(Default)]
 pub struct Sockets {
-    known: HashMap<(u32, Ends), (Mono, Option<Holder>)>,
-    next: Mono,
-    /// Flows not looked for, because the last question was too recent.
+    known: HashMap<Place, (Mono, Option<Holder>)>,
+    /// Below 0: the last question took more than was saved.
+    budget_ns: i64,
+    at: Mono,
+    /// Sockets not looked for, because asking had used up its time.
     pub skipped: u64,
 }
 
+impl Default for Sockets {
+    fn default() -> Self {
+        Self {
+            known: HashMap::new(),
+            budget_ns: SAVED_NS,
+            at: Mono(0),
+            skipped: 0,
+        }
+    }
+}
+
 impl Sockets {
-    /// The holder of one of `ends`; `ask` answers with the time it took.
-    pub fn find(
+    /// Asks for those of `places` that are not known; `ask` answers for some or all, with the time it took.
+    pub fn learn(
         &mut self,
-        netns: u32,
-        ends: &[Ends],
+        places: impl Iterator<Item = Place>,
         now: Mono,
-        ask: impl FnOnce(u32, &[Ends]) -> (Option<Holder>, u64),
-    ) -> Option<Holder> {
-        let key = (netns, *ends.first()?);
-        if let Some((until, holder)) = self.known.get(&key)
-            && now < *until
-        {
-            return *holder;
+        ask: impl FnOnce(&[Place]) -> (Vec<(Place, Option<Holder>)>, u64),
+    ) {
+        let fresh = |place: &Place| self.known.get(place).is_none_or(|(until, _)| now >= *until);
+        let mut unknown: Vec<Place> = places.filter(fresh).collect();
+        unknown.sort_unstable_by_key(|place| (place.netns, place.ends.local, place.ends.remote));
+        unknown.dedup();
+        if unknown.is_empty() {
+            return;
         }
-        if now < self.next {
-            self.skipped += 1;
-            return None;
+        let passed = i64::try_from(now.0.saturating_sub(self.at.0)).unwrap_or(i64::MAX);
+        let earned = passed / SHARE;
+        self.budget_ns = self.budget_ns.saturating_add(earned).min(SAVED_NS);
+        self.at = now;
+        if self.budget_ns <= 0 {
+            self.skipped += unknown.len() as u64;
+            return;
         }
-        let (holder, took_ns) = ask(netns, ends);
-        self.next = Mono(now.0 + took_ns * SHARE + PAUSE_NS);
-        if self.known.len() >= CACHE {
+        let (answers, took_ns) = ask(&unknown);
+        let took_ns = i64::try_from(took_ns).unwrap_or(i64::MAX);
+        self.budget_ns = self.budget_ns.saturating_sub(took_ns);
+        if self.known.len() + answers.len() > CACHE {
             self.known.clear();
         }
-        self.known.insert(key, (Mono(now.0 + KEEP_NS), holder));
-        holder
+        let until = Mono(now.0 + KEEP_NS);
+        let kept = answers
+            .into_iter()
+            .map(|(place, holder)| (place, (until, holder)));
+        self.known.extend(kept);
+    }
+
+    /// The holder of the socket at `place`, as far as it was learned.
+    pub fn holder(&self, place: &Place) -> Option<&Holder> {
+        self.known.get(place)?.1.as_ref()
     }
 }
 
@@ -64,43 +90,59 @@ pub fn complete(common: &mut Common, holder: &Holder) {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::event::{Comm, Proto};
+    use crate::event::{Comm, Ends, Proto};
 
-    fn ends(port: u16) -> Ends {
+    const HOLDER: Holder = Holder {
+        pid: 42,
+        comm: Comm([0; 16]),
+        uid: 0,
+        cgroup: 0,
+        sk: 1,
+        ino: 1,
+        passes: true,
+    };
+
+    fn place(port: u16) -> Place {
         let end = |port| std::net::SocketAddr::new([10, 0, 0, 1].into(), port);
-        Ends {
+        let ends = Ends {
             local: end(port),
             remote: end(53),
             proto: Proto(17),
-        }
+        };
+        Place { netns: 1, ends }
     }
 
     #[test]
-    fn a_flow_is_asked_for_once_and_others_wait() {
-        let holder = Holder {
-            pid: 42,
-            comm: Comm::default(),
-            uid: 0,
-            cgroup: 0,
-            sk: 1,
-            ino: 1,
-        };
+    fn a_bundle_is_one_question_and_answers_are_kept() {
         let mut sockets = Sockets::default();
-        let found = sockets.find(1, &[ends(1)], Mono(10), |_, _| (Some(holder), 1_000_000));
-        assert_eq!(found, Some(holder));
-        let again = sockets.find(1, &[ends(1)], Mono(20), |_, _| panic!("asked again"));
-        assert_eq!(again, Some(holder));
-        assert_eq!(
-            sockets.find(1, &[ends(2)], Mono(30), |_, _| panic!("asked too soon")),
-            None
-        );
-        assert_eq!(sockets.skipped, 1);
-        let later = Mono(10 + SHARE * 1_000_000 + PAUSE_NS);
-        let found = sockets.find(1, &[ends(2)], later, |_, _| (Some(holder), 1));
-        assert_eq!(found, Some(holder));
-        assert_eq!(
-            sockets.find(1, &[], later, |_, _| panic!("nothing to ask")),
-            None
-        );
+        let bundle = [place(1), place(2), place(1)];
+        sockets.learn(bundle.into_iter(), Mono(10), |places| {
+            assert_eq!(places.len(), 2);
+            (vec![(place(1), Some(HOLDER)), (place(2), None)], 1_000)
+        });
+        assert_eq!(sockets.holder(&place(1)), Some(&HOLDER));
+        assert_eq!(sockets.holder(&place(2)), None);
+        sockets.learn(bundle.into_iter(), Mono(20), |_| panic!("asked again"));
+        let mut asked = false;
+        sockets.learn(bundle.into_iter(), Mono(10 + KEEP_NS), |_| {
+            asked = true;
+            (Vec::new(), 0)
+        });
+        assert!(asked);
+    }
+
+    #[test]
+    fn asking_takes_no_more_than_its_share() {
+        let mut sockets = Sockets::default();
+        let mut asked = 0;
+        for n in 0..200_u64 {
+            let port = u16::try_from(n).unwrap();
+            sockets.learn([place(port)].into_iter(), Mono(1_000 * n), |_| {
+                asked += 1;
+                (Vec::new(), 1_000_000)
+            });
+        }
+        assert_eq!(asked, 20);
+        assert_eq!(sockets.skipped, 180);
     }
 }

@@ -1,6 +1,7 @@
 //! `netobs watch`: from arguments to a stream of lines and a summary.
 
 pub mod args;
+mod late;
 mod owner;
 mod pace;
 pub mod request;

@@ -1,13 +1,9 @@
 //! Owners that the kernel side left open: looked up where an event needs them, at a bounded price.
 
 use crate::{
-    bpf::{owners::Owners, sought::Finder},
-    clock,
+    bpf::owners::Owners,
     collectors::Body,
-    enrich::{
-        listen_drops::ListenDrops,
-        sockets::{Sockets, complete},
-    },
+    enrich::listen_drops::ListenDrops,
     event::{Comm, Event, Owner},
 };
 
@@ -21,22 +17,6 @@ pub fn complete_owner(owners: &mut Owners, event: &mut Event) {
             pid: owner.pid,
             comm: Comm(owner.comm),
         };
-    }
-}
-
-/// Flows that the kernel side knows no socket of.
-pub fn find_owner(finder: &mut Finder, sockets: &mut Sockets, event: &mut Event) {
-    if matches!(event.common.owner, Owner::Process { .. }) {
-        return;
-    }
-    let ends = event.body.detail().searches();
-    let started = clock::mono();
-    let holder = sockets.find(event.common.netns, &ends, started, |netns, ends| {
-        let holder = finder.ask(netns, ends).ok().flatten();
-        (holder, clock::mono().0 - started.0)
-    });
-    if let Some(holder) = holder {
-        complete(&mut event.common, &holder);
     }
 }
 

@@ -2,24 +2,24 @@
 
 use super::{
     args::Watch,
-    owner::{complete_owner, find_owner, settle},
+    late::Late,
+    owner::{complete_owner, settle},
     pace::{Pace, Wait},
     request::{self, Watching},
     show,
     summary::{Summary, own_cpu_ns},
-    wait::{End, Signals, Woken, after},
+    wait::{End, Signals, Woken, after, ahead_of_others},
 };
 use crate::{
     bpf::{
         cost::{Timing, account},
-        filters::Filters,
         log::ProgramLog,
         session::Session,
     },
     cli::{Failure, Status},
     clock, collectors,
-    enrich::{Enricher, listen_drops::ListenDrops, sockets::Sockets, symbols},
-    event::Mono,
+    enrich::{Enricher, listen_drops::ListenDrops, symbols},
+    event::{Event, Mono},
     names::Names,
     sinks::stream::{SinkError, Stdout, tell},
     views::View,
@@ -38,8 +38,7 @@ struct Stream<'a> {
     args: &'a Watch,
     session: Session,
     events: u32,
-    filters: Filters,
-    sockets: Sockets,
+    late: Late,
     view: Box<dyn View>,
     names: Names,
     enricher: Enricher,
@@ -81,8 +80,7 @@ impl<'a> Stream<'a> {
         let session = watching.session;
         Self {
             args,
-            filters: watching.filters,
-            sockets: Sockets::default(),
+            late: Late::new(watching.filters),
             view: show::view(args),
             names: show::names(args, &session),
             enricher: Enricher::new(),
@@ -116,7 +114,7 @@ impl<'a> Stream<'a> {
             self.listen_drops.open(self.session.owners.listeners());
         }
         if self.args.bpf_log {
-            self.log = self.session.log().map_err(|e| tell(&e)).ok();
+            self.log = self.session.log(tell).map_err(|e| tell(&e)).ok();
         }
         let hooks = self.attached();
         self.session
@@ -192,8 +190,7 @@ impl<'a> Stream<'a> {
             enricher,
             shown,
             unreadable,
-            filters,
-            sockets,
+            late,
             listen_drops,
             ..
         } = self;
@@ -205,25 +202,28 @@ impl<'a> Stream<'a> {
             symbols: kernel,
             ..
         } = session;
-        ring.drain(max, |bytes| match collectors::decode(bytes) {
+        let mut show = |event: &Event| {
+            if let Some(address) = event.body.detail().location() {
+                symbols::learn(names, address, |address| kernel.print(address));
+            }
+            let about = enricher.about(&event.common);
+            view.event(event, &about, names);
+            *shown += 1;
+        };
+        let taken = ring.drain(max, |bytes| match collectors::decode(bytes) {
             Some(mut event) => {
                 complete_owner(owners, &mut event);
-                find_owner(finder, sockets, &mut event);
-                if event.body.detail().owner_is_late() && !filters.owner_passes(&event.common) {
-                    return;
-                }
                 if polled && !settle(listen_drops, &mut event) {
                     return;
                 }
-                if let Some(address) = event.body.detail().location() {
-                    symbols::learn(names, address, |address| kernel.print(address));
+                if let Some(event) = late.hold(event) {
+                    show(&event);
                 }
-                let about = enricher.about(&event.common);
-                view.event(&event, &about, names);
-                *shown += 1;
             }
             None => *unreadable += 1,
-        })
+        });
+        late.release(finder, show);
+        taken
     }
 
     fn write(&mut self) -> Result<(), SinkError> {
@@ -260,7 +260,7 @@ impl<'a> Stream<'a> {
         if now >= self.next_second {
             self.next_second = Mono(now.0 + SECOND.0);
             self.tell_losses()?;
-            if self.filters.name_owners() {
+            if self.late.filters().name_owners() {
                 self.session.owners.refresh();
             }
         }
@@ -281,7 +281,7 @@ impl<'a> Stream<'a> {
             names,
             enricher,
             shown,
-            filters,
+            late,
             args,
             ..
         } = self;
@@ -289,7 +289,9 @@ impl<'a> Stream<'a> {
             let Some(event) = collectors::decode(bytes) else {
                 return false;
             };
-            if args.count.is_some_and(|max| *shown >= max) || !filters.netns_passes(&event.common) {
+            if args.count.is_some_and(|max| *shown >= max)
+                || !late.filters().netns_passes(&event.common)
+            {
                 return false;
             }
             let about = enricher.about(&event.common);
@@ -373,6 +375,12 @@ impl<'a> Stream<'a> {
                 self.unreadable
             ));
         }
+        if self.late.skipped() > 0 {
+            tell(&format!(
+                "netobs: {} sockets of icmp events were not looked for, to save time",
+                self.late.skipped()
+            ));
+        }
         match failed {
             None | Some(SinkError::Closed) => Ok(Status::Done),
             Some(error) => Err(error.into()),
@@ -388,10 +396,4 @@ impl<'a> Stream<'a> {
         self.tell_losses()?;
         Ok(())
     }
-}
-
-/// A reader that waits for a processor loses events while others make them. Without the privilege all stays as it is.
-fn ahead_of_others() {
-    const NICE: i32 = -10;
-    rustix::process::setpriority_process(None, NICE).unwrap_or_default();
 }
