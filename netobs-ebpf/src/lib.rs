@@ -13,7 +13,7 @@ pub mod drop {
     pub mod event;
 }
 
-pub mod listen {
+pub mod listen_overflow {
     //! Listeners whose SYN or accept queue was full.
     pub mod event;
 }

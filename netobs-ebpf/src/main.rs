@@ -47,7 +47,7 @@ mod drop {
     mod hooks;
     mod rungs;
 }
-mod listen {
+mod listen_overflow {
     mod entry;
     pub mod poll;
 }

@@ -68,7 +68,7 @@ pub fn on_state<A: Access>(sk: Ptr, old: i32, new: i32) {
         CLOSE => {
             retransmit::tell_rest::<A>(sk, tp, old);
             if old == LISTEN {
-                crate::listen::poll::closes(sk);
+                crate::listen_overflow::poll::closes(sk);
             }
             closed::<A>(sk, tp, old);
             reset::note_closed::<A>(sk, tp, old);

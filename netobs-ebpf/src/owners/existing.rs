@@ -99,6 +99,6 @@ fn keep(holder: Ptr, sk: Ptr, ino: u64) {
             port: u32::from(port),
         };
         _ = LISTENERS.insert(key, owner, BPF_NOEXIST);
-        crate::listen::poll::listens::<Probed>(sk);
+        crate::listen_overflow::poll::listens::<Probed>(sk);
     }
 }

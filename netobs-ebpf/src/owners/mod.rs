@@ -36,7 +36,7 @@ pub fn adopt<A: Access>(sk: Ptr, tp: Ptr, listens: bool) {
             port: u32::from(port),
         };
         _ = LISTENERS.insert(key, owner, 0);
-        crate::listen::poll::listens::<A>(sk);
+        crate::listen_overflow::poll::listens::<A>(sk);
     }
 }
 

@@ -5,7 +5,7 @@ pub mod drop;
 mod golden;
 pub mod icmp;
 pub mod lifecycle;
-pub mod listen;
+pub mod listen_overflow;
 pub mod neigh;
 pub mod reset;
 pub mod retransmit;
@@ -44,7 +44,7 @@ pub const ALL: &[Collector] = &[
     route::COLLECTOR,
     neigh::COLLECTOR,
     udp_drop::COLLECTOR,
-    listen::COLLECTOR,
+    listen_overflow::COLLECTOR,
 ];
 
 /// What is particular to an event.
@@ -59,7 +59,7 @@ pub enum Body {
     Neigh(neigh::Neigh),
     Dropped(drop::Dropped),
     Refused(udp_drop::Refused),
-    Overflowed(listen::Overflowed),
+    Overflowed(listen_overflow::Overflowed),
 }
 
 /// How an event is told.

@@ -14,7 +14,7 @@ use netobs_ebpf::{
     config::LISTENERS_POLLED,
     event::Kind,
     hook,
-    listen::event::{DROPPED, Overflowed, Polled, QUEUE_ACCEPT, QUEUE_SYN},
+    listen_overflow::event::{DROPPED, Overflowed, Polled, QUEUE_ACCEPT, QUEUE_SYN},
 };
 
 const HOOK: u32 = hook::LISTEN_OVERFLOW;

@@ -18,7 +18,7 @@ use aya_ebpf::{
 use netobs_ebpf::{
     event::Kind,
     hook,
-    listen::event::{DROPPED, Overflowed, QUEUE_ACCEPT, QUEUE_SYN, SYNCOOKIE},
+    listen_overflow::event::{DROPPED, Overflowed, QUEUE_ACCEPT, QUEUE_SYN, SYNCOOKIE},
 };
 
 const HOOK: u32 = hook::LISTEN_OVERFLOW;

@@ -11,12 +11,12 @@ use crate::{
 use netobs_ebpf::{
     event::Kind,
     hook,
-    listen::event::{self as raw, QUEUE_ACCEPT, SYNCOOKIE},
+    listen_overflow::event::{self as raw, QUEUE_ACCEPT, SYNCOOKIE},
 };
 use zerocopy::FromBytes as _;
 
 pub const COLLECTOR: Collector = Collector {
-    name: "listen",
+    name: "listen-overflow",
     about: "handshakes lost because a listener's SYN or accept queue is full",
     kinds: &[Kind::ListenOverflow],
     hooks,
@@ -121,7 +121,7 @@ impl Detail for Overflowed {
 mod tests {
     use super::super::golden::{flow, header, told};
     use super::*;
-    use netobs_ebpf::listen::event::{DROPPED, QUEUE_SYN};
+    use netobs_ebpf::listen_overflow::event::{DROPPED, QUEUE_SYN};
 
     #[test]
     fn both_queues_and_outcomes() {
