@@ -1,7 +1,7 @@
 //! What listeners truly lost, where they can only be asked: `sk_drops` of a listener also counts SYNs that came again,
 //! so its growth is held against the namespace's own `TcpExtListenDrops`.
 
-use std::{collections::HashMap, fs};
+use std::{collections::HashMap, fs, os::unix::fs::MetadataExt as _};
 
 /// The account of one network namespace.
 #[derive(Clone, Copy, Default)]
@@ -23,17 +23,17 @@ impl ListenDrops {
     pub fn open(&mut self, listeners: impl Iterator<Item = (u32, u32)>) {
         for (netns, pid) in listeners {
             if !self.accounts.contains_key(&netns)
-                && let Some(last) = read(pid)
+                && let Some(last) = read(netns, pid)
             {
                 self.accounts.insert(netns, Account { last, open: 0 });
             }
         }
     }
 
-    /// How much of a listener's `growth` was lost. `pid` is a process of its namespace; the growth is
-    /// believed where the process is gone.
+    /// How much of a listener's `growth` was lost. `pid` is its owner; the growth is
+    /// believed where the process is gone or elsewhere.
     pub fn settle(&mut self, netns: u32, pid: Option<u32>, growth: u32) -> u32 {
-        match pid.and_then(read) {
+        match pid.and_then(|pid| read(netns, pid)) {
             Some(now) => self.book(netns, now, growth),
             None => growth,
         }
@@ -50,9 +50,29 @@ impl ListenDrops {
     }
 }
 
-/// `TcpExtListenDrops` of a process's network namespace.
-fn read(pid: u32) -> Option<u64> {
-    counter(&fs::read_to_string(format!("/proc/{pid}/net/netstat")).ok()?)
+/// `TcpExtListenDrops` of a network namespace that one of the process's threads is in.
+fn read(netns: u32, pid: u32) -> Option<u64> {
+    let task = in_namespace(netns, format!("/proc/{pid}"))
+        .or_else(|| threads(pid).find_map(|task| in_namespace(netns, task)))?;
+    counter(&fs::read_to_string(format!("{task}/net/netstat")).ok()?)
+}
+
+/// A process seldom has threads in several namespaces, and never many.
+const THREADS: usize = 256;
+
+fn threads(pid: u32) -> impl Iterator<Item = String> {
+    let tasks = fs::read_dir(format!("/proc/{pid}/task"));
+    tasks
+        .into_iter()
+        .flatten()
+        .flatten()
+        .take(THREADS)
+        .map(|task| task.path().to_string_lossy().into_owned())
+}
+
+fn in_namespace(netns: u32, task: String) -> Option<String> {
+    let inode = fs::metadata(format!("{task}/ns/net")).ok()?.ino();
+    (inode == u64::from(netns)).then_some(task)
 }
 
 /// A line of names, then one of values.
