@@ -35,12 +35,14 @@ macro_rules! freed {
 }
 
 #[btf_tracepoint(function = "kfree_skb")]
+#[inline(always)]
 pub fn drop_tp_btf(ctx: BtfTracePointContext) -> i32 {
     on_free::<Typed>(&freed!(ctx));
     0
 }
 
 #[raw_tracepoint(tracepoint = "kfree_skb")]
+#[inline(always)]
 pub fn drop_raw_tp(ctx: RawTracePointContext) -> i32 {
     on_free::<Probed>(&freed!(ctx));
     0
@@ -48,6 +50,7 @@ pub fn drop_raw_tp(ctx: RawTracePointContext) -> i32 {
 
 /// `sk_skb_reason_drop(sk, skb, reason)`, from 6.10.
 #[fentry(function = "sk_skb_reason_drop")]
+#[inline(always)]
 pub fn drop_fentry(ctx: FEntryContext) -> i32 {
     on_call::<Typed>(ctx.arg(1), ctx.arg(2), ctx.arg(0), caller(ctx.as_ptr()));
     0
@@ -55,6 +58,7 @@ pub fn drop_fentry(ctx: FEntryContext) -> i32 {
 
 /// `kfree_skb_reason(skb, reason)`, from 5.17.
 #[fentry(function = "kfree_skb_reason")]
+#[inline(always)]
 pub fn drop_fentry_5_17(ctx: FEntryContext) -> i32 {
     on_call::<Typed>(
         ctx.arg(0),
@@ -67,6 +71,7 @@ pub fn drop_fentry_5_17(ctx: FEntryContext) -> i32 {
 
 /// `kfree_skb(skb)`.
 #[fentry(function = "kfree_skb")]
+#[inline(always)]
 pub fn drop_fentry_5_5(ctx: FEntryContext) -> i32 {
     on_call::<Typed>(
         ctx.arg(0),
@@ -78,6 +83,7 @@ pub fn drop_fentry_5_5(ctx: FEntryContext) -> i32 {
 }
 
 #[kprobe(function = "sk_skb_reason_drop")]
+#[inline(always)]
 pub fn drop_kprobe(ctx: ProbeContext) -> u32 {
     let null = core::ptr::null();
     let (skb, sk) = (ctx.arg(1).unwrap_or(null), ctx.arg(0).unwrap_or(null));
@@ -86,6 +92,7 @@ pub fn drop_kprobe(ctx: ProbeContext) -> u32 {
 }
 
 #[kprobe(function = "kfree_skb_reason")]
+#[inline(always)]
 pub fn drop_kprobe_5_17(ctx: ProbeContext) -> u32 {
     let null = core::ptr::null();
     let reason = ctx.arg(1).unwrap_or(0);
@@ -99,6 +106,7 @@ pub fn drop_kprobe_5_17(ctx: ProbeContext) -> u32 {
 }
 
 #[kprobe(function = "kfree_skb")]
+#[inline(always)]
 pub fn drop_kprobe_5_5(ctx: ProbeContext) -> u32 {
     let null = core::ptr::null();
     on_call::<Probed>(

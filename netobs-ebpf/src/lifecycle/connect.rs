@@ -38,6 +38,7 @@ pub fn told(sk: Ptr, ino: u64) {
 }
 
 #[fexit(function = "__sys_connect_file")]
+#[inline(always)]
 pub fn connect_fexit(ctx: FExitContext) -> i32 {
     count_run(HOOK);
     // After file, address, addrlen and flags.
@@ -50,6 +51,7 @@ pub fn connect_fexit(ctx: FExitContext) -> i32 {
 }
 
 #[kprobe]
+#[inline(always)]
 pub fn connect_kprobe(ctx: ProbeContext) -> u32 {
     if let (Some(file), Some(address)) = (ctx.arg(0), ctx.arg(1)) {
         stash::put(Call::Connect, [file, address]);
@@ -58,6 +60,7 @@ pub fn connect_kprobe(ctx: ProbeContext) -> u32 {
 }
 
 #[kretprobe]
+#[inline(always)]
 pub fn connect_kretprobe(ctx: RetProbeContext) -> u32 {
     count_run(HOOK);
     let result: i32 = ctx.ret();
@@ -73,6 +76,7 @@ pub fn connect_kretprobe(ctx: RetProbeContext) -> u32 {
 const RESULT: usize = 16;
 
 #[tracepoint]
+#[inline(always)]
 pub fn connect_tracepoint(ctx: TracePointContext) -> u32 {
     count_run(HOOK);
     let result = unsafe {

@@ -16,6 +16,7 @@ use aya_ebpf::{
 };
 
 #[fentry(function = "tcp_set_state")]
+#[inline(always)]
 pub fn lifecycle_fentry(ctx: FEntryContext) -> i32 {
     let sk = ctx.arg(0);
     on_state::<Typed>(sk, sock::state::<Typed>(sk), ctx.arg(1));
@@ -23,6 +24,7 @@ pub fn lifecycle_fentry(ctx: FEntryContext) -> i32 {
 }
 
 #[kprobe]
+#[inline(always)]
 pub fn lifecycle_kprobe(ctx: ProbeContext) -> u32 {
     if let (Some(sk), Some(new)) = (ctx.arg(0), ctx.arg(1)) {
         on_state::<Probed>(sk, sock::state::<Probed>(sk), new);
@@ -31,12 +33,14 @@ pub fn lifecycle_kprobe(ctx: ProbeContext) -> u32 {
 }
 
 #[fentry(function = "inet_csk_listen_start")]
+#[inline(always)]
 pub fn listen_fentry(ctx: FEntryContext) -> i32 {
     listens::<Typed>(ctx.arg(0));
     0
 }
 
 #[kprobe]
+#[inline(always)]
 pub fn listen_kprobe(ctx: ProbeContext) -> u32 {
     if let Some(sk) = ctx.arg(0) {
         listens::<Probed>(sk);
@@ -45,6 +49,7 @@ pub fn listen_kprobe(ctx: ProbeContext) -> u32 {
 }
 
 #[fexit(function = "inet_csk_clone_lock")]
+#[inline(always)]
 pub fn child_fexit(ctx: FExitContext) -> i32 {
     // After the three arguments.
     child::<Typed>(ctx.arg(3));
@@ -52,6 +57,7 @@ pub fn child_fexit(ctx: FExitContext) -> i32 {
 }
 
 #[kretprobe]
+#[inline(always)]
 pub fn child_kretprobe(ctx: RetProbeContext) -> u32 {
     child::<Probed>(ctx.ret());
     0

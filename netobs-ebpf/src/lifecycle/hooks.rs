@@ -28,6 +28,7 @@ use netobs_ebpf::{
 pub const HOOK: u32 = hook::LIFECYCLE;
 
 #[btf_tracepoint(function = "inet_sock_set_state")]
+#[inline(always)]
 pub fn lifecycle_tp_btf(ctx: BtfTracePointContext) -> i32 {
     debug!(&ctx, "state {} -> {}", ctx.arg::<i32>(1), ctx.arg::<i32>(2));
     on_state::<Typed>(ctx.arg(0), ctx.arg(1), ctx.arg(2));
@@ -35,6 +36,7 @@ pub fn lifecycle_tp_btf(ctx: BtfTracePointContext) -> i32 {
 }
 
 #[raw_tracepoint(tracepoint = "inet_sock_set_state")]
+#[inline(always)]
 pub fn lifecycle_raw_tp(ctx: RawTracePointContext) -> i32 {
     on_state::<Probed>(ctx.arg(0), ctx.arg(1), ctx.arg(2));
     0

@@ -29,12 +29,14 @@ static SYN_CALL: PerCpuArray<[u64; 3]> = PerCpuArray::with_max_entries(1, 0);
 
 /// `tcp_conn_request(rsk_ops, af_ops, sk, skb)`.
 #[fentry(function = "tcp_conn_request")]
+#[inline(always)]
 pub fn listen_syn_fentry(ctx: FEntryContext) -> i32 {
     syn_begins::<Typed>(ctx.arg(2), ctx.arg(3));
     0
 }
 
 #[fexit(function = "tcp_conn_request")]
+#[inline(always)]
 pub fn listen_syn_fexit(ctx: FExitContext) -> i32 {
     let (sk, skb): (Ptr, Ptr) = (ctx.arg(2), ctx.arg(3));
     if let Some(call) = SYN_CALL.get_ptr(0)
@@ -46,6 +48,7 @@ pub fn listen_syn_fexit(ctx: FExitContext) -> i32 {
 }
 
 #[kprobe(function = "tcp_conn_request")]
+#[inline(always)]
 pub fn listen_syn_kprobe(ctx: ProbeContext) -> u32 {
     let null = core::ptr::null();
     syn_begins::<Probed>(ctx.arg(2).unwrap_or(null), ctx.arg(3).unwrap_or(null));
@@ -53,6 +56,7 @@ pub fn listen_syn_kprobe(ctx: ProbeContext) -> u32 {
 }
 
 #[kretprobe(function = "tcp_conn_request")]
+#[inline(always)]
 pub fn listen_syn_kretprobe(_ctx: RetProbeContext) -> u32 {
     if let Some(call) = SYN_CALL.get_ptr_mut(0) {
         let [sk, skb, qlen] = unsafe { *call };
@@ -66,12 +70,14 @@ pub fn listen_syn_kretprobe(_ctx: RetProbeContext) -> u32 {
 
 /// `tcp_v4_syn_recv_sock(sk, skb, req, ...)`.
 #[fentry(function = "tcp_v4_syn_recv_sock")]
+#[inline(always)]
 pub fn listen_ack4_fentry(ctx: FEntryContext) -> i32 {
     on_ack::<Typed>(ctx.arg(0), ctx.arg(1));
     0
 }
 
 #[kprobe(function = "tcp_v4_syn_recv_sock")]
+#[inline(always)]
 pub fn listen_ack4_kprobe(ctx: ProbeContext) -> u32 {
     let null = core::ptr::null();
     let (sk, skb) = (ctx.arg(0).unwrap_or(null), ctx.arg(1).unwrap_or(null));
@@ -81,6 +87,7 @@ pub fn listen_ack4_kprobe(ctx: ProbeContext) -> u32 {
 
 /// For an IPv4 packet it calls the other.
 #[fentry(function = "tcp_v6_syn_recv_sock")]
+#[inline(always)]
 pub fn listen_ack6_fentry(ctx: FEntryContext) -> i32 {
     let skb: Ptr = ctx.arg(1);
     if is_ipv6::<Typed>(skb) {
@@ -90,6 +97,7 @@ pub fn listen_ack6_fentry(ctx: FEntryContext) -> i32 {
 }
 
 #[kprobe(function = "tcp_v6_syn_recv_sock")]
+#[inline(always)]
 pub fn listen_ack6_kprobe(ctx: ProbeContext) -> u32 {
     let null = core::ptr::null();
     let (sk, skb) = (ctx.arg(0).unwrap_or(null), ctx.arg(1).unwrap_or(null));

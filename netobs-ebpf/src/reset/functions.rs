@@ -14,12 +14,14 @@ const RTN_LOCAL: u16 = 2;
 const RTF_LOCAL: u32 = 0x8000_0000;
 
 #[fentry(function = "tcp_send_active_reset")]
+#[inline(always)]
 pub fn reset_active_fentry(ctx: FEntryContext) -> i32 {
     on_sent::<Typed>(ctx.arg(0), core::ptr::null(), NO_REASON);
     0
 }
 
 #[fentry(function = "tcp_v4_send_reset")]
+#[inline(always)]
 pub fn reset_v4_fentry(ctx: FEntryContext) -> i32 {
     let (sk, skb) = (ctx.arg(0), ctx.arg(1));
     if resets(sk, skb, is_local_v4) {
@@ -29,6 +31,7 @@ pub fn reset_v4_fentry(ctx: FEntryContext) -> i32 {
 }
 
 #[fentry(function = "tcp_v6_send_reset")]
+#[inline(always)]
 pub fn reset_v6_fentry(ctx: FEntryContext) -> i32 {
     let (sk, skb) = (ctx.arg(0), ctx.arg(1));
     if resets(sk, skb, is_local_v6) {
@@ -38,12 +41,14 @@ pub fn reset_v6_fentry(ctx: FEntryContext) -> i32 {
 }
 
 #[fentry(function = "tcp_reset")]
+#[inline(always)]
 pub fn reset_received_fentry(ctx: FEntryContext) -> i32 {
     on_received::<Typed>(ctx.arg(0));
     0
 }
 
 #[kprobe]
+#[inline(always)]
 pub fn reset_active_kprobe(ctx: ProbeContext) -> u32 {
     if let Some(sk) = ctx.arg(0) {
         on_sent::<Probed>(sk, core::ptr::null(), NO_REASON);
@@ -52,6 +57,7 @@ pub fn reset_active_kprobe(ctx: ProbeContext) -> u32 {
 }
 
 #[kprobe]
+#[inline(always)]
 pub fn reset_v4_kprobe(ctx: ProbeContext) -> u32 {
     if let (Some(sk), Some(skb)) = (ctx.arg(0), ctx.arg(1))
         && resets(sk, skb, is_local_v4)
@@ -62,6 +68,7 @@ pub fn reset_v4_kprobe(ctx: ProbeContext) -> u32 {
 }
 
 #[kprobe]
+#[inline(always)]
 pub fn reset_v6_kprobe(ctx: ProbeContext) -> u32 {
     if let (Some(sk), Some(skb)) = (ctx.arg(0), ctx.arg(1))
         && resets(sk, skb, is_local_v6)
@@ -72,6 +79,7 @@ pub fn reset_v6_kprobe(ctx: ProbeContext) -> u32 {
 }
 
 #[kprobe]
+#[inline(always)]
 pub fn reset_received_kprobe(ctx: ProbeContext) -> u32 {
     if let Some(sk) = ctx.arg(0) {
         on_received::<Probed>(sk);

@@ -36,6 +36,7 @@ fn place<A: Access>(tp: Ptr) -> u32 {
 }
 
 #[btf_tracepoint(function = "tcp_send_reset")]
+#[inline(always)]
 pub fn reset_sent_tp_btf(ctx: BtfTracePointContext) -> i32 {
     let reason: u32 = if config!(args_send_reset) >= 3 {
         ctx.arg(2)
@@ -47,6 +48,7 @@ pub fn reset_sent_tp_btf(ctx: BtfTracePointContext) -> i32 {
 }
 
 #[raw_tracepoint(tracepoint = "tcp_send_reset")]
+#[inline(always)]
 pub fn reset_sent_raw_tp(ctx: RawTracePointContext) -> i32 {
     let reason: u32 = if config!(args_send_reset) >= 3 {
         ctx.arg(2)
@@ -58,12 +60,14 @@ pub fn reset_sent_raw_tp(ctx: RawTracePointContext) -> i32 {
 }
 
 #[btf_tracepoint(function = "tcp_receive_reset")]
+#[inline(always)]
 pub fn reset_received_tp_btf(ctx: BtfTracePointContext) -> i32 {
     on_received::<Typed>(ctx.arg(0));
     0
 }
 
 #[raw_tracepoint(tracepoint = "tcp_receive_reset")]
+#[inline(always)]
 pub fn reset_received_raw_tp(ctx: RawTracePointContext) -> i32 {
     on_received::<Probed>(ctx.arg(0));
     0

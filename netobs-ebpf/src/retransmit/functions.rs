@@ -12,12 +12,14 @@ use aya_ebpf::{
 };
 
 #[fexit(function = "__tcp_retransmit_skb")]
+#[inline(always)]
 pub fn retransmit_fexit(ctx: FExitContext) -> i32 {
     on_retransmit::<Typed>(ctx.arg(0), ctx.arg(1), ctx.arg(3));
     0
 }
 
 #[fexit(function = "tcp_rtx_synack")]
+#[inline(always)]
 pub fn synack_fexit(ctx: FExitContext) -> i32 {
     let result: i32 = ctx.arg(2);
     if result == 0 {
@@ -27,11 +29,13 @@ pub fn synack_fexit(ctx: FExitContext) -> i32 {
 }
 
 #[kprobe]
+#[inline(always)]
 pub fn retransmit_kprobe(ctx: ProbeContext) -> u32 {
     keep(&ctx, Call::Retransmit)
 }
 
 #[kretprobe]
+#[inline(always)]
 pub fn retransmit_kretprobe(ctx: RetProbeContext) -> u32 {
     if let Some([sk, skb]) = stash::take(Call::Retransmit) {
         on_retransmit::<Probed>(sk as Ptr, skb as Ptr, ctx.ret());
@@ -40,11 +44,13 @@ pub fn retransmit_kretprobe(ctx: RetProbeContext) -> u32 {
 }
 
 #[kprobe]
+#[inline(always)]
 pub fn synack_kprobe(ctx: ProbeContext) -> u32 {
     keep(&ctx, Call::Synack)
 }
 
 #[kretprobe]
+#[inline(always)]
 pub fn synack_kretprobe(ctx: RetProbeContext) -> u32 {
     let result: i32 = ctx.ret();
     if let Some([sk, req]) = stash::take(Call::Synack)

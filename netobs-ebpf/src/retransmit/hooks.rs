@@ -26,6 +26,7 @@ const HOOK: u32 = hook::RETRANSMIT;
 const SYNACK: u32 = hook::RETRANSMIT_SYNACK;
 
 #[btf_tracepoint(function = "tcp_retransmit_skb")]
+#[inline(always)]
 pub fn retransmit_tp_btf(ctx: BtfTracePointContext) -> i32 {
     // From 6.16 failures are shown too.
     let error: i32 = if config!(args_retransmit) >= 3 {
@@ -38,6 +39,7 @@ pub fn retransmit_tp_btf(ctx: BtfTracePointContext) -> i32 {
 }
 
 #[raw_tracepoint(tracepoint = "tcp_retransmit_skb")]
+#[inline(always)]
 pub fn retransmit_raw_tp(ctx: RawTracePointContext) -> i32 {
     let error: i32 = if config!(args_retransmit) >= 3 {
         ctx.arg(2)
@@ -49,12 +51,14 @@ pub fn retransmit_raw_tp(ctx: RawTracePointContext) -> i32 {
 }
 
 #[btf_tracepoint(function = "tcp_retransmit_synack")]
+#[inline(always)]
 pub fn synack_tp_btf(ctx: BtfTracePointContext) -> i32 {
     on_synack::<Typed>(ctx.arg(0), ctx.arg(1));
     0
 }
 
 #[raw_tracepoint(tracepoint = "tcp_retransmit_synack")]
+#[inline(always)]
 pub fn synack_raw_tp(ctx: RawTracePointContext) -> i32 {
     on_synack::<Probed>(ctx.arg(0), ctx.arg(1));
     0

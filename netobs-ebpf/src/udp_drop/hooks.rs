@@ -28,12 +28,14 @@ const IPPROTO_UDP: u16 = 17;
 
 /// `(rc, sk, skb)` from 6.10, for IPv4 and IPv6.
 #[btf_tracepoint(function = "udp_fail_queue_rcv_skb")]
+#[inline(always)]
 pub fn udp_drop_tp_btf(ctx: BtfTracePointContext) -> i32 {
     refused::<Typed>(ctx.arg(1), ctx.arg(2), ctx.arg(0));
     0
 }
 
 #[raw_tracepoint(tracepoint = "udp_fail_queue_rcv_skb")]
+#[inline(always)]
 pub fn udp_drop_raw_tp(ctx: RawTracePointContext) -> i32 {
     refused::<Probed>(ctx.arg(1), ctx.arg(2), ctx.arg(0));
     0
@@ -41,12 +43,14 @@ pub fn udp_drop_raw_tp(ctx: RawTracePointContext) -> i32 {
 
 /// `(rc, sk)`, and before 6.5 for IPv4 only.
 #[btf_tracepoint(function = "udp_fail_queue_rcv_skb")]
+#[inline(always)]
 pub fn udp_drop_tp_btf2(ctx: BtfTracePointContext) -> i32 {
     refused::<Typed>(ctx.arg(1), core::ptr::null(), ctx.arg(0));
     0
 }
 
 #[raw_tracepoint(tracepoint = "udp_fail_queue_rcv_skb")]
+#[inline(always)]
 pub fn udp_drop_raw_tp2(ctx: RawTracePointContext) -> i32 {
     refused::<Probed>(ctx.arg(1), core::ptr::null(), ctx.arg(0));
     0
@@ -54,6 +58,7 @@ pub fn udp_drop_raw_tp2(ctx: RawTracePointContext) -> i32 {
 
 /// `__udp_enqueue_schedule_skb(sk, skb)` of both families; what it refuses is counted by its callers.
 #[fexit(function = "__udp_enqueue_schedule_skb")]
+#[inline(always)]
 pub fn udp_drop_fexit(ctx: FExitContext) -> i32 {
     let rc: i32 = ctx.arg(2);
     if rc < 0 {
@@ -67,6 +72,7 @@ pub fn udp_drop_fexit(ctx: FExitContext) -> i32 {
 static UDP_CALL: PerCpuArray<[u64; 2]> = PerCpuArray::with_max_entries(1, 0);
 
 #[kprobe(function = "__udp_enqueue_schedule_skb")]
+#[inline(always)]
 pub fn udp_drop_kprobe(ctx: ProbeContext) -> u32 {
     let (sk, skb): (u64, u64) = (ctx.arg(0).unwrap_or(0), ctx.arg(1).unwrap_or(0));
     if let Some(call) = UDP_CALL.get_ptr_mut(0) {
@@ -76,6 +82,7 @@ pub fn udp_drop_kprobe(ctx: ProbeContext) -> u32 {
 }
 
 #[kretprobe(function = "__udp_enqueue_schedule_skb")]
+#[inline(always)]
 pub fn udp_drop_kretprobe(ctx: RetProbeContext) -> u32 {
     let rc: i32 = ctx.ret();
     if rc < 0
