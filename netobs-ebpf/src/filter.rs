@@ -11,7 +11,7 @@ use crate::{
 use aya_ebpf::maps::lpm_trie::Key;
 use netobs_ebpf::{
     config::{Class, EXCLUDE, FilterKey, HOST_TAG_BITS, HostKey, INCLUDE},
-    event::{COMM_LEN, Flow},
+    event::Flow,
 };
 
 /// Whether any filter of `class` exists: a constant to the verifier.
@@ -70,8 +70,7 @@ fn number(class: Class, value: u64, known: bool) -> bool {
 
 #[inline(always)]
 fn comm(s: &Subject) -> bool {
-    let value = unsafe { core::mem::transmute::<[u8; COMM_LEN], [u64; 2]>(s.comm) };
-    decide(Class::Comm, lookup(Class::Comm, value, s.known))
+    decide(Class::Comm, lookup(Class::Comm, s.comm, s.known))
 }
 
 #[inline(always)]

@@ -10,14 +10,14 @@ use crate::{
 };
 use netobs_ebpf::{
     config::Class,
-    event::{COMM_LEN, Header, Kind, OWNER_KNOWN, UID_KNOWN},
+    event::{CommWords, Header, Kind, OWNER_KNOWN, UID_KNOWN},
 };
 
 pub struct Subject {
     pub sk: Ptr,
     /// Valid when `known`.
     pub pid: u32,
-    pub comm: [u8; COMM_LEN],
+    pub comm: CommWords,
     pub known: bool,
     pub uid: u32,
     pub uid_known: bool,
@@ -35,7 +35,7 @@ impl Subject {
         Self {
             sk: core::ptr::null(),
             pid: 0,
-            comm: [0; COMM_LEN],
+            comm: [0; 2],
             known: false,
             uid: 0,
             uid_known: false,

@@ -15,7 +15,7 @@ use aya_ebpf::{
     maps::PerCpuArray,
     programs::{BtfTracePointContext, FEntryContext, ProbeContext, RawTracePointContext},
 };
-use netobs_ebpf::event::{COMM_LEN, Flow};
+use netobs_ebpf::event::{CommWords, Flow};
 
 /// The last socket of this CPU that an error was reported to.
 pub struct Reported {
@@ -32,7 +32,7 @@ struct Owner {
     sk: u64,
     cgroup: u64,
     ino: u64,
-    comm: [u8; COMM_LEN],
+    comm: CommWords,
     netns: u32,
     pid: u32,
     uid: u32,

@@ -5,11 +5,11 @@ use crate::maps::config;
 use aya_ebpf::helpers::generated::{
     bpf_get_current_comm, bpf_get_current_pid_tgid, bpf_get_current_task_btf,
 };
-use netobs_ebpf::event::COMM_LEN;
+use netobs_ebpf::event::{COMM_LEN, CommWords};
 
 /// Process id as a user calls it (tgid), and name.
 #[inline(always)]
-pub fn current() -> (u32, [u8; COMM_LEN]) {
+pub fn current() -> (u32, CommWords) {
     // A direct load from the task is twenty times cheaper than the helpers.
     if config!(task_btf) != 0 {
         let task: Ptr = unsafe { bpf_get_current_task_btf() }.cast();
@@ -19,14 +19,12 @@ pub fn current() -> (u32, [u8; COMM_LEN]) {
     let mut comm = [0_u64; 2];
     unsafe { bpf_get_current_comm(comm.as_mut_ptr().cast(), COMM_LEN as u32) };
     let tgid = (unsafe { bpf_get_current_pid_tgid() } >> 32) as u32;
-    (tgid, unsafe {
-        core::mem::transmute::<[u64; 2], [u8; COMM_LEN]>(comm)
-    })
+    (tgid, comm)
 }
 
 /// Name of a task the verifier knows. Before 5.17 an earlier, longer name may still stand behind its end.
 #[inline(always)]
-pub fn comm(task: Ptr) -> [u8; COMM_LEN] {
+pub fn comm(task: Ptr) -> CommWords {
     let first: u64 = field!(Typed, task, task_comm);
     let second: u64 = unsafe { Typed::load(task, offset!(task_comm) + 8) };
     let head = until_nul(first);
@@ -36,7 +34,7 @@ pub fn comm(task: Ptr) -> [u8; COMM_LEN] {
     } else {
         until_nul(second)
     };
-    unsafe { core::mem::transmute::<[u64; 2], [u8; COMM_LEN]>([head, tail]) }
+    [head, tail]
 }
 
 /// The bytes before the first zero, in the order of memory.

@@ -12,7 +12,7 @@ use crate::{
 };
 use aya_ebpf::{helpers::generated::bpf_ktime_get_ns, macros::map, maps::PerCpuArray};
 use netobs_ebpf::{
-    event::COMM_LEN,
+    event::CommWords,
     owner::{ListenKey, RETRANS_INHERITED, SockOwner},
 };
 
@@ -125,7 +125,7 @@ pub fn settle<A: Access>(sk: Ptr, tp: Ptr) {
 struct Failed {
     sk: u64,
     pid: u32,
-    comm: [u8; COMM_LEN],
+    comm: CommWords,
 }
 
 /// The last socket of this CPU that failed to connect: an error is reported to it after it is closed (6.10).
@@ -143,7 +143,7 @@ pub fn remember(sk: Ptr) {
 
 /// The owner of a socket that has just failed to connect.
 #[inline(always)]
-pub fn of_failed(sk: Ptr) -> Option<(u32, [u8; COMM_LEN])> {
+pub fn of_failed(sk: Ptr) -> Option<(u32, CommWords)> {
     let last = unsafe { &*LAST_FAILED.get_ptr(0)? };
     (last.sk == number(sk)).then_some((last.pid, last.comm))
 }

@@ -122,7 +122,7 @@ fn holder(answer: &Sought) -> Holder {
     } = *answer;
     Holder {
         pid,
-        comm: Comm(comm),
+        comm: Comm::from(comm),
         passes: passes != 0,
         uid,
         cgroup,

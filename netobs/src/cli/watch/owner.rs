@@ -15,7 +15,7 @@ pub fn complete_owner(owners: &mut Owners, event: &mut Event) {
     if let Some(owner) = owners.find(event.common.sk, event.common.ino, event.common.at) {
         event.common.owner = Owner::Process {
             pid: owner.pid,
-            comm: Comm(owner.comm),
+            comm: Comm::from(owner.comm),
         };
     }
 }
