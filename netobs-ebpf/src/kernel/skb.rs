@@ -28,7 +28,8 @@ pub fn device(skb: Ptr) -> Option<Device> {
 /// The same from the device itself.
 #[inline(always)]
 pub fn of_device(dev: Ptr) -> Option<Device> {
-    if (dev as u64) >> 48 != 0xffff {
+    // With five-level page tables the kernel's half begins at 0xff00 << 48.
+    if (dev as u64) >> 56 != 0xff {
         return None;
     }
     let net: Ptr = field!(Probed, dev, dev_net);
