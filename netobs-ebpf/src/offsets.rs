@@ -103,7 +103,6 @@ fields! {
     // struct sk_buff and routes, for ICMP
     skb_refdst: "sk_buff"."_skb_refdst";
     skb_next: "sk_buff"."next";
-    dst_dev: "dst_entry"."dev";
     dst_error: "dst_entry"."error";
     rt4_flags: "rtable"."rt_flags";
     rt6_flags: "rt6_info"."rt6i_flags";
@@ -117,6 +116,7 @@ fields! {
     fl_l3mdev: "flowi_common"."flowic_l3mdev";
     fl_mark: "flowi_common"."flowic_mark";
     fl_proto: "flowi_common"."flowic_proto";
+    fl_flags: "flowi_common"."flowic_flags";
     fl_uid: "flowi_common"."flowic_uid";
     fl4_saddr: "flowi4"."saddr";
     fl4_daddr: "flowi4"."daddr";

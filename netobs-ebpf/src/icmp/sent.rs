@@ -92,36 +92,31 @@ fn passed_before(packet: Ptr, word: u32) -> bool {
     again
 }
 
-/// `icmp_push_reply([sk,] icmp_bxm, flow, cookie, route)`: past the rate limit.
+/// `icmp_push_reply([sk,] icmp_bxm, flow, ...)`: past the rate limit.
 #[fentry(function = "icmp_push_reply")]
 #[inline(always)]
 pub fn icmp_sent_fentry(ctx: FEntryContext) -> i32 {
-    if config!(args_icmp_push) == 5 {
-        pushed4(ctx.arg(1), ctx.arg(2), ctx.arg(4));
-    } else {
-        pushed4(ctx.arg(0), ctx.arg(1), ctx.arg(3));
-    }
+    pushed4(ctx.arg(0), ctx.arg(1), ctx.arg(2));
     0
 }
 
 #[kprobe]
 #[inline(always)]
 pub fn icmp_sent_kprobe(ctx: ProbeContext) -> u32 {
-    let skip = usize::from(config!(args_icmp_push) == 5);
-    let args = if skip == 1 {
-        (ctx.arg(1), ctx.arg(2), ctx.arg(4))
-    } else {
-        (ctx.arg(0), ctx.arg(1), ctx.arg(3))
-    };
-    if let (Some(reply), Some(flow), Some(route)) = args {
-        pushed4(reply, flow, route);
+    if let (Some(first), Some(second), Some(third)) = (ctx.arg(0), ctx.arg(1), ctx.arg(2)) {
+        pushed4(first, second, third);
     }
     0
 }
 
 #[inline(always)]
-fn pushed4(reply: Ptr, flow: Ptr, route: Ptr) {
+fn pushed4(first: Ptr, second: Ptr, third: Ptr) {
     count_run(HOOK);
+    let (sk, reply, flow) = if config!(args_icmp_push) == 5 {
+        (first, second, third)
+    } else {
+        (core::ptr::null(), first, second)
+    };
     // struct icmphdr: type, code, checksum, four bytes more.
     let at = offset!(bxm_icmp);
     let [kind, code]: [u8; 2] = unsafe { Probed::load(reply, at) };
@@ -131,8 +126,6 @@ fn pushed4(reply: Ptr, flow: Ptr, route: Ptr) {
     let packet: Ptr = field!(Probed, reply, bxm_skb);
     let (head, network) = skb::network::<Probed>(packet);
     let tail: u32 = field!(Probed, packet, skb_tail);
-    let dst: Ptr = unsafe { Probed::load(route, 0) };
-    let dev: Ptr = field!(Probed, dst, dst_dev);
     let message = Message {
         form: QUOTED,
         six: false,
@@ -144,7 +137,12 @@ fn pushed4(reply: Ptr, flow: Ptr, route: Ptr) {
         kind,
         code,
     };
-    message.tell(HOOK, skb::of_device(dev).map_or(0, |device| device.netns));
+    let netns = if sk.is_null() {
+        skb::device(packet).map_or(0, |device| device.netns)
+    } else {
+        sock::netns::<Probed>(sk)
+    };
+    message.tell(HOOK, netns);
 }
 
 /// `icmpv6_push_pending_frames(sk, flow, icmp6hdr, len)`: the packet in question is queued on the socket.

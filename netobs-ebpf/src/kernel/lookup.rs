@@ -6,15 +6,11 @@ use super::{
 };
 use netobs_ebpf::event::Flow;
 
-/// Destination port first, as `flowi_uli` has them.
+/// Source and destination; the destination comes first in `flowi_uli`.
 #[inline(always)]
 fn ports<A: Access>(flow: Ptr, at: u32) -> (u16, u16) {
-    let [dport, sport]: [u16; 2] = unsafe { A::load::<u32>(flow, at).to_ne_bytes() }
-        .as_chunks::<2>()
-        .0
-        .first_chunk::<2>()
-        .map_or([0; 2], |words| words.map(u16::from_be_bytes));
-    (sport, dport)
+    let (dport, sport): (u16, u16) = unsafe { (A::load(flow, at), A::load(flow, at + 2)) };
+    (u16::from_be(sport), u16::from_be(dport))
 }
 
 #[inline(always)]

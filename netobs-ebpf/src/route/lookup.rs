@@ -116,6 +116,9 @@ pub fn answer4<A: Access>(table: u32, flow: Ptr, error: i32) {
     }
 }
 
+/// `FLOWI_FLAG_ANYSRC`.
+const ANY_SOURCE: u8 = 1;
+
 /// A failure that the kernel does not mind.
 #[inline(always)]
 pub fn harmless4<A: Access>(answer: &Answer) -> bool {
@@ -128,8 +131,10 @@ pub fn harmless4<A: Access>(answer: &Answer) -> bool {
         let multicast = answer.ends.raddr[0].to_ne_bytes()[0] >> 4 == 14;
         return multicast || l3mdev == 0;
     }
-    // __fib_validate_source asks for the way back: its flow has no protocol, and no process asks for it.
-    answer.ends.proto == 0 && !whose::on_stack(answer.flow)
+    // Nobody sends the packet: __fib_validate_source asks for the way back, without a protocol, and icmp_route_lookup,
+    // from any source, which way the packet in question would have gone (with CONFIG_XFRM).
+    let flags: u8 = field!(A, answer.flow, fl_flags);
+    (answer.ends.proto == 0 || flags & ANY_SOURCE != 0) && !whose::on_stack(answer.flow)
 }
 
 /// `first`: the table that this lookup asked first.
