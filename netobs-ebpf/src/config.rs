@@ -19,11 +19,15 @@ pub struct Config {
     pub task_btf: u32,
     /// 1: harmless drop reasons are told too.
     pub all_drops: u32,
+    /// Drop reason `SKB_CONSUMED` (6.4); `u32::MAX`: there is none.
+    pub reason_consumed: u32,
     /// Number of arguments of tracepoints that grew over time; 0: not there.
     pub args_kfree_skb: u32,
     pub args_retransmit: u32,
     pub args_send_reset: u32,
     pub args_udp_fail: u32,
+    /// Nanoseconds of a jiffy.
+    pub tick_ns: u32,
     /// Of the function `icmp_push_reply`, which got the socket as its first in 5.13.
     pub args_icmp_push: u32,
     /// Drop reason of packets freed for no particular one (5.17), 0: there are none.
@@ -95,10 +99,14 @@ pub type HostKey = [u8; 20];
 pub const HOST_TAG_BITS: u32 = 32;
 
 /// Words of the `RUNTIME` map, which both sides write while programs run.
-pub const RUNTIME_WORDS: u32 = 4;
+pub const RUNTIME_WORDS: u32 = 5;
 /// 1: the reader sleeps until it is woken.
 pub const READER_SLEEPS: u32 = 0;
 /// 1: the exit of connect(2) is hooked, so failures inside it are left to that hook.
 pub const CONNECT_EXIT: u32 = 1;
+/// 1: the retransmit hook does not see attempts that failed, so the close of a socket tells what is left.
+pub const RETRANSMIT_GAPS: u32 = 2;
 /// 1: a failed route lookup waits to become final.
 pub const ROUTES_WAIT: u32 = 3;
+/// 1: listeners are asked at intervals, so one that closes tells its last growth itself.
+pub const LISTENERS_POLLED: u32 = 4;

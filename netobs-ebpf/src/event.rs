@@ -5,6 +5,9 @@ use zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout};
 /// `TASK_COMM_LEN`.
 pub const COMM_LEN: usize = 16;
 
+/// A task's name in words: an array of bytes would be filled by a call to memset.
+pub type CommWords = [u64; 2];
+
 /// The kind of an event: the tag in [`Header::kind`], and the bit in `Config::events` that asks for it.
 #[repr(u8)]
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -57,7 +60,7 @@ pub struct Header {
     pub _pad: u8,
     /// Inode number of the socket file, when the owner is not known; 0: none (not accepted yet, orphaned).
     pub ino: u64,
-    pub comm: [u8; COMM_LEN],
+    pub comm: CommWords,
 }
 
 /// Both ends of a socket, local and remote.

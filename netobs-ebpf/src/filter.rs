@@ -2,7 +2,7 @@
 
 use crate::{
     kernel::{
-        access::{Probed, field},
+        access::{Access, Probed, Ptr, field},
         sock,
     },
     maps::{FILTERS, HOSTS, config},
@@ -11,7 +11,7 @@ use crate::{
 use aya_ebpf::maps::lpm_trie::Key;
 use netobs_ebpf::{
     config::{Class, EXCLUDE, FilterKey, HOST_TAG_BITS, HostKey, INCLUDE},
-    event::{COMM_LEN, Flow},
+    event::Flow,
 };
 
 /// Whether any filter of `class` exists: a constant to the verifier.
@@ -70,8 +70,7 @@ fn number(class: Class, value: u64, known: bool) -> bool {
 
 #[inline(always)]
 fn comm(s: &Subject) -> bool {
-    let value = unsafe { core::mem::transmute::<[u8; COMM_LEN], [u64; 2]>(s.comm) };
-    decide(Class::Comm, lookup(Class::Comm, value, s.known))
+    decide(Class::Comm, lookup(Class::Comm, s.comm, s.known))
 }
 
 #[inline(always)]
@@ -107,6 +106,17 @@ pub fn flow_passes(flow: &Flow) -> bool {
         return decide(Class::Host, either(l, r));
     }
     true
+}
+
+/// The same for a socket or request; its addresses are read only if there is such a filter.
+#[inline(always)]
+pub fn ends_pass<A: Access>(sk: Ptr, lport: u16, proto: u16) -> bool {
+    if !active(Class::Host) && !active(Class::Port) {
+        return true;
+    }
+    let mut flow = Flow::default();
+    unsafe { sock::put_flow::<A>(&raw mut flow, sk, lport, proto) };
+    flow_passes(&flow)
 }
 
 /// The same for an event about two flows, one inside the other.

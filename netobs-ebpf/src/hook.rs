@@ -17,11 +17,5 @@ pub const NEIGH_FAILED: u32 = 13;
 pub const NEIGH_CHANGED: u32 = 14;
 pub const UDP_DROP: u32 = 15;
 pub const LISTEN_OVERFLOW: u32 = 16;
-/// Fallback of `LIFECYCLE` where no tracepoint shows listen(2).
-pub const LISTEN: u32 = 17;
-/// The second half of `LISTEN_OVERFLOW`: the final ACK of a handshake.
-pub const LISTEN_OVERFLOW_ACK: u32 = 18;
-/// The same for IPv6.
-pub const LISTEN_OVERFLOW_ACK6: u32 = 19;
 /// Sockets and their processes as they are at start.
 pub const OWNERS: u32 = 20;

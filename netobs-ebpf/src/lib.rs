@@ -8,6 +8,21 @@ pub mod offsets;
 pub mod owner;
 pub mod packet;
 
+pub mod drop {
+    //! Packets the kernel freed.
+    pub mod event;
+}
+
+pub mod listen_overflow {
+    //! Listeners whose SYN or accept queue was full.
+    pub mod event;
+}
+
+pub mod udp_drop {
+    //! Datagrams refused by a full receive buffer.
+    pub mod event;
+}
+
 pub mod lifecycle {
     //! TCP connections made, accepted, refused and ended.
     pub mod event;
@@ -25,6 +40,16 @@ pub mod neigh {
     pub mod event;
 }
 pub mod sought;
+
+pub mod reset {
+    //! RST segments sent and received.
+    pub mod event;
+}
+
+pub mod retransmit {
+    //! TCP segments sent again.
+    pub mod event;
+}
 
 /// Raised whenever a struct of this crate changes; the loader refuses an object of another version.
 pub const ABI_VERSION: u32 = 1;

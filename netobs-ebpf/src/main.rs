@@ -7,9 +7,12 @@ mod filter;
 mod kernel;
 mod maps;
 mod owners;
+mod stash;
 mod subject;
 
 mod lifecycle {
+    mod connect;
+    mod functions;
     mod hooks;
     mod plain;
 }
@@ -30,6 +33,28 @@ mod route {
 mod neigh {
     mod hooks;
 }
+
+mod reset {
+    mod functions;
+    pub mod hooks;
+}
+
+mod retransmit {
+    mod functions;
+    pub mod hooks;
+}
+mod drop {
+    mod hooks;
+    mod rungs;
+}
+mod listen_overflow {
+    mod entry;
+    pub mod poll;
+}
+mod udp_drop {
+    mod hooks;
+}
+mod symbols;
 
 #[panic_handler]
 fn panic(_: &core::panic::PanicInfo<'_>) -> ! {

@@ -48,6 +48,10 @@ fields! {
     sk_drops: "sock"."sk_drops";
     sk_ack_backlog: "sock"."sk_ack_backlog";
     sk_max_ack_backlog: "sock"."sk_max_ack_backlog";
+    /// Two counters of a socket that keeps them apart (6.18); null: `sk_drops` counts.
+    sk_drop_counters: "sock"."sk_drop_counters";
+    numa_drops0: "numa_drop_counters"."drops0";
+    numa_drops1: "numa_drop_counters"."drops1";
     /// From 5.14; before, `sk_cgrp_val` holds the pointer with flag bits.
     sk_cgroup: "sock"."sk_cgrp_data.cgroup";
     sk_cgrp_val: "sock"."sk_cgrp_data.val";
@@ -61,6 +65,7 @@ fields! {
     tcp_segs_in: "tcp_sock"."segs_in";
     tcp_segs_out: "tcp_sock"."segs_out";
     tcp_total_retrans: "tcp_sock"."total_retrans";
+    tcp_snd_una: "tcp_sock"."snd_una";
     tcp_srtt_us: "tcp_sock"."srtt_us";
     tcp_min_rtt: "tcp_sock"."rtt_min.s.v";
     tcp_rto: "tcp_sock"."inet_conn.icsk_rto";
@@ -72,11 +77,12 @@ fields! {
     tcp_synq_len: "tcp_sock"."inet_conn.icsk_accept_queue.qlen";
 
     // struct request_sock and tcp_skb_cb
-    skb_tcp_seq: "sk_buff"."cb";
+    skb_cb: "sk_buff"."cb";
     cb_seq: "tcp_skb_cb"."seq";
     cb_gso_segs: "tcp_skb_cb"."tcp_gso_segs";
     cb_flags: "tcp_skb_cb"."tcp_flags";
     req_num_retrans: "request_sock"."num_retrans";
+    req_snt_isn: "tcp_request_sock"."snt_isn";
 
     // struct sk_buff
     skb_sk: "sk_buff"."sk";
@@ -92,6 +98,7 @@ fields! {
     skb_mac: "sk_buff"."mac_header";
     skb_vlan_tci: "sk_buff"."vlan_tci";
     skb_vlan_proto: "sk_buff"."vlan_proto";
+    skb_users: "sk_buff"."users.refs.counter";
 
     // struct sk_buff and routes, for ICMP
     skb_refdst: "sk_buff"."_skb_refdst";
@@ -146,6 +153,8 @@ fields! {
     dev_name: "net_device"."name";
     dev_net: "net_device"."nd_net.net";
     net_inum: "net"."ns.inum";
+    net_syncookies: "net"."ipv4.sysctl_tcp_syncookies";
+    net_max_syn_backlog: "net"."ipv4.sysctl_max_syn_backlog";
     cgroup_kn: "cgroup"."kn";
     cgroup_level: "cgroup"."level";
     kn_id: "kernfs_node"."id";
@@ -159,4 +168,16 @@ fields! {
     inode_mode: "inode"."i_mode";
     file_inode: "file"."f_inode";
     file_private: "file"."private_data";
+    task_files: "task_struct"."files";
+    files_fdt: "files_struct"."fdt";
+    fdt_max: "fdtable"."max_fds";
+    fdt_fd: "fdtable"."fd";
+
+    // arguments of a system call: x86_64; the first and the rest on arm64, where the result takes the first one's place
+    regs_di: "pt_regs"."di" | "pt_regs"."orig_x0";
+    regs_si: "pt_regs"."si";
+    regs_array: "pt_regs"."regs";
+
+    // where a packet goes
+    rt_type: "rtable"."rt_type";
 }

@@ -1,6 +1,6 @@
 //! Who owns a socket: kept per socket from the moment it connects, listens or is cloned from a listener.
 
-use crate::event::COMM_LEN;
+use crate::event::CommWords;
 use zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout};
 
 /// Value of the `SOCKS` map, keyed by the socket's address.
@@ -13,9 +13,13 @@ pub struct SockOwner {
     pub ino: u64,
     pub pid: u32,
     /// `total_retrans` at the last retransmit event: what is missing in between failed to be sent.
+    /// [`RETRANS_INHERITED`]: not known before the socket is established.
     pub retrans: u32,
-    pub comm: [u8; COMM_LEN],
+    pub comm: CommWords,
 }
+
+/// A child's `total_retrans` begins with its SYN-ACKs, which are told on their own.
+pub const RETRANS_INHERITED: u32 = u32::MAX;
 
 /// Key of the `LISTENERS` map, for children whose listener cannot be told otherwise.
 #[repr(C)]

@@ -1,6 +1,6 @@
 //! Sockets looked for by their addresses: what userspace asks, and what a walk over all open files finds.
 
-use crate::event::COMM_LEN;
+use crate::event::CommWords;
 use zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout};
 
 /// Key of the `SOUGHT` map.
@@ -33,7 +33,7 @@ pub struct Sought {
     /// 1: it is wanted, as far as filters ask for owners.
     pub passes: u32,
     pub _pad: u32,
-    pub comm: [u8; COMM_LEN],
+    pub comm: CommWords,
 }
 
 /// A socket that takes what comes to its port.

@@ -3,21 +3,21 @@
 use crate::{
     filter,
     kernel::{
-        access::{Access, Ptr, field},
+        access::{Access, Probed, Ptr, field},
         skb, sock, task,
     },
     owners,
 };
 use netobs_ebpf::{
     config::Class,
-    event::{COMM_LEN, Flow, Header, Kind, OWNER_KNOWN, UID_KNOWN},
+    event::{CommWords, Header, Kind, OWNER_KNOWN, UID_KNOWN},
 };
 
 pub struct Subject {
     pub sk: Ptr,
     /// Valid when `known`.
     pub pid: u32,
-    pub comm: [u8; COMM_LEN],
+    pub comm: CommWords,
     pub known: bool,
     pub uid: u32,
     pub uid_known: bool,
@@ -35,7 +35,7 @@ impl Subject {
         Self {
             sk: core::ptr::null(),
             pid: 0,
-            comm: [0; COMM_LEN],
+            comm: [0; 2],
             known: false,
             uid: 0,
             uid_known: false,
@@ -54,31 +54,51 @@ impl Subject {
         s.uid = field!(A, sk, sk_uid);
         s.uid_known = true;
         s.cgroup = sock::cgroup::<A>(sk);
-        if let Some(owner) = owners::of::<A>(sk) {
-            unsafe {
-                s.pid = (*owner).pid;
-                s.comm = (*owner).comm;
-                s.start_ns = (*owner).start_ns;
-            }
-            s.known = s.pid != 0;
-        }
-        if !s.known {
-            s.ino = sock::inode::<A>(sk);
-        }
+        s.set_owner::<A>();
         s
     }
 
     /// Of a packet: the owner of `sk` if it is a full socket, else nobody in the namespace of its device.
     #[inline(always)]
     pub fn of_packet<A: Access>(sk: Ptr, device: Option<&skb::Device>) -> Self {
-        if !sk.is_null() && sock::is_full::<A>(sk) {
-            return Self::of::<A>(sk);
-        }
-        let mut s = Self::none(device.map_or(0, |d| d.netns));
-        if s.netns == 0 && !sk.is_null() {
-            s.netns = sock::netns::<A>(sk);
-        }
+        let mut s = Self::of_sk::<A>(sk);
+        s.netns = match device {
+            Some(device) => device.netns,
+            None if sk.is_null() => 0,
+            None => sock::netns::<Probed>(sk),
+        };
         s
+    }
+
+    /// The owner of `sk`, null or not full as it may be, without its namespace. A typed load of a pointer from a
+    /// trusted one costs the verifier four walks over all of BTF (1 ms), so what is rarely there is read with checks.
+    #[inline(always)]
+    fn of_sk<A: Access>(sk: Ptr) -> Self {
+        let mut s = Self::none(0);
+        if sk.is_null() || !sock::is_full::<A>(sk) {
+            return s;
+        }
+        s.sk = sk;
+        s.uid = field!(A, sk, sk_uid);
+        s.uid_known = true;
+        s.cgroup = sock::cgroup::<A>(sk);
+        s.set_owner::<Probed>();
+        s
+    }
+
+    #[inline(always)]
+    fn set_owner<A: Access>(&mut self) {
+        if let Some(owner) = owners::of::<A>(self.sk) {
+            unsafe {
+                self.pid = (*owner).pid;
+                self.comm = (*owner).comm;
+                self.start_ns = (*owner).start_ns;
+            }
+            self.known = self.pid != 0;
+        }
+        if !self.known {
+            self.ino = sock::inode::<A>(self.sk);
+        }
     }
 
     /// Filters on addresses and ports of a packet.
@@ -106,12 +126,7 @@ impl Subject {
     /// Filters on addresses and ports; reads them only if there are any.
     #[inline(always)]
     pub fn flow_passes<A: Access>(&self, lport: u16, proto: u16) -> bool {
-        if !filter::active(Class::Host) && !filter::active(Class::Port) {
-            return true;
-        }
-        let mut flow = Flow::default();
-        unsafe { sock::put_flow::<A>(&raw mut flow, self.sk, lport, proto) };
-        filter::flow_passes(&flow)
+        filter::ends_pass::<A>(self.sk, lport, proto)
     }
 
     /// # Safety

@@ -10,6 +10,12 @@ pub fn mono() -> Mono {
     Mono(now.tv_sec.cast_unsigned() * 1_000_000_000 + now.tv_nsec.cast_unsigned())
 }
 
+/// Nanoseconds of a jiffy: the coarse clocks of every kernel advance by it (`TICK_NSEC`).
+pub fn tick_ns() -> u32 {
+    let tick = rustix::time::clock_getres(rustix::time::ClockId::MonotonicCoarse);
+    u32::try_from(tick.tv_nsec).unwrap_or(0)
+}
+
 /// Now, for measuring our own work.
 pub fn instant() -> Instant {
     Instant::now()

@@ -1,7 +1,7 @@
 //! An event, decoded: plain values that every later stage reads and none changes.
 
 use crate::collectors::Body;
-use netobs_ebpf::event::{COMM_LEN, Flow, Header, Kind, OWNER_KNOWN, UID_KNOWN};
+use netobs_ebpf::event::{COMM_LEN, CommWords, Flow, Header, Kind, OWNER_KNOWN, UID_KNOWN};
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 
 /// Nanoseconds of `CLOCK_MONOTONIC`.
@@ -16,6 +16,12 @@ impl Comm {
     pub fn bytes(&self) -> &[u8] {
         let end = self.0.iter().position(|b| *b == 0).unwrap_or(COMM_LEN);
         &self.0[..end]
+    }
+}
+
+impl From<CommWords> for Comm {
+    fn from(words: CommWords) -> Self {
+        Self(zerocopy::transmute!(words))
     }
 }
 
@@ -59,7 +65,7 @@ impl From<&Header> for Common {
         let owner = if h.flags & OWNER_KNOWN != 0 {
             Owner::Process {
                 pid: h.pid,
-                comm: Comm(h.comm),
+                comm: Comm::from(h.comm),
             }
         } else if h.sk != 0 {
             Owner::Unknown
@@ -92,6 +98,13 @@ pub struct Ends {
     pub local: SocketAddr,
     pub remote: SocketAddr,
     pub proto: Proto,
+}
+
+impl Ends {
+    /// Whether the remote end is known: a listener has none, a datagram's may not be told.
+    pub fn has_remote(&self) -> bool {
+        self.remote.port() != 0 || !self.remote.ip().is_unspecified()
+    }
 }
 
 /// An IP protocol number, named where it has a name.

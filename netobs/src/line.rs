@@ -1,7 +1,10 @@
 //! One line of text under construction: no allocation per field, untrusted bytes escaped.
 
 use crate::{event::Ends, names::Names};
-use std::net::{IpAddr, SocketAddr};
+use std::{
+    io::Write as _,
+    net::{IpAddr, SocketAddr},
+};
 
 /// Lines waiting to be written, the last one under construction.
 #[derive(Default)]
@@ -76,8 +79,8 @@ impl Line {
     }
 
     pub fn hex(&mut self, n: u64) -> &mut Self {
-        let text = format!("{n:#x}");
-        self.raw(text.as_bytes())
+        write!(self.buf, "{n:#x}").expect("writing to memory does not fail");
+        self
     }
 
     /// Bytes from outside: what a terminal could act on is written `\xNN`.
@@ -169,8 +172,8 @@ impl Line {
                 self.number(c).raw(b".").number(d)
             }
             IpAddr::V6(v6) => {
-                let text = v6.to_string();
-                self.raw(text.as_bytes())
+                write!(self.buf, "{v6}").expect("writing to memory does not fail");
+                self
             }
         }
     }
@@ -185,6 +188,13 @@ impl Line {
         self.number(u64::from(addr.port()))
     }
 
+    /// Two columns as wide as `ends`, for packets that have addresses only.
+    pub fn addresses(&mut self, from: IpAddr, to: IpAddr) -> &mut Self {
+        let here = self.buf.len() - self.start - self.invisible;
+        self.ip(from).column(here + END_WIDTH).raw(b"-> ").ip(to);
+        self.column(here + 2 * END_WIDTH + 2)
+    }
+
     /// `local -> remote`, the remote end aligned.
     pub fn ends(&mut self, ends: &Ends, arrow: &str, names: &Names) -> &mut Self {
         let here = self.buf.len() - self.start - self.invisible;
@@ -193,7 +203,11 @@ impl Line {
             .raw(arrow.as_bytes())
             .raw(b" ");
         let here = self.buf.len() - self.start - self.invisible;
-        names.endpoint(self, &ends.remote, ends.proto);
+        if ends.has_remote() {
+            names.endpoint(self, &ends.remote, ends.proto);
+        } else {
+            self.raw(b"*");
+        }
         self.column(here + END_WIDTH - 1)
     }
 }

@@ -42,16 +42,25 @@ impl Parsed {
 
     /// Reads a packet as the kernel side copied it.
     pub fn new(packet: &Packet) -> Self {
-        let bytes = bytes(packet);
-        let mut parsed = Self::read(
-            &LaxSlicedPacket::from_ether_type(EtherType(packet.ethertype), bytes),
-            bytes,
-        );
-        parsed.ethertype = packet.ethertype;
-        if packet.vlan_proto != 0 {
-            parsed.vlan = Some(packet.vlan_tci & VLAN_ID);
+        Self::of(packet.ethertype, bytes(packet)).tagged(packet.vlan_proto, packet.vlan_tci)
+    }
+
+    /// Reads bytes that begin with the header of `ethertype`.
+    pub fn of(ethertype: u16, bytes: &[u8]) -> Self {
+        let sliced = LaxSlicedPacket::from_ether_type(EtherType(ethertype), bytes);
+        Self {
+            ethertype,
+            ..Self::read(&sliced, bytes)
         }
-        parsed
+    }
+
+    /// With the tag that was taken off the packet; `proto` 0: none was.
+    #[must_use]
+    pub fn tagged(mut self, proto: u16, tci: u16) -> Self {
+        if proto != 0 {
+            self.vlan = Some(tci & VLAN_ID);
+        }
+        self
     }
 
     /// Reads bytes that begin with an IP header, as ICMP errors quote them.
@@ -127,6 +136,11 @@ pub fn bytes(packet: &Packet) -> &[u8] {
 
 /// TCP flags as tcpdump's letters: `S` `SA` `R` `F` `P`.
 pub fn flag_letters(flags: u8) -> String {
+    letters(flags).collect()
+}
+
+/// The same, one by one.
+pub fn letters(flags: u8) -> impl Iterator<Item = char> {
     const LETTERS: [(u8, char); 8] = [
         (0x02, 'S'),
         (0x01, 'F'),
@@ -138,10 +152,9 @@ pub fn flag_letters(flags: u8) -> String {
         (0x80, 'W'),
     ];
     LETTERS
-        .iter()
-        .filter(|(bit, _)| flags & bit != 0)
-        .map(|(_, letter)| *letter)
-        .collect()
+        .into_iter()
+        .filter(move |(bit, _)| flags & bit != 0)
+        .map(|(_, letter)| letter)
 }
 
 #[cfg(test)]

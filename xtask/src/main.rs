@@ -9,6 +9,7 @@ mod bench;
 mod clock;
 mod cmd;
 mod count;
+mod deploy;
 mod ebpf;
 mod layers;
 mod paths;
@@ -42,6 +43,8 @@ enum Task {
     Vm(vm::Args),
     /// Build the static binary, target/release-static/netobs
     Release,
+    /// Build the container image and run it with the DaemonSet's capabilities
+    Deploy,
     /// Measure the cost of the tool
     Bench {
         #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
@@ -67,6 +70,7 @@ fn run(task: Task) -> anyhow::Result<ExitCode> {
         Task::Layers => layers::run().map(|()| ExitCode::SUCCESS),
         Task::Vm(args) => vm::run(&args),
         Task::Release => release::run().map(|()| ExitCode::SUCCESS),
+        Task::Deploy => deploy::run().map(|()| ExitCode::SUCCESS),
         Task::Bench { args } => bench::run(args).map(|()| ExitCode::SUCCESS),
     }
 }

@@ -4,14 +4,14 @@ use super::reported;
 use crate::{
     filter,
     kernel::{
-        access::{Access, Probed, Ptr},
+        access::{Access, Probed, Ptr, copy},
         skb,
         sock::{AF_INET, AF_INET6},
     },
     maps::{put, reserve, submit},
     subject::Subject,
 };
-use aya_ebpf::helpers::generated::{bpf_ktime_get_ns, bpf_probe_read_kernel};
+use aya_ebpf::helpers::generated::bpf_ktime_get_ns;
 use netobs_ebpf::{
     event::{Flow, Kind},
     icmp::event::{Icmp, OUTER, RECEIVED, SENT},
@@ -144,7 +144,7 @@ impl Message {
         });
         unsafe {
             let to = (&raw mut (*slot).packet.bytes).cast();
-            bpf_probe_read_kernel(to, PACKET_BYTES as u32, self.at.cast());
+            copy(to, PACKET_BYTES as u32, self.at);
         }
         submit(slot);
     }

@@ -24,12 +24,14 @@ const LOCAL: u32 = 0x8000_0000;
 
 /// An error that was handled is freed with its route still on it: packets that pass through have another or none.
 #[btf_tracepoint(function = "consume_skb")]
+#[inline(always)]
 pub fn icmp_consumed_tp_btf(ctx: BtfTracePointContext) -> i32 {
     freed::<Typed>(ctx.arg(0), false);
     0
 }
 
 #[raw_tracepoint(tracepoint = "consume_skb")]
+#[inline(always)]
 pub fn icmp_consumed_raw_tp(ctx: RawTracePointContext) -> i32 {
     freed::<Probed>(ctx.arg(0), false);
     0
@@ -37,6 +39,7 @@ pub fn icmp_consumed_raw_tp(ctx: RawTracePointContext) -> i32 {
 
 /// icmpv6_rcv() frees what it handled as if it were dropped; a firewall has another reason.
 #[btf_tracepoint(function = "kfree_skb")]
+#[inline(always)]
 pub fn icmp_dropped_tp_btf(ctx: BtfTracePointContext) -> i32 {
     if config!(reason_unspecified) == 0 || unspecified(ctx.arg(2)) {
         freed::<Typed>(ctx.arg(0), true);
@@ -45,6 +48,7 @@ pub fn icmp_dropped_tp_btf(ctx: BtfTracePointContext) -> i32 {
 }
 
 #[raw_tracepoint(tracepoint = "kfree_skb")]
+#[inline(always)]
 pub fn icmp_dropped_raw_tp(ctx: RawTracePointContext) -> i32 {
     if config!(reason_unspecified) == 0 || unspecified(ctx.arg(2)) {
         freed::<Probed>(ctx.arg(0), true);
@@ -95,6 +99,7 @@ fn tell(packet: Ptr, message: Message) {
 
 /// After `icmp_unreach`, `icmp_redirect` and `ndisc_redirect_rcv`: the socket has been told.
 #[fexit(function = "icmp_unreach")]
+#[inline(always)]
 pub fn icmp_received_fexit(ctx: FExitContext) -> i32 {
     handled::<Typed>(ctx.arg(0));
     0
@@ -102,6 +107,7 @@ pub fn icmp_received_fexit(ctx: FExitContext) -> i32 {
 
 /// After `icmpv6_notify(skb, type, ...)`, which ndisc_redirect_rcv() calls too.
 #[fexit(function = "icmpv6_notify")]
+#[inline(always)]
 pub fn icmp6_received_fexit(ctx: FExitContext) -> i32 {
     if ctx.arg::<u8>(1) != REDIRECT6 {
         handled::<Typed>(ctx.arg(0));
@@ -124,6 +130,7 @@ fn handled<A: Access>(packet: Ptr) {
 static HANDLED: PerCpuArray<u64> = PerCpuArray::with_max_entries(1, 0);
 
 #[kprobe]
+#[inline(always)]
 pub fn icmp_received_entry(ctx: ProbeContext) -> u32 {
     if let (Some(slot), Some(packet)) = (HANDLED.get_ptr_mut(0), ctx.arg::<u64>(0)) {
         unsafe { *slot = packet };
@@ -132,6 +139,7 @@ pub fn icmp_received_entry(ctx: ProbeContext) -> u32 {
 }
 
 #[kretprobe]
+#[inline(always)]
 pub fn icmp_received_return(_ctx: RetProbeContext) -> u32 {
     let Some(slot) = HANDLED.get_ptr_mut(0) else {
         return 0;

@@ -15,7 +15,7 @@ use aya_ebpf::{
     maps::PerCpuArray,
     programs::{BtfTracePointContext, FEntryContext, ProbeContext, RawTracePointContext},
 };
-use netobs_ebpf::event::{COMM_LEN, Flow};
+use netobs_ebpf::event::{CommWords, Flow};
 
 /// The last socket of this CPU that an error was reported to.
 pub struct Reported {
@@ -32,7 +32,7 @@ struct Owner {
     sk: u64,
     cgroup: u64,
     ino: u64,
-    comm: [u8; COMM_LEN],
+    comm: CommWords,
     netns: u32,
     pid: u32,
     uid: u32,
@@ -46,12 +46,14 @@ static REPORTED: PerCpuArray<Reported> = PerCpuArray::with_max_entries(1, 0);
 const FRESH_NS: u64 = 1_000_000;
 
 #[btf_tracepoint(function = "inet_sk_error_report")]
+#[inline(always)]
 pub fn icmp_reported_tp_btf(ctx: BtfTracePointContext) -> i32 {
     note::<Typed>(ctx.arg(0));
     0
 }
 
 #[raw_tracepoint(tracepoint = "inet_sk_error_report")]
+#[inline(always)]
 pub fn icmp_reported_raw_tp(ctx: RawTracePointContext) -> i32 {
     note::<Probed>(ctx.arg(0));
     0
@@ -59,12 +61,14 @@ pub fn icmp_reported_raw_tp(ctx: RawTracePointContext) -> i32 {
 
 /// `sock_def_error_report`, for kernels before 5.14.
 #[fentry(function = "sock_def_error_report")]
+#[inline(always)]
 pub fn icmp_reported_fentry(ctx: FEntryContext) -> i32 {
     note::<Typed>(ctx.arg(0));
     0
 }
 
 #[kprobe]
+#[inline(always)]
 pub fn icmp_reported_kprobe(ctx: ProbeContext) -> u32 {
     if let Some(sk) = ctx.arg(0) {
         note::<Probed>(sk);

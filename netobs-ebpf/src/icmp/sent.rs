@@ -25,12 +25,14 @@ const ICMPV6: u16 = 58;
 
 /// Every packet that is sent, told apart by its socket: only ICMP sockets send ICMP.
 #[btf_tracepoint(function = "net_dev_queue")]
+#[inline(always)]
 pub fn icmp_sent_tp_btf(ctx: BtfTracePointContext) -> i32 {
     queued::<Typed>(ctx.arg(0));
     0
 }
 
 #[raw_tracepoint(tracepoint = "net_dev_queue")]
+#[inline(always)]
 pub fn icmp_sent_raw_tp(ctx: RawTracePointContext) -> i32 {
     queued::<Probed>(ctx.arg(0));
     0
@@ -92,12 +94,14 @@ fn passed_before(packet: Ptr, word: u32) -> bool {
 
 /// `icmp_push_reply([sk,] icmp_bxm, flow, ...)`: past the rate limit.
 #[fentry(function = "icmp_push_reply")]
+#[inline(always)]
 pub fn icmp_sent_fentry(ctx: FEntryContext) -> i32 {
     pushed4(ctx.arg(0), ctx.arg(1), ctx.arg(2));
     0
 }
 
 #[kprobe]
+#[inline(always)]
 pub fn icmp_sent_kprobe(ctx: ProbeContext) -> u32 {
     if let (Some(first), Some(second), Some(third)) = (ctx.arg(0), ctx.arg(1), ctx.arg(2)) {
         pushed4(first, second, third);
@@ -143,12 +147,14 @@ fn pushed4(first: Ptr, second: Ptr, third: Ptr) {
 
 /// `icmpv6_push_pending_frames(sk, flow, icmp6hdr, len)`: the packet in question is queued on the socket.
 #[fentry(function = "icmpv6_push_pending_frames")]
+#[inline(always)]
 pub fn icmp6_sent_fentry(ctx: FEntryContext) -> i32 {
     pushed6(ctx.arg(0), ctx.arg(1), ctx.arg(2));
     0
 }
 
 #[kprobe]
+#[inline(always)]
 pub fn icmp6_sent_kprobe(ctx: ProbeContext) -> u32 {
     if let (Some(sk), Some(flow), Some(header)) = (ctx.arg(0), ctx.arg(1), ctx.arg(2)) {
         pushed6(sk, flow, header);
@@ -195,12 +201,14 @@ fn transport(packet: Ptr) -> (Ptr, u32) {
 
 /// `ndisc_send_skb(skb, destination, source)`: of its messages only redirects are errors.
 #[fentry(function = "ndisc_send_skb")]
+#[inline(always)]
 pub fn icmp6_redirect_fentry(ctx: FEntryContext) -> i32 {
     redirected6(ctx.arg(0), ctx.arg(1));
     0
 }
 
 #[kprobe]
+#[inline(always)]
 pub fn icmp6_redirect_kprobe(ctx: ProbeContext) -> u32 {
     if let (Some(packet), Some(to)) = (ctx.arg(0), ctx.arg(1)) {
         redirected6(packet, to);

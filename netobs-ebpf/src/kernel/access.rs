@@ -61,6 +61,15 @@ pub fn number(pointer: Ptr) -> u64 {
     unsafe { Probed::load((&raw const pointer).cast(), 0) }
 }
 
+/// Copies `len` bytes; zeroes where they cannot be read.
+///
+/// # Safety
+/// `to` has room for `len` bytes.
+#[inline(always)]
+pub unsafe fn copy(to: *mut u8, len: u32, from: Ptr) {
+    unsafe { bpf_probe_read_kernel(to.cast(), len, from.cast()) };
+}
+
 /// A word of `.rodata`: the verifier knows its value, the compiler must not.
 #[inline(always)]
 pub fn constant(word: *const u32) -> u32 {

@@ -1,7 +1,7 @@
 //! Fields of packets: device, namespace, and the first bytes from the network header on.
 
 use super::{
-    access::{Access, Probed, Ptr, field, has},
+    access::{Access, Probed, Ptr, field, has, offset},
     sock::{AF_INET, AF_INET6},
 };
 use aya_ebpf::helpers::generated::bpf_probe_read_kernel;
@@ -16,8 +16,8 @@ pub struct Device {
     pub name: [u64; 2],
 }
 
-/// Inode numbers of namespaces begin here (`PROC_DYNAMIC_FIRST`).
-pub const FIRST_NETNS: u32 = 0xf000_0000;
+/// Inode numbers of namespaces begin here: `PROC_DYNAMIC_FIRST`, and a little below it the initial ones (`NET_NS_INIT_INO`).
+pub const FIRST_NETNS: u32 = 0xefff_ff00;
 
 #[inline(always)]
 pub fn device(skb: Ptr) -> Option<Device> {
@@ -28,7 +28,7 @@ pub fn device(skb: Ptr) -> Option<Device> {
 /// The same from the device itself.
 #[inline(always)]
 pub fn of_device(dev: Ptr) -> Option<Device> {
-    // With five-level page tables the kernel's half begins at 0xff00 << 48.
+    // With five-level page tables kernel addresses begin at 0xff11 << 48.
     if (dev as u64) >> 56 != 0xff {
         return None;
     }
@@ -126,4 +126,72 @@ pub fn flow_at(at: Ptr) -> Option<Flow> {
         flow.rport = u16::from_be(ports[1]);
     }
     Some(flow)
+}
+
+/// The device of a packet, read as the rung allows: a typed load survives whatever stands in the place of a device.
+#[inline(always)]
+pub fn device_of<A: Access>(skb: Ptr) -> Option<Device> {
+    let dev: Ptr = field!(A, skb, skb_dev);
+    let net: Ptr = field!(A, dev, dev_net);
+    let netns: u32 = field!(A, net, net_inum);
+    if netns < FIRST_NETNS {
+        return None;
+    }
+    Some(Device {
+        netns,
+        ifindex: field!(A, dev, dev_ifindex),
+        name: [field!(A, dev, dev_name), unsafe {
+            A::load(dev, offset!(dev_name) + 8)
+        }],
+    })
+}
+
+/// Copies the first `N` bytes from the network header on; returns how many of them are the packet's.
+///
+/// # Safety
+/// `to` is writable.
+#[inline(always)]
+pub unsafe fn put_start<A: Access, const N: usize>(to: *mut [u8; N], skb: Ptr) -> u16 {
+    let (head, network) = network::<A>(skb);
+    let tail: u32 = field!(A, skb, skb_tail);
+    let valid = tail.wrapping_sub(network);
+    unsafe { bpf_probe_read_kernel(to.cast(), N as u32, head.add(network as usize).cast()) };
+    if valid < N as u32 {
+        valid as u16
+    } else {
+        N as u16
+    }
+}
+
+/// The tag that was taken off: protocol in host byte order (0: none), and tag.
+#[inline(always)]
+pub fn vlan<A: Access>(skb: Ptr) -> (u16, u16) {
+    let proto: u16 = if has!(skb_vlan_proto) {
+        field!(A, skb, skb_vlan_proto)
+    } else {
+        0
+    };
+    (u16::from_be(proto), field!(A, skb, skb_vlan_tci))
+}
+
+/// The ends of a received packet as its socket of `family` sees them: destination as local end.
+#[inline(always)]
+pub fn received<A: Access>(skb: Ptr, family: u16) -> Option<Flow> {
+    let packet = flow::<A>(skb)?;
+    let mapped = family == AF_INET6 && packet.family == AF_INET;
+    let address = |words: [u32; 4]| {
+        if mapped {
+            [0, 0, 0xffff_u32.to_be(), words[0]]
+        } else {
+            words
+        }
+    };
+    Some(Flow {
+        laddr: address(packet.raddr),
+        raddr: address(packet.laddr),
+        lport: packet.rport,
+        rport: packet.lport,
+        family,
+        proto: packet.proto,
+    })
 }

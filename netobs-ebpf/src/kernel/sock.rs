@@ -5,6 +5,7 @@ use netobs_ebpf::event::Flow;
 
 pub const AF_INET: u16 = 2;
 pub const AF_INET6: u16 = 10;
+pub const AF_PACKET: u16 = 17;
 pub const IPPROTO_TCP: u16 = 6;
 
 /// TCP states, fixed by `BPF_TCP_*` in uapi/linux/bpf.h.
@@ -136,4 +137,41 @@ pub fn addresses<A: Access>(sk: Ptr, family: u16) -> ([u64; 2], [u64; 2]) {
         let r: u32 = field!(A, sk, sk_daddr);
         ([u64::from(l), 0], [u64::from(r), 0])
     }
+}
+
+/// What this socket refused so far; from 6.18 UDP sockets count in two places.
+#[inline(always)]
+pub fn drops<A: Access>(sk: Ptr) -> u32 {
+    if has!(sk_drop_counters) {
+        let counters: Ptr = field!(A, sk, sk_drop_counters);
+        if !counters.is_null() {
+            let (first, second): (u32, u32) = (
+                field!(A, counters, numa_drops0),
+                field!(A, counters, numa_drops1),
+            );
+            return first.wrapping_add(second);
+        }
+    }
+    field!(A, sk, sk_drops)
+}
+
+/// Whether a listener answers with a cookie when its SYN queue is full.
+#[inline(always)]
+pub fn syncookies<A: Access>(sk: Ptr) -> bool {
+    let net: Ptr = field!(A, sk, sk_net);
+    if !has!(net_syncookies) || net.is_null() {
+        return false;
+    }
+    let sysctl: u8 = field!(A, net, net_syncookies);
+    sysctl != 0
+}
+
+/// `net.ipv4.tcp_max_syn_backlog`.
+#[inline(always)]
+pub fn max_syn_backlog<A: Access>(sk: Ptr) -> u32 {
+    let net: Ptr = field!(A, sk, sk_net);
+    if net.is_null() {
+        return 0;
+    }
+    field!(A, net, net_max_syn_backlog)
 }

@@ -1,5 +1,6 @@
 //! Follows `inet_sock_set_state`: the process is taken when it connects or listens, the record when the socket closes.
 
+use super::connect;
 use crate::{
     kernel::{
         access::{Access, Probed, Ptr, Typed, field},
@@ -7,6 +8,8 @@ use crate::{
     },
     maps::{config, count_run, put, reserve, runtime, submit},
     owners,
+    reset::hooks as reset,
+    retransmit::hooks as retransmit,
     subject::Subject,
 };
 use aya_ebpf::{
@@ -22,9 +25,10 @@ use netobs_ebpf::{
     lifecycle::event::{Closed, Opened, VIA_STATE},
 };
 
-const HOOK: u32 = hook::LIFECYCLE;
+pub const HOOK: u32 = hook::LIFECYCLE;
 
 #[btf_tracepoint(function = "inet_sock_set_state")]
+#[inline(always)]
 pub fn lifecycle_tp_btf(ctx: BtfTracePointContext) -> i32 {
     debug!(&ctx, "state {} -> {}", ctx.arg::<i32>(1), ctx.arg::<i32>(2));
     on_state::<Typed>(ctx.arg(0), ctx.arg(1), ctx.arg(2));
@@ -32,16 +36,17 @@ pub fn lifecycle_tp_btf(ctx: BtfTracePointContext) -> i32 {
 }
 
 #[raw_tracepoint(tracepoint = "inet_sock_set_state")]
+#[inline(always)]
 pub fn lifecycle_raw_tp(ctx: RawTracePointContext) -> i32 {
     on_state::<Probed>(ctx.arg(0), ctx.arg(1), ctx.arg(2));
     0
 }
 
-/// Events that a connection's establishment makes.
-const OPENED: u32 = Kind::Connect.bit() | Kind::Accept.bit();
+/// Events that a connection's establishment makes, or that begin to count there.
+const OPENED: u32 = Kind::Connect.bit() | Kind::Accept.bit() | Kind::Retransmit.bit();
 
 #[inline(always)]
-fn on_state<A: Access>(sk: Ptr, old: i32, new: i32) {
+pub fn on_state<A: Access>(sk: Ptr, old: i32, new: i32) {
     count_run(HOOK);
     // Six of a connection's ten transitions end here.
     let told = matches!(new, SYN_SENT | LISTEN | SYN_RECV | CLOSE)
@@ -58,12 +63,17 @@ fn on_state<A: Access>(sk: Ptr, old: i32, new: i32) {
         return;
     }
     match new {
-        SYN_SENT => owners::adopt::<A>(sk, false),
-        LISTEN => owners::adopt::<A>(sk, true),
+        SYN_SENT => owners::adopt::<A>(sk, tp, false),
+        LISTEN => owners::adopt::<A>(sk, tp, true),
         SYN_RECV if old == LISTEN => owners::inherit::<A>(sk, tp),
         ESTABLISHED => established::<A>(sk, tp, old),
         CLOSE => {
+            retransmit::tell_rest::<A>(sk, tp, old);
+            if old == LISTEN {
+                crate::listen_overflow::poll::closes(sk);
+            }
             closed::<A>(sk, tp, old);
+            reset::note_closed::<A>(sk, tp, old);
             if old == SYN_SENT {
                 owners::remember(sk);
             }
@@ -80,6 +90,9 @@ fn established<A: Access>(sk: Ptr, tp: Ptr, old: i32) {
     } else {
         Kind::Accept
     };
+    if old == SYN_RECV && config!(events) & Kind::Retransmit.bit() != 0 {
+        owners::settle::<A>(sk, tp);
+    }
     if config!(events) & kind.bit() != 0 {
         opened::<A>(sk, tp, kind);
     }
@@ -129,9 +142,12 @@ fn failed<A: Access>(sk: Ptr, tp: Ptr) {
     }
     let errno: u32 = field!(A, sk, sk_err);
     let shutdown: u8 = field!(A, sk, sk_shutdown);
-    // connect(2) itself gave up, without an error on the socket: only its exit knows why.
-    if errno == 0 && shutdown == 0 && runtime(CONNECT_EXIT) != 0 {
-        return;
+    if runtime(CONNECT_EXIT) != 0 {
+        // connect(2) itself gave up, without an error on the socket: only its exit knows why.
+        if errno == 0 && shutdown == 0 {
+            return;
+        }
+        connect::told(sk, sock::inode::<A>(sk));
     }
     opened::<A>(sk, tp, Kind::ConnectFailed);
 }

@@ -32,6 +32,7 @@ macro_rules! read {
 }
 
 #[tracepoint]
+#[inline(always)]
 pub fn lifecycle_tracepoint(ctx: TracePointContext) -> u32 {
     count_run(HOOK);
     on_state(ctx.as_ptr().cast());

@@ -30,12 +30,14 @@ const OVERRIDE: u32 = 1;
 const ADMIN: u32 = 1 << 31;
 
 #[btf_tracepoint(function = "neigh_timer_handler")]
+#[inline(always)]
 pub fn neigh_failed_tp_btf(ctx: BtfTracePointContext) -> i32 {
     timer::<Typed>(ctx.arg(0));
     0
 }
 
 #[raw_tracepoint(tracepoint = "neigh_timer_handler")]
+#[inline(always)]
 pub fn neigh_failed_raw_tp(ctx: RawTracePointContext) -> i32 {
     timer::<Probed>(ctx.arg(0));
     0
@@ -43,12 +45,14 @@ pub fn neigh_failed_raw_tp(ctx: RawTracePointContext) -> i32 {
 
 /// `neigh_invalidate`, which the timer calls on giving up.
 #[fentry(function = "neigh_invalidate")]
+#[inline(always)]
 pub fn neigh_failed_fentry(ctx: FEntryContext) -> i32 {
     timer::<Typed>(ctx.arg(0));
     0
 }
 
 #[kprobe]
+#[inline(always)]
 pub fn neigh_failed_kprobe(ctx: ProbeContext) -> u32 {
     if let Some(neigh) = ctx.arg(0) {
         timer::<Probed>(neigh);
@@ -57,24 +61,28 @@ pub fn neigh_failed_kprobe(ctx: ProbeContext) -> u32 {
 }
 
 #[btf_tracepoint(function = "neigh_update")]
+#[inline(always)]
 pub fn neigh_changed_tp_btf(ctx: BtfTracePointContext) -> i32 {
     update::<Typed>(ctx.arg(0), ctx.arg(1), ctx.arg(2), ctx.arg(3));
     0
 }
 
 #[raw_tracepoint(tracepoint = "neigh_update")]
+#[inline(always)]
 pub fn neigh_changed_raw_tp(ctx: RawTracePointContext) -> i32 {
     update::<Probed>(ctx.arg(0), ctx.arg(1), ctx.arg(2), ctx.arg(3));
     0
 }
 
 #[fentry(function = "__neigh_update")]
+#[inline(always)]
 pub fn neigh_changed_fentry(ctx: FEntryContext) -> i32 {
     update::<Typed>(ctx.arg(0), ctx.arg(1), ctx.arg(2), ctx.arg(3));
     0
 }
 
 #[kprobe]
+#[inline(always)]
 pub fn neigh_changed_kprobe(ctx: ProbeContext) -> u32 {
     if let (Some(neigh), Some(mac), Some(new), Some(flags)) =
         (ctx.arg(0), ctx.arg(1), ctx.arg(2), ctx.arg(3))

@@ -2,8 +2,9 @@
 
 use crate::{
     kernel::{
-        access::{Access as _, Probed, Ptr, Typed, field, offset},
+        access::{Probed, Ptr, Typed, field},
         sock::{self, AF_INET, AF_INET6, IPPROTO_TCP, LISTEN},
+        task,
     },
     maps::{LISTENERS, SOCKS},
 };
@@ -56,30 +57,41 @@ pub unsafe fn socket_of(ctx: *const TaskFile) -> Option<(Ptr, Ptr, u64)> {
     ip.then_some((task, sk, ino))
 }
 
+/// A socket of which something was seen, but not its process.
 #[inline(always)]
-fn keep(task: Ptr, sk: Ptr, ino: u64) {
-    let comm: [u64; 2] = [field!(Typed, task, task_comm), unsafe {
-        Typed::load(task, offset!(task_comm) + 8)
-    }];
+fn complete(entry: *mut SockOwner, owner: &SockOwner) {
+    unsafe {
+        (*entry).ino = owner.ino;
+        (*entry).comm = owner.comm;
+        (*entry).pid = owner.pid;
+    }
+}
+
+#[inline(always)]
+fn keep(holder: Ptr, sk: Ptr, ino: u64) {
     let protocol: u16 = field!(Probed, sk, sk_protocol);
     let tcp = protocol == IPPROTO_TCP;
     let owner = SockOwner {
         start_ns: 0,
         ino,
-        pid: field!(Typed, task, task_tgid),
+        pid: field!(Typed, holder, task_tgid),
         retrans: if tcp {
             field!(Probed, sk, tcp_total_retrans)
         } else {
             0
         },
-        comm: unsafe { core::mem::transmute::<[u64; 2], [u8; 16]>(comm) },
+        comm: task::comm(holder),
     };
     // What was seen as it happened is known better; a stale entry has another inode.
     let key = sk as u64;
-    let stale = SOCKS
-        .get_ptr(key)
-        .is_some_and(|old| unsafe { (*old).ino != 0 && (*old).ino != ino });
-    _ = SOCKS.insert(key, owner, if stale { 0 } else { BPF_NOEXIST });
+    match SOCKS.get_ptr_mut(key) {
+        Some(old) if unsafe { (*old).ino != 0 && (*old).ino != ino } => {
+            _ = SOCKS.insert(key, owner, 0)
+        }
+        Some(old) if unsafe { (*old).pid == 0 } => complete(old, &owner),
+        Some(_) => {}
+        None => _ = SOCKS.insert(key, owner, BPF_NOEXIST),
+    }
     if tcp && sock::state::<Probed>(sk) == LISTEN {
         let port: u16 = field!(Probed, sk, sk_num);
         let key = ListenKey {
@@ -87,5 +99,6 @@ fn keep(task: Ptr, sk: Ptr, ino: u64) {
             port: u32::from(port),
         };
         _ = LISTENERS.insert(key, owner, BPF_NOEXIST);
+        crate::listen_overflow::poll::listens::<Probed>(sk);
     }
 }

@@ -11,18 +11,20 @@ use crate::{
     maps::{LISTENERS, SOCKS, put},
 };
 use aya_ebpf::{helpers::generated::bpf_ktime_get_ns, macros::map, maps::PerCpuArray};
-use netobs_ebpf::event::COMM_LEN;
-use netobs_ebpf::owner::{ListenKey, SockOwner};
+use netobs_ebpf::{
+    event::CommWords,
+    owner::{ListenKey, RETRANS_INHERITED, SockOwner},
+};
 
 /// The current process made `sk` connect or listen.
 #[inline(always)]
-pub fn adopt<A: Access>(sk: Ptr, listens: bool) {
+pub fn adopt<A: Access>(sk: Ptr, tp: Ptr, listens: bool) {
     let (pid, comm) = task::current();
     let owner = SockOwner {
         start_ns: unsafe { bpf_ktime_get_ns() },
         ino: 0,
         pid,
-        retrans: 0,
+        retrans: field!(A, tp, tcp_total_retrans),
         comm,
     };
     // A full map loses the owner of this socket, not its events.
@@ -34,6 +36,7 @@ pub fn adopt<A: Access>(sk: Ptr, listens: bool) {
             port: u32::from(port),
         };
         _ = LISTENERS.insert(key, owner, 0);
+        crate::listen_overflow::poll::listens::<A>(sk);
     }
 }
 
@@ -42,6 +45,7 @@ pub fn adopt<A: Access>(sk: Ptr, listens: bool) {
 pub fn inherit<A: Access>(child: Ptr, tp: Ptr) {
     let mut owner = SockOwner {
         start_ns: unsafe { bpf_ktime_get_ns() },
+        retrans: RETRANS_INHERITED,
         ..SockOwner::default()
     };
     if let Some(parent) = listener_owner::<A>(child, tp) {
@@ -86,20 +90,52 @@ pub fn of<A: Access>(sk: Ptr) -> Option<*mut SockOwner> {
     (now == 0 || now == ino).then_some(owner)
 }
 
+/// Segments that the kernel counted as sent again since this was asked last, when `total` are counted now;
+/// of a socket not known so far, only those that were `sent`.
+#[inline(always)]
+pub fn retransmitted(sk: Ptr, total: u32, sent: u32) -> u32 {
+    let Some(owner) = SOCKS.get_ptr_mut(sk as u64) else {
+        _ = SOCKS.insert(
+            sk as u64,
+            SockOwner {
+                retrans: total,
+                ..SockOwner::default()
+            },
+            0,
+        );
+        return sent;
+    };
+    let last = unsafe { (*owner).retrans };
+    unsafe { (*owner).retrans = total };
+    // Less than before: the entry is of an earlier socket at this address.
+    if last > total { sent } else { total - last }
+}
+
+/// A child is established: from here on its count grows by its own segments.
+#[inline(always)]
+pub fn settle<A: Access>(sk: Ptr, tp: Ptr) {
+    if let Some(owner) = SOCKS.get_ptr_mut(sk as u64)
+        && unsafe { (*owner).retrans } == RETRANS_INHERITED
+    {
+        let total: u32 = field!(A, tp, tcp_total_retrans);
+        unsafe { (*owner).retrans = total };
+    }
+}
+
 struct Failed {
     sk: u64,
     pid: u32,
-    comm: [u8; COMM_LEN],
+    comm: CommWords,
 }
 
 /// The last socket of this CPU that failed to connect: an error is reported to it after it is closed (6.10).
 #[map]
-static FAILED: PerCpuArray<Failed> = PerCpuArray::with_max_entries(1, 0);
+static LAST_FAILED: PerCpuArray<Failed> = PerCpuArray::with_max_entries(1, 0);
 
 /// Keeps the owner of a socket about to be forgotten.
 #[inline(always)]
 pub fn remember(sk: Ptr) {
-    if let (Some(owner), Some(slot)) = (SOCKS.get_ptr(sk as u64), FAILED.get_ptr_mut(0)) {
+    if let (Some(owner), Some(slot)) = (SOCKS.get_ptr(sk as u64), LAST_FAILED.get_ptr_mut(0)) {
         let (pid, comm) = unsafe { ((*owner).pid, (*owner).comm) };
         put!(slot, { sk: sk as u64, pid: pid, comm: comm });
     }
@@ -107,8 +143,8 @@ pub fn remember(sk: Ptr) {
 
 /// The owner of a socket that has just failed to connect.
 #[inline(always)]
-pub fn of_failed(sk: Ptr) -> Option<(u32, [u8; COMM_LEN])> {
-    let last = unsafe { &*FAILED.get_ptr(0)? };
+pub fn of_failed(sk: Ptr) -> Option<(u32, CommWords)> {
+    let last = unsafe { &*LAST_FAILED.get_ptr(0)? };
     (last.sk == number(sk)).then_some((last.pid, last.comm))
 }
 

@@ -12,7 +12,7 @@ use crate::{
 };
 use aya_ebpf::{macros::map, maps::HashMap};
 use netobs_ebpf::{
-    event::COMM_LEN,
+    event::CommWords,
     sought::{SCORE_BOUND, SCORE_CONNECTED, SCORE_PORT, Sought, SoughtKey},
 };
 
@@ -42,7 +42,6 @@ pub fn owners_sought(ctx: *const TaskFile) -> i32 {
     let comm: [u64; 2] = [field!(Typed, task, task_comm), unsafe {
         Typed::load(task, offset!(task_comm) + 8)
     }];
-    let comm = unsafe { core::mem::transmute::<[u64; 2], [u8; COMM_LEN]>(comm) };
     let mut subject = Subject::none(key.netns);
     subject.sk = sk;
     subject.pid = field!(Typed, task, task_tgid);

@@ -16,36 +16,42 @@ use aya_ebpf::{
 };
 
 #[btf_tracepoint(function = "fib_table_lookup")]
+#[inline(always)]
 pub fn route4_tp_btf(ctx: BtfTracePointContext) -> i32 {
     answer4::<Typed>(ctx.arg(0), ctx.arg(1), ctx.arg(3));
     0
 }
 
 #[raw_tracepoint(tracepoint = "fib_table_lookup")]
+#[inline(always)]
 pub fn route4_raw_tp(ctx: RawTracePointContext) -> i32 {
     answer4::<Probed>(ctx.arg(0), ctx.arg(1), ctx.arg(3));
     0
 }
 
 #[btf_tracepoint(function = "fib6_table_lookup")]
+#[inline(always)]
 pub fn route6_tp_btf(ctx: BtfTracePointContext) -> i32 {
     answer6::<Typed>(ctx.arg(0), ctx.arg(1), ctx.arg(2), ctx.arg(3));
     0
 }
 
 #[raw_tracepoint(tracepoint = "fib6_table_lookup")]
+#[inline(always)]
 pub fn route6_raw_tp(ctx: RawTracePointContext) -> i32 {
     answer6::<Probed>(ctx.arg(0), ctx.arg(1), ctx.arg(2), ctx.arg(3));
     0
 }
 
 #[btf_tracepoint(function = "kfree_skb")]
+#[inline(always)]
 pub fn route4_freed_tp_btf(ctx: BtfTracePointContext) -> i32 {
     freed::<Typed>(ctx.arg(0));
     0
 }
 
 #[raw_tracepoint(tracepoint = "kfree_skb")]
+#[inline(always)]
 pub fn route4_freed_raw_tp(ctx: RawTracePointContext) -> i32 {
     freed::<Probed>(ctx.arg(0));
     0
@@ -53,30 +59,35 @@ pub fn route4_freed_raw_tp(ctx: RawTracePointContext) -> i32 {
 
 /// `sock_send_length(sk, ret, flags)`, from 6.3.
 #[btf_tracepoint(function = "sock_send_length")]
+#[inline(always)]
 pub fn route_sent_tp_btf(ctx: BtfTracePointContext) -> i32 {
     sender::ends::<Typed>(ctx.arg(0), ctx.arg(1));
     0
 }
 
 #[raw_tracepoint(tracepoint = "sock_send_length")]
+#[inline(always)]
 pub fn route_sent_raw_tp(ctx: RawTracePointContext) -> i32 {
     sender::ends::<Probed>(ctx.arg(0), ctx.arg(1));
     0
 }
 
 #[fexit(function = "__fib_lookup")]
+#[inline(always)]
 pub fn route4_fexit(ctx: FExitContext) -> i32 {
     final4::<Typed>(ctx.arg(0), ctx.arg(1), ctx.arg(4));
     0
 }
 
 #[fexit(function = "ip_route_output_key_hash")]
+#[inline(always)]
 pub fn route4_output_fexit(ctx: FExitContext) -> i32 {
     output4::<Typed>(ctx.arg(0), ctx.arg(1), ctx.arg(3));
     0
 }
 
 #[fexit(function = "fib6_rule_lookup")]
+#[inline(always)]
 pub fn route6_fexit(ctx: FExitContext) -> i32 {
     final6(ctx.arg(0), ctx.arg(1), ctx.arg(5));
     0
@@ -96,6 +107,7 @@ const RETURN_BYTES: u64 = 8;
 
 /// Entry of `__fib_lookup`, `ip_route_output_key_hash` and `fib6_rule_lookup`: all begin with net and flow.
 #[kprobe]
+#[inline(always)]
 pub fn route_entry(ctx: ProbeContext) -> u32 {
     let (Some(net), Some(flow)) = (ctx.arg::<u64>(0), ctx.arg::<u64>(1)) else {
         return 0;
@@ -113,6 +125,7 @@ fn asked(ctx: &RetProbeContext) -> Option<(Ptr, Ptr)> {
 }
 
 #[kretprobe]
+#[inline(always)]
 pub fn route4_return(ctx: RetProbeContext) -> u32 {
     if let Some((net, flow)) = asked(&ctx) {
         final4::<Probed>(net, flow, ctx.ret());
@@ -121,6 +134,7 @@ pub fn route4_return(ctx: RetProbeContext) -> u32 {
 }
 
 #[kretprobe]
+#[inline(always)]
 pub fn route4_output_return(ctx: RetProbeContext) -> u32 {
     if let Some((net, flow)) = asked(&ctx) {
         output4::<Probed>(net, flow, ctx.ret());
@@ -129,6 +143,7 @@ pub fn route4_output_return(ctx: RetProbeContext) -> u32 {
 }
 
 #[kretprobe]
+#[inline(always)]
 pub fn route6_return(ctx: RetProbeContext) -> u32 {
     if let Some((net, flow)) = asked(&ctx) {
         final6(net, flow, ctx.ret());

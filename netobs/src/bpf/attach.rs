@@ -3,12 +3,13 @@
 use super::{
     btf::KernelTypes,
     object::Programs,
+    perf,
     spec::{Hook, Part, Rung},
-    sys::{self, LoadError, ProgType},
+    sys::{self, LoadError, ProgType, RunStats},
     tracefs,
 };
 use std::{
-    io,
+    io::{self, Read as _},
     os::fd::{AsFd as _, BorrowedFd, OwnedFd},
 };
 
@@ -41,12 +42,29 @@ impl Taken {
         sys::program_id(self.programs.first()?.as_fd()).ok()
     }
 
-    /// Run time in ns and runs over all programs of the rung.
-    pub fn run_stats(&self) -> (u64, u64) {
+    /// Asks a program that is polled to look now.
+    pub fn ask(&self) -> io::Result<()> {
+        if self.rung != Rung::Poll {
+            return Ok(());
+        }
+        let mut nothing = [0; 64];
+        for iterator in &self.links {
+            let mut walk = sys::walk(iterator.as_fd())?;
+            while walk.read(&mut nothing)? > 0 {}
+        }
+        Ok(())
+    }
+
+    /// Run statistics over all programs of the rung.
+    pub fn run_stats(&self) -> RunStats {
         self.programs
             .iter()
             .filter_map(|program| sys::run_stats(program.as_fd()).ok())
-            .fold((0, 0), |sum, one| (sum.0 + one.0, sum.1 + one.1))
+            .fold(RunStats::default(), |sum, one| RunStats {
+                ns: sum.ns + one.ns,
+                runs: sum.runs + one.runs,
+                skipped: sum.skipped + one.skipped,
+            })
     }
 }
 
@@ -117,7 +135,8 @@ fn attach_step(
             reason,
         };
         let program = load_part(programs, types, part).map_err(refuse)?;
-        let link = attach_part(program.as_fd(), part).map_err(|e| refuse(in_words(&e)))?;
+        let link =
+            attach_part(programs, program.as_fd(), part).map_err(|e| refuse(in_words(&e)))?;
         taken.programs.push(program);
         taken.links.push(link);
     }
@@ -129,6 +148,16 @@ fn load_part(programs: &Programs, types: &KernelTypes, part: &Part) -> Result<Ow
         return Err("this kernel has no BTF".to_owned());
     }
     let missing = |what: &str| format!("this kernel has no {what} {}", part.target);
+    let args = types
+        .tracepoints
+        .get(part.target)
+        .map_or(0, |tracepoint| tracepoint.args);
+    if args < part.min_args {
+        return Err(format!(
+            "this kernel's tracepoint {} shows only some",
+            part.target
+        ));
+    }
     let (ty, id) = match part.rung {
         Rung::TpBtf => {
             let tracepoint = types.tracepoints.get(part.target);
@@ -179,17 +208,16 @@ fn load_reason(part: &Part, error: &LoadError) -> String {
     error.to_string()
 }
 
-fn attach_part(program: BorrowedFd<'_>, part: &Part) -> io::Result<OwnedFd> {
+fn attach_part(programs: &Programs, program: BorrowedFd<'_>, part: &Part) -> io::Result<OwnedFd> {
     match part.rung {
         Rung::TpBtf | Rung::Fentry | Rung::Fexit => sys::attach_raw(program, None),
         Rung::RawTp => sys::attach_raw(program, Some(part.target)),
-        Rung::Tracepoint => sys::attach_tracepoint(program, tracefs::event_id(part.target)?),
+        Rung::Tracepoint => perf::attach_tracepoint(program, tracefs::event_id(part.target)?),
         Rung::Kprobe | Rung::Kretprobe => {
             let pmu = kprobe_pmu().map_err(io::Error::other)?;
-            sys::attach_kprobe(program, pmu, part.target, part.rung == Rung::Kretprobe)
+            perf::attach_kprobe(program, pmu, part.target, part.rung == Rung::Kretprobe)
         }
-        // Nothing is attached: the program is kept to be asked.
-        Rung::Poll => program.try_clone_to_owned(),
+        Rung::Poll => sys::attach_iterator(program, part.map.and_then(|name| programs.map(name))),
     }
 }
 
@@ -202,8 +230,14 @@ fn kprobe_pmu() -> Result<u32, String> {
         .map_err(|_| "the kprobe PMU has no number".to_owned())
 }
 
+/// `ENOTSUPP`, the kernel's own: before 6.7 a trampoline takes functions of at most six arguments.
+const NOT_SUPPORTED: i32 = 524;
+
 /// `EPERM`-like errors without the number.
 fn in_words(error: &io::Error) -> String {
+    if error.raw_os_error() == Some(NOT_SUPPORTED) {
+        return "not supported".to_owned();
+    }
     let text = error.to_string();
     text.split(" (os error")
         .next()

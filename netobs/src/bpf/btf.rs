@@ -1,6 +1,6 @@
 //! Kernel BTF, walked once: field offsets, tracepoint and function ids, enumerators; nothing is kept but what was asked for.
 
-use super::sys::FileBytes;
+use super::files::FileBytes;
 use netobs_ebpf::offsets::{ABSENT, FIELD_COUNT, FIELDS, Place};
 use std::collections::{HashMap, HashSet};
 

@@ -3,6 +3,7 @@
 use super::{
     attach::Taken,
     session::{Count, Session},
+    sys::RunStats,
 };
 use crate::event::Mono;
 use std::os::fd::OwnedFd;
@@ -71,6 +72,8 @@ pub struct HookCost {
     pub rung: Option<&'static str>,
     pub seen: u64,
     pub lost: u64,
+    /// Runs the kernel left out because the hook was running on that CPU already: each may have been an event.
+    pub skipped: u64,
     /// Mean run time of its programs; `None`: they never ran while timed.
     pub run_ns: Option<u64>,
     /// Share of one CPU, in percent.
@@ -88,14 +91,18 @@ pub fn account(
         .iter()
         .map(|attached| {
             let Count { runs, seen, lost } = session.count(attached.hook.number);
-            let timed = attached.taken.as_ref().map_or((0, 0), Taken::run_stats);
-            let run_ns = timed.0.checked_div(timed.1);
+            let timed = attached
+                .taken
+                .as_ref()
+                .map_or_else(RunStats::default, Taken::run_stats);
+            let run_ns = timed.ns.checked_div(timed.runs);
             HookCost {
                 collector: collector_of(attached.hook.number),
                 hook: attached.hook.name,
                 rung: attached.taken.as_ref().map(|taken| taken.rung.name()),
                 seen,
                 lost,
+                skipped: timed.skipped,
                 run_ns,
                 cpu_pct: run_ns.map(|ns| percent(ns.saturating_mul(runs), elapsed_ns)),
             }

@@ -87,6 +87,12 @@ impl Filters {
         })
     }
 
+    /// Whether the kernel side has to know owners to filter.
+    pub fn name_owners(&self) -> bool {
+        let (include, exclude) = self.classes();
+        (include | exclude) & (Class::Pid.bit() | Class::Comm.bit()) != 0
+    }
+
     /// Whether an owner found in userspace is wanted: what the kernel side does for others.
     pub fn owner_passes(&self, common: &Common) -> bool {
         [Class::Pid, Class::Comm, Class::Uid, Class::Cgroup]

@@ -3,16 +3,19 @@
 pub mod attach;
 pub mod btf;
 pub mod cost;
+mod files;
 pub mod filters;
 pub mod log;
 pub mod object;
 pub mod owners;
+mod perf;
 pub mod ring;
 pub mod routes;
 pub mod session;
 pub mod sought;
 pub mod spec;
 pub mod support;
+pub mod symbols;
 mod sys;
 mod tracefs;
 

@@ -6,7 +6,7 @@ use aya_obj::{EbpfSectionKind, Object};
 use netobs_ebpf::{config::Config, offsets::Offsets};
 use std::{
     collections::{HashMap, HashSet},
-    os::fd::{AsFd as _, AsRawFd as _, OwnedFd},
+    os::fd::{AsFd as _, AsRawFd as _, BorrowedFd, OwnedFd},
 };
 use zerocopy::IntoBytes as _;
 
@@ -117,9 +117,15 @@ impl Programs {
         self.maps.remove(name).ok_or(ObjectError::Missing(name))
     }
 
-    /// The maps nobody took.
-    pub fn into_maps(self) -> HashMap<String, MapData> {
-        self.maps
+    /// Nothing more will be loaded: only the maps are kept.
+    pub fn forget_code(&mut self) {
+        self.object.programs.clear();
+        self.object.functions.clear();
+    }
+
+    /// A map that is still here.
+    pub fn map(&self, name: &str) -> Option<BorrowedFd<'_>> {
+        self.maps.get(name).map(|map| map.fd().as_fd())
     }
 
     /// The relocated instructions of a program, as the kernel wants them.

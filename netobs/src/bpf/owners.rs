@@ -23,15 +23,18 @@ type Raw = [u64; size_of::<SockOwner>() / 8];
 /// The `SOCKS` map and the iterator that completes it.
 pub struct Owners {
     map: HashMap<MapData, u64, Raw>,
-    iterator: Iterator,
-    walked: Mono,
+    listeners: HashMap<MapData, [u32; 2], Raw>,
+    iterator: Walker,
+    /// When events may ask for the next walk.
+    next: Mono,
 }
 
 /// The loaded program once it walked, or why there is none.
-type Iterator = Arc<OnceLock<Result<OwnedFd, String>>>;
+type Walker = Arc<OnceLock<Result<OwnedFd, String>>>;
 
-/// Shortest time between two walks that events ask for.
+/// Walks that events ask for: not closer together than this, and for at most this part of the time.
 const WALK_EVERY_NS: u64 = 100_000_000;
+const SHARE: u64 = 50;
 
 impl Owners {
     pub(super) fn new(programs: &mut Programs, types: &KernelTypes) -> Result<Self, SessionError> {
@@ -65,10 +68,16 @@ impl Owners {
             });
             loaded.get_or_init(|| walked);
         });
+        let listeners = HashMap::try_from(as_map(programs.take_map("LISTENERS")?, "LISTENERS")?)
+            .map_err(|source| SessionError::Map {
+                name: "LISTENERS",
+                source,
+            })?;
         Ok(Self {
             map,
+            listeners,
             iterator,
-            walked: Mono(0),
+            next: Mono(0),
         })
     }
 
@@ -86,6 +95,25 @@ impl Owners {
         self.iterator.wait().as_ref().err().map(String::as_str)
     }
 
+    /// Network namespace and process of every listener.
+    pub fn listeners(&self) -> impl Iterator<Item = (u32, u32)> {
+        self.listeners
+            .iter()
+            .filter_map(Result::ok)
+            .map(|([netns, _port], owner)| {
+                let owner: SockOwner = zerocopy::transmute!(owner);
+                (netns, owner.pid)
+            })
+    }
+
+    /// Walks again: a filter on owners has to know sockets that nothing was seen of.
+    pub fn refresh(&self) {
+        if let Some(Ok(program)) = self.iterator.get() {
+            // The next walk comes soon; one that fails leaves what was known.
+            walk(program).unwrap_or_default();
+        }
+    }
+
     /// The owner of the socket at `sk`, if it is still the one with inode `ino`.
     pub fn get(&self, sk: u64, ino: u64) -> Option<SockOwner> {
         let owner: SockOwner = zerocopy::transmute!(self.map.get(&sk, 0).ok()?);
@@ -98,11 +126,13 @@ impl Owners {
         if let Some(owner) = self.get(sk, ino).filter(known) {
             return Some(owner);
         }
-        if now.0.saturating_sub(self.walked.0) < WALK_EVERY_NS {
+        if now < self.next {
             return None;
         }
-        self.walked = now;
+        let started = crate::clock::mono();
         walk(self.iterator.wait().as_ref().ok()?).ok()?;
+        let ended = crate::clock::mono();
+        self.next = Mono(ended.0 + WALK_EVERY_NS.max((ended.0 - started.0) * SHARE));
         self.get(sk, ino).filter(known)
     }
 }

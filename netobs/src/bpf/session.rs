@@ -1,24 +1,24 @@
 //! One loaded object: kernel types read, hooks attached, counters and ring at hand; dropping it detaches everything.
 
 use super::{
-    attach::{self, Attached, Climb},
+    attach::{self, Attached, Climb, Taken},
     btf::{BtfError, KernelTypes, VMLINUX, Wanted},
     filters::{FilterError, FilterMaps, Filters},
     object::{ObjectError, Programs, Sizes},
     ring::Ring,
-    spec::{Hook, Rung},
+    spec::{Hook, MAP_ITERATOR, Rung},
     sys, tracefs,
 };
 use crate::names::TCP_STATES;
 use aya::maps::{Array, MapData, PerCpuArray, RingBuf};
 use netobs_ebpf::{
     ABI_VERSION,
-    config::{CONNECT_EXIT, Config, STATE_FIELDS},
+    config::{CONNECT_EXIT, Config, LISTENERS_POLLED, RETRANSMIT_GAPS, STATE_FIELDS},
     event::{HookCount, Kind},
     hook,
     offsets::{FIELD_COUNT, Offsets},
 };
-use std::collections::HashMap;
+use std::collections::VecDeque;
 use std::os::fd::OwnedFd;
 use zerocopy::FromZeros as _;
 
@@ -60,9 +60,14 @@ pub struct Session {
     pub owners: super::owners::Owners,
     pub finder: super::sought::Finder,
     pub routes: super::routes::Routes,
-    // Programs are loaded after `open` returns too: what they use stays open.
+    pub symbols: super::symbols::Symbols,
+    /// Hooks not attached yet.
+    waiting: VecDeque<Hook>,
+    only: Option<String>,
+    all: bool,
+    // What programs use stays open until they are loaded.
+    programs: Programs,
     _filters: FilterMaps,
-    _maps: HashMap<String, MapData>,
 }
 
 /// A hook's numbers so far.
@@ -91,29 +96,52 @@ impl Session {
         let counters = PerCpuArray::try_from(as_map(programs.take_map("COUNTERS")?, "COUNTERS")?)
             .map_err(map_error("COUNTERS"))?;
         let filters = request.filters.write(&mut programs)?;
-        let mut ring = Ring::new(ring, runtime);
-        let hooks: Vec<_> = request
-            .hooks
-            .iter()
-            .map(|hook| attach::attach(&programs, &types, *hook, request.climb))
-            .collect();
-        let connect_exit = |a: &Attached| a.hook.number == hook::CONNECT_EXIT && a.taken.is_some();
-        ring.set(CONNECT_EXIT, u32::from(hooks.iter().any(connect_exit)));
+        let ring = Ring::new(ring, runtime);
+        let symbols = super::symbols::Symbols::new(&mut programs, &types)?;
         let owners = super::owners::Owners::new(&mut programs, &types)?;
         let icmp = request.events & Kind::Icmp.bit() != 0;
         let finder = super::sought::Finder::new(&mut programs, &types, icmp)?;
         let routes = super::routes::Routes::new(&mut programs)?;
         Ok(Self {
-            hooks,
+            hooks: Vec::new(),
+            waiting: request.hooks.iter().copied().collect(),
+            only: request.climb.only.map(str::to_owned),
+            all: request.climb.all,
             ring,
             types,
             counters,
             owners,
             finder,
             routes,
+            symbols,
             _filters: filters,
-            _maps: programs.into_maps(),
+            programs,
         })
+    }
+
+    /// Attaches one more hook; `false`: there are no more.
+    pub fn attach_next(&mut self) -> bool {
+        let Some(hook) = self.waiting.pop_front() else {
+            self.programs.forget_code();
+            return false;
+        };
+        let climb = Climb {
+            only: self.only.as_deref(),
+            all: self.all,
+        };
+        let attached = attach::attach(&self.programs, &self.types, hook, climb);
+        if let Some(taken) = &attached.taken {
+            match hook.number {
+                hook::CONNECT_EXIT => self.ring.set(CONNECT_EXIT, 1),
+                hook::RETRANSMIT => self.ring.set(RETRANSMIT_GAPS, 1),
+                hook::LISTEN_OVERFLOW if taken.rung == Rung::Poll => {
+                    self.ring.set(LISTENERS_POLLED, 1);
+                }
+                _ => {}
+            }
+        }
+        self.hooks.push(attached);
+        true
     }
 
     /// Runs, events seen and lost of a hook, summed over CPUs.
@@ -132,15 +160,31 @@ impl Session {
         })
     }
 
+    /// Whether any hook has to be asked at intervals.
+    pub fn polls(&self) -> bool {
+        self.hooks
+            .iter()
+            .filter_map(|hook| hook.taken.as_ref())
+            .any(|t| t.rung == Rung::Poll)
+    }
+
+    /// Has the hooks look that cannot be told: what they find is in the ring afterwards.
+    pub fn ask(&self) -> std::io::Result<()> {
+        self.hooks
+            .iter()
+            .filter_map(|hook| hook.taken.as_ref())
+            .try_for_each(Taken::ask)
+    }
+
     /// Detaches all hooks; events already in the ring stay readable.
     pub fn detach(&mut self) {
         self.hooks.iter_mut().for_each(Attached::detach);
     }
 
-    /// The log lines of our programs.
-    pub fn log(&self) -> Result<super::log::ProgramLog, String> {
+    /// The log lines of our programs, each given to `tell`.
+    pub fn log(&self, tell: fn(&str)) -> Result<super::log::ProgramLog, String> {
         let taken = self.hooks.iter().find_map(|hook| hook.taken.as_ref());
-        super::log::ProgramLog::open(taken.and_then(super::attach::Taken::program_id))
+        super::log::ProgramLog::open(taken.and_then(Taken::program_id), tell)
     }
 
     /// Has the kernel time our programs while the guard lives.
@@ -177,9 +221,12 @@ fn wanted(hooks: &[Hook]) -> Wanted {
         enums: ENUMS.to_vec(),
         ..Wanted::default()
     };
-    wanted
-        .functions
-        .extend([super::owners::ITERATOR, super::support::TASK_BTF, ICMP_PUSH]);
+    wanted.functions.extend([
+        super::owners::ITERATOR,
+        super::support::TASK_BTF,
+        ICMP_PUSH,
+        MAP_ITERATOR,
+    ]);
     for part in hooks
         .iter()
         .flat_map(|hook| hook.ladder.iter().copied().flatten())
@@ -210,10 +257,14 @@ fn config(request: &Request<'_>, types: &KernelTypes) -> Config {
     (config.include, config.exclude) = request.filters.classes();
     config.task_btf = u32::from(super::support::has_task_btf(types));
     config.all_drops = u32::from(request.all_drops);
+    config.reason_consumed = types
+        .enumerator("skb_drop_reason", "SKB_CONSUMED")
+        .unwrap_or(u32::MAX);
     config.args_kfree_skb = args("kfree_skb");
     config.args_retransmit = args("tcp_retransmit_skb");
     config.args_send_reset = args("tcp_send_reset");
     config.args_udp_fail = args("udp_fail_queue_rcv_skb");
+    config.tick_ns = crate::clock::tick_ns();
     config.args_icmp_push = types.functions.get(ICMP_PUSH).map_or(0, |f| f.args);
     config.reason_unspecified = types
         .enumerator("skb_drop_reason", "SKB_DROP_REASON_NOT_SPECIFIED")

@@ -122,7 +122,7 @@ fn holder(answer: &Sought) -> Holder {
     } = *answer;
     Holder {
         pid,
-        comm: Comm(comm),
+        comm: Comm::from(comm),
         passes: passes != 0,
         uid,
         cgroup,
@@ -148,7 +148,7 @@ fn question(ends: &Ends) -> Value {
     })
 }
 
-/// IPv4 as ::ffff:a.b.c.d.
+/// IPv4 as `::ffff:a.b.c.d`.
 fn words(addr: IpAddr) -> [u32; 4] {
     let octets = match addr {
         IpAddr::V4(v4) => v4.to_ipv6_mapped().octets(),

@@ -41,7 +41,11 @@ impl Rung {
     pub fn answers_to(self, wanted: &str) -> bool {
         self.name() == wanted
             || match wanted {
-                "tp" => matches!(self, Self::TpBtf | Self::RawTp | Self::Tracepoint),
+                // What is left where there are tracepoints only.
+                "tp" => matches!(
+                    self,
+                    Self::TpBtf | Self::RawTp | Self::Tracepoint | Self::Poll
+                ),
                 "fentry" => self == Self::Fexit,
                 "kprobe" => self == Self::Kretprobe,
                 _ => false,
@@ -61,6 +65,10 @@ pub struct Part {
     pub rung: Rung,
     pub program: &'static str,
     pub target: &'static str,
+    /// Fewer arguments of the tracepoint mean that it does not show all it should.
+    pub min_args: u32,
+    /// The map that an iterator walks.
+    pub map: Option<&'static str>,
 }
 
 /// One hook: a number for its counters, and its ladder. A step attaches all of its parts or none.
@@ -73,9 +81,35 @@ pub struct Hook {
 
 /// A part in one line.
 pub const fn part(rung: Rung, program: &'static str, target: &'static str) -> Part {
+    part_from(0, rung, program, target)
+}
+
+/// A tracepoint that is of use from a number of arguments on.
+pub const fn part_from(
+    min_args: u32,
+    rung: Rung,
+    program: &'static str,
+    target: &'static str,
+) -> Part {
     Part {
         rung,
         program,
         target,
+        min_args,
+        map: None,
     }
 }
+
+/// An iterator over the entries of `map`, asked at intervals.
+pub const fn poll(program: &'static str, map: &'static str) -> Part {
+    Part {
+        rung: Rung::Poll,
+        program,
+        target: MAP_ITERATOR,
+        min_args: 0,
+        map: Some(map),
+    }
+}
+
+/// Name of the iterator over map entries in kernel BTF (5.9).
+pub const MAP_ITERATOR: &str = "bpf_iter_bpf_map_elem";

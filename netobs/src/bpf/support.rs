@@ -10,13 +10,12 @@ pub(super) fn has_task_btf(types: &KernelTypes) -> bool {
 }
 
 /// Capabilities by number, of uapi/linux/capability.h.
-const CAPS: [(u32, &str); 6] = [
+const CAPS: [(u32, &str); 5] = [
     (21, "CAP_SYS_ADMIN"),
     (38, "CAP_PERFMON"),
     (39, "CAP_BPF"),
     (12, "CAP_NET_ADMIN"),
     (19, "CAP_SYS_PTRACE"),
-    (34, "CAP_SYSLOG"),
 ];
 
 /// The effective capabilities of this process.
@@ -44,7 +43,7 @@ pub fn privileges() -> Result<(), String> {
         return Ok(());
     }
     Err(format!(
-        "need {}: run as root, or setcap cap_bpf,cap_perfmon,cap_dac_read_search,cap_syslog+ep netobs",
+        "need {}: run as root, or setcap cap_bpf,cap_perfmon+ep netobs",
         missing.join(" and ")
     ))
 }
@@ -105,11 +104,6 @@ pub fn facts(btf: Option<&str>) -> Vec<Fact> {
             cgroup2(),
             "mount -t cgroup2, for cgroup and container names",
         ),
-        fact(
-            "kallsyms",
-            kallsyms(),
-            "CAP_SYSLOG and kernel.kptr_restrict < 2, for function names",
-        ),
     ]
 }
 
@@ -167,18 +161,4 @@ fn cgroup2() -> Result<String, String> {
         .find(|fields| fields.get(2) == Some(&"cgroup2"))
         .and_then(|fields| fields.get(1).map(|path| (*path).to_owned()))
         .ok_or_else(|| "not mounted".to_owned())
-}
-
-fn kallsyms() -> Result<String, String> {
-    use std::io::{BufRead as _, BufReader};
-    let file = std::fs::File::open("/proc/kallsyms").map_err(|e| e.to_string())?;
-    let first = BufReader::new(file)
-        .lines()
-        .nth(1)
-        .and_then(Result::ok)
-        .unwrap_or_default();
-    if first.is_empty() || first.starts_with("0000000000000000 ") {
-        return Err("addresses are hidden".to_owned());
-    }
-    Ok("readable".to_owned())
 }

@@ -1,11 +1,10 @@
-//! The system calls behind loading and attaching: `bpf(2)`, `perf_event_open(2)`, `mmap(2)`.
+//! `bpf(2)`: loading, attaching, maps, statistics.
 
 use std::{
-    ffi::{CString, c_void},
+    ffi::CString,
     fmt,
     fs::File,
-    io::{self, Read as _},
-    ops::Deref,
+    io,
     os::fd::{AsRawFd as _, BorrowedFd, FromRawFd as _, OwnedFd, RawFd},
 };
 
@@ -18,9 +17,6 @@ const LINK_CREATE: u32 = 28;
 const ENABLE_STATS: u32 = 32;
 const ITER_CREATE: u32 = 33;
 const BPF_TRACE_ITER: u32 = 28;
-const PERF_EVENT_IOC_ENABLE: libc::c_ulong = 0x2400;
-const PERF_EVENT_IOC_SET_BPF: libc::c_ulong = 0x4004_2408;
-const PERF_FLAG_FD_CLOEXEC: libc::c_ulong = 8;
 
 /// Program types and attach types of uapi/linux/bpf.h.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -117,7 +113,7 @@ fn bpf_fd<T>(cmd: u32, attr: &mut T) -> io::Result<OwnedFd> {
     bpf(cmd, attr).map(owned)
 }
 
-fn owned(fd: i64) -> OwnedFd {
+pub(super) fn owned(fd: i64) -> OwnedFd {
     let fd = RawFd::try_from(fd).expect("the kernel returns file descriptors that fit an int");
     // SAFETY: the kernel just returned this descriptor to us; nobody else owns it.
     unsafe { OwnedFd::from_raw_fd(fd) }
@@ -200,13 +196,30 @@ struct LinkCreateAttr {
 
 /// One walk of a BPF iterator: reading the file runs the program on each element.
 pub fn iterate(program: BorrowedFd<'_>) -> io::Result<File> {
+    walk(std::os::fd::AsFd::as_fd(&attach_iterator(program, None)?))
+}
+
+/// An iterator, over the elements of `map` if it is one of maps (5.9).
+pub fn attach_iterator(
+    program: BorrowedFd<'_>,
+    map: Option<BorrowedFd<'_>>,
+) -> io::Result<OwnedFd> {
+    // union bpf_iter_link_info: the descriptor of the map.
+    let info = [map.map_or(0, number); 1];
     let mut link = LinkCreateAttr {
         prog_fd: number(program),
         attach_type: BPF_TRACE_ITER,
         ..LinkCreateAttr::default()
     };
-    let link = bpf_fd(LINK_CREATE, &mut link)?;
-    let mut attr = [number(std::os::fd::AsFd::as_fd(&link)), 0_u32];
+    if map.is_some() {
+        (link.iter_info, link.iter_info_len) = (info.as_ptr() as u64, 4);
+    }
+    bpf_fd(LINK_CREATE, &mut link)
+}
+
+/// One walk of an attached iterator.
+pub fn walk(iterator: BorrowedFd<'_>) -> io::Result<File> {
+    let mut attr = [number(iterator), 0_u32];
     bpf_fd(ITER_CREATE, &mut attr).map(File::from)
 }
 
@@ -249,10 +262,25 @@ struct InfoAttr {
     info: u64,
 }
 
-/// Total run time in ns and runs of a program, as far as timing was enabled.
-pub fn run_stats(program: BorrowedFd<'_>) -> io::Result<(u64, u64)> {
-    // struct bpf_prog_info: run_time_ns and run_cnt stand at byte 192 (5.1).
-    program_info(program).map(|info| (info[24], info[25]))
+/// What the kernel keeps about the runs of a program.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct RunStats {
+    /// Total time of the runs that were timed.
+    pub ns: u64,
+    /// Runs that were timed.
+    pub runs: u64,
+    /// Runs left out, because an interrupt came while the same program was running on that CPU (counted from 5.12).
+    pub skipped: u64,
+}
+
+/// The run statistics of a program, as far as timing was enabled.
+pub fn run_stats(program: BorrowedFd<'_>) -> io::Result<RunStats> {
+    // struct bpf_prog_info: run_time_ns, run_cnt and recursion_misses stand from byte 192 on.
+    program_info(program).map(|info| RunStats {
+        ns: info[24],
+        runs: info[25],
+        skipped: info[26],
+    })
 }
 
 /// The kernel's number of a program: the second word.
@@ -272,127 +300,6 @@ fn program_info(program: BorrowedFd<'_>) -> io::Result<[u64; 28]> {
     Ok(info)
 }
 
-#[repr(C)]
-#[derive(Default)]
-struct PerfEventAttr {
-    ty: u32,
-    size: u32,
-    config: u64,
-    period: u64,
-    sample_type: u64,
-    read_format: u64,
-    flags: u64,
-    wakeup: u32,
-    bp_type: u32,
-    config1: u64,
-    config2: u64,
-}
-
-fn perf_event(attr: &mut PerfEventAttr) -> io::Result<OwnedFd> {
-    attr.size = u32::try_from(size_of::<PerfEventAttr>()).unwrap_or(72);
-    let (pid, cpu, group) = (-1, 0, -1);
-    // SAFETY: `attr` is a perf_event_attr of the size it states (PERF_ATTR_SIZE_VER1) and alive during the call.
-    let fd = unsafe {
-        libc::syscall(
-            libc::SYS_perf_event_open,
-            std::ptr::from_mut(attr),
-            pid,
-            cpu,
-            group,
-            PERF_FLAG_FD_CLOEXEC,
-        )
-    };
-    if fd < 0 {
-        Err(io::Error::last_os_error())
-    } else {
-        Ok(owned(fd))
-    }
-}
-
-/// A tracepoint by the id that tracefs gives.
-pub fn attach_tracepoint(program: BorrowedFd<'_>, id: u64) -> io::Result<OwnedFd> {
-    const PERF_TYPE_TRACEPOINT: u32 = 2;
-    let mut attr = PerfEventAttr {
-        ty: PERF_TYPE_TRACEPOINT,
-        config: id,
-        ..PerfEventAttr::default()
-    };
-    run_on(perf_event(&mut attr)?, program)
-}
-
-/// A kprobe or kretprobe on a kernel function; `ty` is the dynamic PMU's type.
-pub fn attach_kprobe(
-    program: BorrowedFd<'_>,
-    ty: u32,
-    function: &str,
-    returns: bool,
-) -> io::Result<OwnedFd> {
-    let name = CString::new(function)?;
-    let mut attr = PerfEventAttr {
-        ty,
-        config: u64::from(returns),
-        config1: name.as_ptr() as u64,
-        ..PerfEventAttr::default()
-    };
-    run_on(perf_event(&mut attr)?, program)
-}
-
-fn run_on(event: OwnedFd, program: BorrowedFd<'_>) -> io::Result<OwnedFd> {
-    for (request, arg) in [
-        (PERF_EVENT_IOC_SET_BPF, program.as_raw_fd()),
-        (PERF_EVENT_IOC_ENABLE, 0),
-    ] {
-        // SAFETY: both requests take an int; the descriptor is a perf event we just opened.
-        if unsafe { libc::ioctl(event.as_raw_fd(), request, arg) } < 0 {
-            return Err(io::Error::last_os_error());
-        }
-    }
-    Ok(event)
-}
-
-/// A file's bytes: mapped where the file can be (kernel BTF from 6.16), else read.
-pub enum FileBytes {
-    Mapped(*const c_void, usize),
-    Read(Vec<u8>),
-}
-
-impl FileBytes {
-    pub fn open(path: &str) -> io::Result<Self> {
-        let mut file = File::open(path)?;
-        let len = usize::try_from(file.metadata()?.len()).unwrap_or(0);
-        let (null, fd) = (std::ptr::null_mut(), file.as_raw_fd());
-        // SAFETY: a private read-only mapping at an address the kernel chooses touches no memory of ours.
-        let at = unsafe { libc::mmap(null, len, libc::PROT_READ, libc::MAP_PRIVATE, fd, 0) };
-        if len > 0 && at != libc::MAP_FAILED {
-            return Ok(Self::Mapped(at, len));
-        }
-        let mut bytes = Vec::with_capacity(len);
-        file.read_to_end(&mut bytes)?;
-        Ok(Self::Read(bytes))
-    }
-}
-
-impl Deref for FileBytes {
-    type Target = [u8];
-
-    fn deref(&self) -> &[u8] {
-        match self {
-            // SAFETY: the mapping has this length, is readable and lives until drop; sysfs BTF never changes.
-            Self::Mapped(at, len) => unsafe { std::slice::from_raw_parts(at.cast(), *len) },
-            Self::Read(bytes) => bytes,
-        }
-    }
-}
-
-impl Drop for FileBytes {
-    fn drop(&mut self) {
-        if let Self::Mapped(at, len) = self {
-            // SAFETY: unmaps what `open` mapped, once; no slice of it outlives `self`.
-            unsafe { libc::munmap(at.cast_mut(), *len) };
-        }
-    }
-}
-
 /// Raises the limit on locked memory: maps count against it before 5.11.
 pub fn unlimited_memlock() {
     let limit = libc::rlimit {
@@ -401,28 +308,4 @@ pub fn unlimited_memlock() {
     };
     // SAFETY: `limit` is a valid rlimit. A refusal shows itself when a map cannot be made.
     unsafe { libc::setrlimit(libc::RLIMIT_MEMLOCK, &raw const limit) };
-}
-
-/// A mount of a pseudo file system that is attached nowhere (5.2); it goes with the descriptor.
-pub fn detached_mount(kind: &std::ffi::CStr) -> io::Result<OwnedFd> {
-    const FSCONFIG_CMD_CREATE: u32 = 6;
-    const CLOEXEC: u32 = 1;
-    let check = |ret: i64| {
-        if ret < 0 {
-            Err(io::Error::last_os_error())
-        } else {
-            Ok(ret)
-        }
-    };
-    // SAFETY: `kind` is a C string; the other arguments are numbers.
-    let fs = owned(check(unsafe {
-        libc::syscall(libc::SYS_fsopen, kind.as_ptr(), CLOEXEC)
-    })?);
-    let (fd, null) = (fs.as_raw_fd(), std::ptr::null::<u8>());
-    // SAFETY: FSCONFIG_CMD_CREATE takes no key and no value.
-    check(unsafe { libc::syscall(libc::SYS_fsconfig, fd, FSCONFIG_CMD_CREATE, null, null, 0) })?;
-    // SAFETY: all arguments are numbers.
-    Ok(owned(check(unsafe {
-        libc::syscall(libc::SYS_fsmount, fd, CLOEXEC, 0)
-    })?))
 }

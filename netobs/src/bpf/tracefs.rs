@@ -44,7 +44,7 @@ fn read(path: &str) -> io::Result<String> {
 
 /// Reads a file of tracefs through a detached mount: the mount tree stays as it is.
 fn read_unmounted(path: &str) -> io::Result<String> {
-    let mount = super::sys::detached_mount(c"tracefs")?;
+    let mount = super::files::detached_mount(c"tracefs")?;
     let path = format!(
         "/proc/self/fd/{}/{path}",
         std::os::fd::AsRawFd::as_raw_fd(&mount)

@@ -98,6 +98,7 @@ fn to_json(facts: &[Fact], session: &Result<Session, String>) -> Value {
     let error = session.as_ref().err();
     json!({
         "event": "doctor", "facts": facts, "hooks": hooks, "error": error,
+        "symbols": session.as_ref().ok().map(|s| s.symbols.refusal().unwrap_or("ok")),
         "owners": session.as_ref().ok().map(|s| s.owners.refusal().unwrap_or("ok")),
     })
 }
@@ -129,6 +130,9 @@ fn to_text(facts: &[Fact], session: &Result<Session, String>) -> String {
                     text,
                     "\nsockets open before the start have no owner: {why}\n"
                 );
+            }
+            if let Some(why) = session.symbols.refusal() {
+                _ = writeln!(text, "\nlocations of drops have no names: {why}");
             }
             let dead: Vec<&str> = ALL
                 .iter()

@@ -35,6 +35,16 @@ const STATE: Hook = Hook {
     ladder: &[
         &[part(Rung::TpBtf, "lifecycle_tp_btf", "inet_sock_set_state")],
         &[part(Rung::RawTp, "lifecycle_raw_tp", "inet_sock_set_state")],
+        &[
+            part(Rung::Fentry, "lifecycle_fentry", "tcp_set_state"),
+            part(Rung::Fentry, "listen_fentry", "inet_csk_listen_start"),
+            part(Rung::Fexit, "child_fexit", "inet_csk_clone_lock"),
+        ],
+        &[
+            part(Rung::Kprobe, "lifecycle_kprobe", "tcp_set_state"),
+            part(Rung::Kprobe, "listen_kprobe", "inet_csk_listen_start"),
+            part(Rung::Kretprobe, "child_kretprobe", "inet_csk_clone_lock"),
+        ],
         &[part(
             Rung::Tracepoint,
             "lifecycle_tracepoint",
@@ -43,8 +53,30 @@ const STATE: Hook = Hook {
     ],
 };
 
-fn hooks(_events: u32) -> Vec<Hook> {
-    vec![STATE]
+/// Failures that never change a state. The function is behind connect(2) and `io_uring` alike; the tracepoint comes last
+/// since it makes every system call of the machine take the slow way out.
+const CONNECT_EXIT: Hook = Hook {
+    number: hook::CONNECT_EXIT,
+    name: "connect-exit",
+    ladder: &[
+        &[part(Rung::Fexit, "connect_fexit", "__sys_connect_file")],
+        &[
+            part(Rung::Kprobe, "connect_kprobe", "__sys_connect_file"),
+            part(Rung::Kretprobe, "connect_kretprobe", "__sys_connect_file"),
+        ],
+        &[part(
+            Rung::Tracepoint,
+            "connect_tracepoint",
+            "syscalls/sys_exit_connect",
+        )],
+    ],
+};
+
+fn hooks(events: u32) -> Vec<Hook> {
+    if events & Kind::ConnectFailed.bit() == 0 {
+        return vec![STATE];
+    }
+    vec![STATE, CONNECT_EXIT]
 }
 
 /// `connect`, `accept`, `connect-failed`.

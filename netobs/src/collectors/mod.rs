@@ -1,9 +1,16 @@
 //! The table of collectors: which hooks each wants, which events it makes, and how their bytes are read.
 
+pub mod drop;
+#[cfg(test)]
+mod golden;
 pub mod icmp;
 pub mod lifecycle;
+pub mod listen_overflow;
 pub mod neigh;
+pub mod reset;
+pub mod retransmit;
 pub mod route;
+pub mod udp_drop;
 
 use crate::{
     bpf::spec::Hook,
@@ -30,9 +37,14 @@ pub struct Collector {
 /// All collectors.
 pub const ALL: &[Collector] = &[
     lifecycle::COLLECTOR,
+    retransmit::COLLECTOR,
+    drop::COLLECTOR,
+    reset::COLLECTOR,
     icmp::COLLECTOR,
     route::COLLECTOR,
     neigh::COLLECTOR,
+    udp_drop::COLLECTOR,
+    listen_overflow::COLLECTOR,
 ];
 
 /// What is particular to an event.
@@ -40,9 +52,14 @@ pub const ALL: &[Collector] = &[
 pub enum Body {
     Opened(lifecycle::Opened),
     Closed(lifecycle::Closed),
+    Retransmit(retransmit::Retransmit),
+    Reset(reset::Reset),
     Icmp(icmp::Icmp),
     Route(route::Route),
     Neigh(neigh::Neigh),
+    Dropped(drop::Dropped),
+    Refused(udp_drop::Refused),
+    Overflowed(listen_overflow::Overflowed),
 }
 
 /// How an event is told.
@@ -65,6 +82,10 @@ pub trait Detail {
     fn owner_is_late(&self) -> bool {
         false
     }
+    /// A place in the kernel's code that wants a name.
+    fn location(&self) -> Option<u64> {
+        None
+    }
     /// For people: everything right of the process; by default the two ends.
     fn subject(&self, line: &mut Line, names: &Names) {
         if let Some(ends) = self.ends() {
@@ -86,9 +107,14 @@ impl Body {
         match self {
             Self::Opened(body) => body,
             Self::Closed(body) => body,
+            Self::Retransmit(body) => body,
+            Self::Reset(body) => body,
             Self::Icmp(body) => body,
             Self::Route(body) => body,
             Self::Neigh(body) => body,
+            Self::Dropped(body) => body,
+            Self::Refused(body) => body,
+            Self::Overflowed(body) => body,
         }
     }
 }

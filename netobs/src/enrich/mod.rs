@@ -2,8 +2,10 @@
 
 pub mod cgroup;
 pub mod container;
+pub mod listen_drops;
 pub mod namespaces;
 pub mod sockets;
+pub mod symbols;
 
 use crate::event::{Common, Owner};
 use std::{collections::HashMap, fs, path::PathBuf, rc::Rc};
@@ -65,19 +67,13 @@ impl Enricher {
             self.known.clear();
         }
         let (id, pid) = key;
-        let cgroup = self.path(id);
-        let (mut container, mut pod) = match cgroup.as_deref().map(container::of_path) {
-            Some((container, pod)) => (container.map(Rc::from), pod.map(Rc::from)),
-            None => (None, None),
+        let by_id = self.path(id).map(|path| About::of_path(&path));
+        let about = match by_id {
+            Some(about) if about.container.is_some() => about,
+            // A hybrid hierarchy keeps containers in v1; a container may not see the mount at all.
+            by_id => of_process(pid).or(by_id).unwrap_or_default(),
         };
-        if container.is_none() && pid != 0 {
-            (container, pod) = of_process(pid);
-        }
-        let about = Rc::new(About {
-            cgroup,
-            container,
-            pod,
-        });
+        let about = Rc::new(about);
         self.known.insert(key, Rc::clone(&about));
         about
     }
@@ -103,12 +99,32 @@ impl Enricher {
     }
 }
 
-/// Container and pod of a process by the paths of all its cgroups.
-fn of_process(pid: u32) -> (Option<Rc<str>>, Option<Rc<str>>) {
-    let text = fs::read_to_string(format!("/proc/{pid}/cgroup")).unwrap_or_default();
-    let paths = text.lines().filter_map(|line| line.splitn(3, ':').nth(2));
+impl About {
+    fn of_path(path: &str) -> Self {
+        let (container, pod) = container::of_path(path);
+        Self {
+            cgroup: Some(path.into()),
+            container: container.map(Rc::from),
+            pod: pod.map(Rc::from),
+        }
+    }
+}
+
+/// By the cgroup of a process that names its container, else by its cgroup v2.
+fn of_process(pid: u32) -> Option<About> {
+    if pid == 0 {
+        return None;
+    }
+    let text = fs::read_to_string(format!("/proc/{pid}/cgroup")).ok()?;
+    let mut paths = text
+        .lines()
+        .filter_map(|line| line.splitn(3, ':').nth(2))
+        .map(About::of_path);
+    let unified = || {
+        let path = text.lines().find_map(|line| line.strip_prefix("0::"));
+        path.map(About::of_path)
+    };
     paths
-        .map(container::of_path)
-        .find(|(container, _)| container.is_some())
-        .map_or((None, None), |(c, p)| (c.map(Rc::from), p.map(Rc::from)))
+        .find(|about| about.container.is_some())
+        .or_else(unified)
 }

@@ -59,8 +59,9 @@ impl View for Json {
             fields.str("family", if ends.local.is_ipv6() { "ipv6" } else { "ipv4" });
             fields.ip("laddr", ends.local.ip());
             fields.num("lport", u64::from(ends.local.port()));
-            fields.ip("raddr", ends.remote.ip());
-            fields.num("rport", u64::from(ends.remote.port()));
+            let remote = ends.has_remote().then_some(ends.remote);
+            fields.opt_ip("raddr", remote.map(|r| r.ip()));
+            fields.opt("rport", remote.map(|r| u64::from(r.port())));
         }
         detail.json(&mut fields, names);
         fields.end();

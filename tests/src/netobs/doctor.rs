@@ -11,7 +11,12 @@ pub struct Doctor(Value);
 
 impl Doctor {
     pub fn ask() -> Result<Self> {
-        let output = binary::run(&["doctor", "--json"])?;
+        let rung = std::env::var("NETOBS_RUNG").unwrap_or_default();
+        let forced: &[&str] = match rung.as_str() {
+            "" => &[],
+            rung => &["--rung", rung],
+        };
+        let output = binary::run(&[&["doctor", "--json"], forced].concat())?;
         let said = String::from_utf8_lossy(&output.stdout);
         let answer = serde_json::from_str(&said)
             .with_context(|| format!("doctor --json is not one object: {said}"))?;
@@ -34,6 +39,11 @@ impl Doctor {
             self.0
         );
         Ok(ours)
+    }
+
+    /// Whether a hook of the event is only asked at intervals: it sees numbers, not causes.
+    pub fn polls(&self, event: &str) -> Result<bool> {
+        Ok(self.hooks(event)?.iter().any(|hook| hook["rung"] == "poll"))
     }
 
     /// The hooks of an event that could not take any rung, in doctor's words; each must have a reason.

@@ -45,6 +45,8 @@ fn flags(rustc: &Rustc, sysroot: &Path) -> Vec<String> {
         format!("--sysroot={}", sysroot.display()),
         "-Cdebuginfo=2".to_owned(),
         "-Clink-arg=--btf".to_owned(),
+        // Else every small array that is zeroed becomes a call to memset: slow, and see calls.rs.
+        "-Clink-arg=--disable-expand-memcpy-in-order".to_owned(),
         format!("--cfg=bpf_target_arch=\"{}\"", rustc.host_arch()),
         format!(
             "--check-cfg=cfg(bpf_target_arch,values(\"{}\"))",

@@ -1,6 +1,7 @@
 //! The BPF object: built the same to the byte everywhere, committed, and checked against its source.
 
 mod build;
+mod calls;
 mod library;
 mod linker;
 mod stamp;
@@ -97,6 +98,7 @@ fn build() -> Result<(Vec<u8>, Stamp)> {
     let linker = linker::prepare(&rustc, &cache)?;
     let unstripped = build::object(&rustc, &library, &linker)?;
     let object = strip::debug_sections(&read(&unstripped)?)?;
+    calls::none_in_typed_programs(&object)?;
     let fresh = paths::fresh_object();
     fs::create_dir_all(fresh.parent().context("the object has a folder")?)?;
     fs::write(&fresh, &object).with_context(|| format!("write {}", fresh.display()))?;

@@ -1,10 +1,10 @@
-//! Removes DWARF from the object: 4 of 5 bytes, and the only ones that differ between machines.
+//! Removes from the object what nobody reads: DWARF, which also differs between machines, and line numbers.
 
 use anyhow::{Context as _, Result, ensure};
 use object::build::elf::{Builder, SectionData};
 use object::elf;
 
-/// Drops the .debug_* sections; programs, maps, relocations, symbols, .BTF and .BTF.ext stay.
+/// Drops .debug_* and .BTF.ext (our loader hands no line numbers to the kernel); programs, maps, relocations, symbols and .BTF stay.
 pub fn debug_sections(linked: &[u8]) -> Result<Vec<u8>> {
     let mut builder = Builder::read(linked).context("read the linked object")?;
     ensure!(
@@ -14,7 +14,8 @@ pub fn debug_sections(linked: &[u8]) -> Result<Vec<u8>> {
     for section in &mut builder.sections {
         let name = section.name.as_slice();
         let name = name.strip_prefix(b".rel").unwrap_or(name);
-        section.delete = name.starts_with(b".debug_") || name == b".llvm_addrsig";
+        section.delete =
+            name.starts_with(b".debug_") || name == b".BTF.ext" || name == b".llvm_addrsig";
     }
     builder.delete_orphans();
     // LLVM keeps the names of sections and of symbols in one .strtab; the writer wants two.

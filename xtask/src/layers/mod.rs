@@ -63,6 +63,10 @@ fn check(file: &str, source: &str) -> Result<Vec<Breach>> {
             what: format!("{lines} lines; split at {MAX_LINES}"),
         });
     }
+    // Tests may look at an event from one end of the pipeline to the other.
+    if file.ends_with("_tests.rs") {
+        return Ok(breaches);
+    }
     breaches.extend(imports::stages(file, &tokens));
     breaches.extend(imports::aya(file, &tokens));
     breaches.extend(imports::kernel_pointers(file, &tokens));

@@ -10,7 +10,7 @@ use std::process::ExitCode;
 
 use crate::count::Count;
 use crate::ebpf::{self, Outcome};
-use crate::vm;
+use crate::{deploy, release, vm};
 use steps::Steps;
 use tests::Runner;
 
@@ -53,6 +53,7 @@ pub fn run(args: &Args) -> ExitCode {
     });
     steps.test("unit tests", || Runner::find(object.as_deref())?.units(&[]));
     steps.test("labs", || Runner::find(object.as_deref())?.labs(&[]));
+    steps.test("deploy", deploy_tests);
     if args.no_vm {
         println!("left out by --no-vm: kernel matrix");
     } else {
@@ -61,6 +62,16 @@ pub fn run(args: &Args) -> ExitCode {
         });
     }
     steps.close()
+}
+
+/// The container image, run with the capabilities of the manifest.
+fn deploy_tests() -> anyhow::Result<Count> {
+    release::run()?;
+    let counts = deploy::test()?;
+    Ok(Count {
+        passed: counts.passed,
+        failed: counts.failed,
+    })
 }
 
 fn filtered(mut steps: Steps, filter: &[String]) -> ExitCode {

@@ -54,12 +54,23 @@ pub fn install() -> Result<()> {
     Ok(())
 }
 
+/// The manifest's schema check lives in a Python environment of its own.
+fn python_makes_environments() -> bool {
+    let ensurepip = Command::new("python3")
+        .args(["-c", "import ensurepip"])
+        .output();
+    ensurepip.is_ok_and(|output| output.status.success())
+}
+
 fn missing() -> Vec<&'static str> {
     let mut missing: Vec<_> = NEEDED
         .iter()
         .filter(|(program, _)| cmd::find(program).is_none())
         .map(|(_, package)| *package)
         .collect();
+    if !python_makes_environments() {
+        missing.extend(["python3", "python3-venv"]);
+    }
     missing.dedup();
     missing
 }

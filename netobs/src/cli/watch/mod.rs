@@ -2,10 +2,13 @@
 
 pub mod args;
 mod late;
+mod owner;
 mod pace;
 pub mod request;
+mod show;
 mod stream;
 mod summary;
+mod wait;
 
 use super::{Failure, Status};
 

@@ -1,9 +1,9 @@
-//! From arguments to attached hooks.
+//! From arguments to hooks, and whether those that attached are enough.
 
 use super::args::Watch;
 use crate::{
     bpf::{
-        attach::Climb,
+        attach::{Attached, Climb},
         filters::Filters,
         session::{Request, Session},
         spec::Hook,
@@ -14,7 +14,7 @@ use crate::{
     event::KINDS,
 };
 
-/// Hooks attached, and what they were asked for.
+/// An object ready to be attached, and what it is for.
 pub struct Watching {
     pub session: Session,
     pub events: u32,
@@ -37,26 +37,24 @@ pub fn open(args: &Watch) -> Result<Watching, Failure> {
             all: false,
         },
         ring_bytes: args.buffer,
-        quiet_reasons: &[],
+        quiet_reasons: collectors::drop::QUIET,
         btf: args.btf.as_deref(),
     })
     .map_err(|e| Failure {
         status: Status::Missing,
         error: e.into(),
     })?;
-    let watching = Watching {
+    Ok(Watching {
         session,
         events,
         filters,
-    };
-    watching.check(!args.events.is_empty())?;
-    Ok(watching)
+    })
 }
 
 /// Attaches everything once, to tell what works.
 pub fn probe(rung: Option<&str>, btf: Option<&str>) -> Result<Session, String> {
     let events = KINDS.iter().fold(0, |bits, (kind, _)| bits | kind.bit());
-    Session::open(&Request {
+    let mut session = Session::open(&Request {
         hooks: &hooks(events),
         events,
         filters: &Filters::default(),
@@ -70,7 +68,9 @@ pub fn probe(rung: Option<&str>, btf: Option<&str>) -> Result<Session, String> {
         quiet_reasons: &[],
         btf,
     })
-    .map_err(|e| e.to_string())
+    .map_err(|e| e.to_string())?;
+    while session.attach_next() {}
+    Ok(session)
 }
 
 /// Hooks that these events need, each once.
@@ -87,48 +87,40 @@ fn hooks(events: u32) -> Vec<Hook> {
     hooks
 }
 
-impl Watching {
-    /// A collector without a hook is status; one asked for by name, or nothing at all, is an error.
-    fn check(&self, named: bool) -> Result<(), Failure> {
-        let dead: Vec<&Collector> = collectors::ALL.iter().filter(|c| self.is_dead(c)).collect();
-        let fatal = named || self.session.hooks.iter().all(|hook| hook.taken.is_none());
-        match dead.first() {
-            Some(collector) if fatal => Err(Failure::new(Status::Missing, self.why(collector))),
-            _ => Ok(()),
-        }
+/// A collector without a hook is status; one asked for by name, or nothing at all, is an error.
+pub fn check(session: &Session, events: u32, named: bool) -> Result<(), Failure> {
+    let wanted = |c: &&Collector| c.kinds.iter().any(|kind| events & kind.bit() != 0);
+    let dead = collectors::ALL
+        .iter()
+        .filter(wanted)
+        .find(|collector| of(session, collector, events).all(|hook| hook.taken.is_none()));
+    let fatal = named || session.hooks.iter().all(|hook| hook.taken.is_none());
+    match dead {
+        Some(collector) if fatal => Err(Failure::new(
+            Status::Missing,
+            why(session, collector, events),
+        )),
+        _ => Ok(()),
     }
+}
 
-    fn is_dead(&self, collector: &Collector) -> bool {
-        let wanted = collector
-            .kinds
-            .iter()
-            .any(|kind| self.events & kind.bit() != 0);
-        let numbers: Vec<u32> = (collector.hooks)(self.events)
-            .iter()
-            .map(|hook| hook.number)
-            .collect();
-        wanted
-            && self
-                .session
-                .hooks
-                .iter()
-                .filter(|hook| numbers.contains(&hook.hook.number))
-                .all(|hook| hook.taken.is_none())
-    }
+/// The hooks of a collector.
+fn of<'a>(
+    session: &'a Session,
+    collector: &Collector,
+    events: u32,
+) -> impl Iterator<Item = &'a Attached> {
+    let wanted = (collector.hooks)(events);
+    session
+        .hooks
+        .iter()
+        .filter(move |hook| wanted.iter().any(|want| want.number == hook.hook.number))
+}
 
-    fn why(&self, collector: &Collector) -> String {
-        let numbers: Vec<u32> = (collector.hooks)(self.events)
-            .iter()
-            .map(|hook| hook.number)
-            .collect();
-        let reasons: Vec<String> = self
-            .session
-            .hooks
-            .iter()
-            .filter(|hook| numbers.contains(&hook.hook.number))
-            .flat_map(|hook| &hook.refused)
-            .map(|r| format!("{} {}: {}", r.rung, r.target, r.reason))
-            .collect();
-        format!("cannot watch {}: {}", collector.name, reasons.join("; "))
-    }
+fn why(session: &Session, collector: &Collector, events: u32) -> String {
+    let reasons: Vec<String> = of(session, collector, events)
+        .flat_map(|hook| &hook.refused)
+        .map(|r| format!("{} {}: {}", r.rung, r.target, r.reason))
+        .collect();
+    format!("cannot watch {}: {}", collector.name, reasons.join("; "))
 }

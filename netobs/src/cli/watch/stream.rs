@@ -3,9 +3,12 @@
 use super::{
     args::Watch,
     late::Late,
+    owner::{complete_owner, settle},
     pace::{Pace, Wait},
-    request::Watching,
+    request::{self, Watching},
+    show,
     summary::{Summary, own_cpu_ns},
+    wait::{End, Signals, Woken, after, ahead_of_others},
 };
 use crate::{
     bpf::{
@@ -15,38 +18,26 @@ use crate::{
     },
     cli::{Failure, Status},
     clock, collectors,
-    enrich::{Enricher, namespaces},
+    enrich::{Enricher, listen_drops::ListenDrops, symbols},
     event::{Event, Mono},
-    names::{Names, TCP_STATES},
+    names::Names,
     sinks::stream::{SinkError, Stdout, tell},
-    views::{View, json::Json, text::Text, time::Clock},
+    views::View,
 };
 use netobs_ebpf::config::ROUTES_WAIT;
 use std::{os::fd::OwnedFd, time::Duration};
-use tokio::{
-    io::unix::AsyncFd,
-    signal::unix::{Signal, SignalKind, signal},
-};
+use tokio::io::unix::AsyncFd;
 
 /// Text kept before it is written, while events keep coming.
 const FLUSH_BYTES: usize = 1 << 16;
+/// How often hooks that cannot tell by themselves are asked.
+const ASK_EVERY_NS: u64 = 200_000_000;
 const SECOND: Mono = Mono(1_000_000_000);
-
-/// Why the loop ended.
-enum End {
-    Asked,
-    Sink(SinkError),
-}
-
-impl From<SinkError> for End {
-    fn from(error: SinkError) -> Self {
-        Self::Sink(error)
-    }
-}
 
 struct Stream<'a> {
     args: &'a Watch,
     session: Session,
+    events: u32,
     late: Late,
     view: Box<dyn View>,
     names: Names,
@@ -58,6 +49,9 @@ struct Stream<'a> {
     lost_told: Vec<u64>,
     timing: Timing,
     next_stats: Option<Mono>,
+    /// When hooks that are polled are asked next; `None`: there are none.
+    next_ask: Option<Mono>,
+    listen_drops: ListenDrops,
     next_second: Mono,
     log: Option<ProgramLog>,
 }
@@ -73,37 +67,11 @@ pub async fn run(watching: Watching, args: &Watch) -> Result<Status, Failure> {
             .map_err(|_| Failure::new(Status::Other, "write output"))?;
     }
     ahead_of_others();
-    let hooks = stream.attached();
-    stream
-        .session
-        .owners
-        .when_walked(move || tell(&format!("netobs: watching with {hooks} hooks")));
-    let end = stream.until_end(&ready, &mut signals).await;
-    stream.finish(end)
-}
-
-struct Signals {
-    interrupt: Signal,
-    terminate: Signal,
-    user: Signal,
-}
-
-impl Signals {
-    fn new() -> std::io::Result<Self> {
-        Ok(Self {
-            interrupt: signal(SignalKind::interrupt())?,
-            terminate: signal(SignalKind::terminate())?,
-            user: signal(SignalKind::user_defined1())?,
-        })
+    let mut end = stream.attach_all()?;
+    if end.is_none() {
+        end = Some(stream.until_end(&ready, &mut signals).await);
     }
-}
-
-/// What ended a wait.
-enum Woken {
-    Ring,
-    Time,
-    Quit,
-    Report,
+    stream.finish(end.unwrap_or(End::Asked))
 }
 
 impl<'a> Stream<'a> {
@@ -113,23 +81,46 @@ impl<'a> Stream<'a> {
         Self {
             args,
             late: Late::new(watching.filters),
-            view: view(args),
-            names: names(args, &session),
+            view: show::view(args),
+            names: show::names(args, &session),
             enricher: Enricher::new(),
             out: Stdout,
             started,
             shown: 0,
             unreadable: 0,
-            lost_told: vec![0; session.hooks.len()],
+            lost_told: Vec::new(),
             timing: Timing::new(Mono(started.0 + SECOND.0 / 20)),
             next_stats: args.stats.map(|every| after(started, every)),
+            next_ask: None,
+            events: watching.events,
+            listen_drops: ListenDrops::default(),
             next_second: Mono(started.0 + SECOND.0),
-            log: args
-                .bpf_log
-                .then(|| session.log().map_err(|e| tell(&e)).ok())
-                .flatten(),
+            log: None,
             session,
         }
+    }
+
+    /// One hook after the other: what the first ones see is shown while the last ones are still being verified.
+    fn attach_all(&mut self) -> Result<Option<End>, Failure> {
+        while self.session.attach_next() {
+            if let Err(end) = self.look() {
+                return Ok(Some(end));
+            }
+        }
+        request::check(&self.session, self.events, !self.args.events.is_empty())?;
+        self.lost_told = vec![0; self.session.hooks.len()];
+        self.next_ask = self.session.polls().then(clock::mono);
+        if self.next_ask.is_some() && self.session.owners.refusal().is_none() {
+            self.listen_drops.open(self.session.owners.listeners());
+        }
+        if self.args.bpf_log {
+            self.log = self.session.log(tell).map_err(|e| tell(&e)).ok();
+        }
+        let hooks = self.attached();
+        self.session
+            .owners
+            .when_walked(move || tell(&format!("netobs: watching with {hooks} hooks")));
+        Ok(None)
     }
 
     fn attached(&self) -> usize {
@@ -162,7 +153,7 @@ impl<'a> Stream<'a> {
             if let Err(end) = self.duties() {
                 return end;
             }
-            match self.sleep(wait, ready, signals).await {
+            match signals.or_event(wait, self.due(), ready).await {
                 Woken::Quit => return End::Asked,
                 Woken::Report => self.report("stats"),
                 Woken::Ring | Woken::Time => {}
@@ -200,15 +191,21 @@ impl<'a> Stream<'a> {
             shown,
             unreadable,
             late,
+            listen_drops,
             ..
         } = self;
+        let polled = self.next_ask.is_some();
         let Session {
             ring,
             owners,
             finder,
+            symbols: kernel,
             ..
         } = session;
         let mut show = |event: &Event| {
+            if let Some(address) = event.body.detail().location() {
+                symbols::learn(names, address, |address| kernel.print(address));
+            }
             let about = enricher.about(&event.common);
             view.event(event, &about, names);
             *shown += 1;
@@ -216,6 +213,9 @@ impl<'a> Stream<'a> {
         let taken = ring.drain(max, |bytes| match collectors::decode(bytes) {
             Some(mut event) => {
                 complete_owner(owners, &mut event);
+                if polled && !settle(listen_drops, &mut event) {
+                    return;
+                }
                 if let Some(event) = late.hold(event) {
                     show(&event);
                 }
@@ -249,12 +249,20 @@ impl<'a> Stream<'a> {
         if self.session.ring.take_word(ROUTES_WAIT) || rested {
             self.settle_routes(now)?;
         }
+        if self.next_ask.is_some_and(|at| now >= at) {
+            self.next_ask = Some(Mono(now.0 + ASK_EVERY_NS));
+            // Refused once, it is asked again; what it counts is kept in the kernel.
+            self.session.ask().unwrap_or_default();
+        }
         if now >= self.timing.deadline() {
             self.timing.turn(&self.session, now);
         }
         if now >= self.next_second {
             self.next_second = Mono(now.0 + SECOND.0);
             self.tell_losses()?;
+            if self.late.filters().name_owners() {
+                self.session.owners.refresh();
+            }
         }
         if let (Some(at), Some(every)) = (self.next_stats, self.args.stats)
             && now >= at
@@ -305,36 +313,18 @@ impl<'a> Stream<'a> {
         self.write()
     }
 
-    async fn sleep(&self, wait: Wait, ready: &AsyncFd<OwnedFd>, signals: &mut Signals) -> Woken {
+    /// When something is due, if no event comes.
+    fn due(&self) -> Duration {
         let now = clock::mono();
         let mut until = self.next_second.min(self.timing.deadline());
         if let Some(duration) = self.args.duration {
             until = until.min(after(self.started, duration));
         }
-        if let Some(stats) = self.next_stats {
-            until = until.min(stats);
+        let others = [self.next_stats, self.next_ask, self.session.routes.due()];
+        for at in others.into_iter().flatten() {
+            until = until.min(at);
         }
-        if let Some(rested) = self.session.routes.due() {
-            until = until.min(rested);
-        }
-        let due = Duration::from_nanos(until.0.saturating_sub(now.0));
-        let (time, ring) = match wait {
-            Wait::Batch(length) => (due.min(length), false),
-            Wait::Wakeup => (due, true),
-        };
-        tokio::select! {
-            biased;
-            _ = signals.interrupt.recv() => Woken::Quit,
-            _ = signals.terminate.recv() => Woken::Quit,
-            _ = signals.user.recv() => Woken::Report,
-            guard = ready.readable(), if ring => {
-                if let Ok(mut guard) = guard {
-                    guard.clear_ready();
-                }
-                Woken::Ring
-            }
-            () = tokio::time::sleep(time) => Woken::Time,
-        }
+        Duration::from_nanos(until.0.saturating_sub(now.0))
     }
 
     fn summary(&self) -> Summary {
@@ -359,6 +349,8 @@ impl<'a> Stream<'a> {
 
     /// Detaches, shows what is left, and sums up.
     fn finish(mut self, end: End) -> Result<Status, Failure> {
+        // What polled hooks have not told yet.
+        self.session.ask().unwrap_or_default();
         self.session.detach();
         let mut failed = match end {
             End::Asked => None,
@@ -404,63 +396,4 @@ impl<'a> Stream<'a> {
         self.tell_losses()?;
         Ok(())
     }
-}
-
-/// A reader that waits for a processor loses events while others make them. Without the privilege all stays as it is.
-fn ahead_of_others() {
-    const NICE: i32 = -10;
-    rustix::process::setpriority_process(None, NICE).unwrap_or_default();
-}
-
-/// Sockets that nobody was seen to open: asked for when an event needs them, at most ten times a second.
-fn complete_owner(owners: &mut crate::bpf::owners::Owners, event: &mut crate::event::Event) {
-    use crate::event::{Comm, Owner};
-    if event.common.owner != Owner::Unknown {
-        return;
-    }
-    if let Some(owner) = owners.find(event.common.sk, event.common.ino, event.common.at) {
-        event.common.owner = Owner::Process {
-            pid: owner.pid,
-            comm: Comm(owner.comm),
-        };
-    }
-}
-
-fn after(at: Mono, time: Duration) -> Mono {
-    Mono(at.0.saturating_add(u64::try_from(time.as_nanos()).unwrap_or(u64::MAX)))
-}
-
-fn view(args: &Watch) -> Box<dyn View> {
-    let zone = if args.json {
-        jiff::tz::TimeZone::UTC
-    } else {
-        jiff::tz::TimeZone::system()
-    };
-    let clock = Clock::new(clock::wall_offset_ns(), zone);
-    if args.json {
-        return Box::new(Json::new(clock));
-    }
-    let colour = rustix::termios::isatty(rustix::stdio::stdout())
-        && std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty());
-    Box::new(Text::new(clock, colour, namespaces::own()))
-}
-
-fn names(args: &Watch, session: &Session) -> Names {
-    let mut names = Names::new(args.numeric);
-    let prefixes = [
-        ("skb_drop_reason", "SKB_DROP_REASON_"),
-        ("sk_rst_reason", "SK_RST_REASON_"),
-        ("tcp_ca_state", "TCP_CA_"),
-        (TCP_STATES, "TCP_"),
-    ];
-    for (name, prefix) in prefixes {
-        if let Some(values) = session.types.enums.get(name) {
-            names.add_enum(name, prefix, values);
-        }
-    }
-    if !args.numeric && !args.json {
-        names.add_services(&std::fs::read_to_string("/etc/services").unwrap_or_default());
-    }
-    names.namespaces = namespaces::named().into_iter().collect();
-    names
 }

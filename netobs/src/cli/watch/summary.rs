@@ -58,8 +58,15 @@ impl Summary {
         table
             .with(Style::blank())
             .modify(Columns::new(3..), Alignment::right());
+        let skipped: u64 = self.hooks.iter().map(|hook| hook.skipped).sum();
+        let skipped = match skipped {
+            0 => String::new(),
+            n => format!(
+                "\nnetobs: the kernel skipped {n} runs: an interrupt came while the hook was running on that CPU"
+            ),
+        };
         format!(
-            "{table}\nnetobs: {:.1} s, {} events seen, {} lost, the tool itself {:.2} % of one CPU",
+            "{table}{skipped}\nnetobs: {:.1} s, {} events seen, {} lost, the tool itself {:.2} % of one CPU",
             seconds(self.elapsed_ns),
             self.hooks.iter().map(|hook| hook.seen).sum::<u64>(),
             self.hooks.iter().map(|hook| hook.lost).sum::<u64>(),

@@ -1,0 +1,210 @@
+//! RST segments, sent and received: from sockets, and in answer to packets that have none.
+
+use crate::{
+    filter,
+    kernel::{
+        access::{Access, Probed, Ptr, Typed, field},
+        skb as packet,
+        sock::{self, CLOSE, IPPROTO_TCP},
+    },
+    maps::{config, count_run, put, reserve, submit},
+    subject::Subject,
+};
+use aya_ebpf::{
+    helpers::generated::bpf_ktime_get_ns,
+    macros::{btf_tracepoint, map, raw_tracepoint},
+    maps::PerCpuArray,
+    programs::{BtfTracePointContext, RawTracePointContext},
+};
+use netobs_ebpf::{
+    event::{Flow, Kind},
+    hook,
+    reset::event::{NO_REASON, RECEIVED, Reset, SENT},
+};
+
+/// Sockets closed on this CPU and their states before: close(2) sends its RST after the state is CLOSE, and the
+/// tracepoint comes after the peer, when on this machine, has closed its own.
+#[map]
+static CLOSED: PerCpuArray<[u64; 2]> = PerCpuArray::with_max_entries(PLACES, 0);
+const PLACES: u32 = 64;
+
+/// Where a socket stands in [`CLOSED`], by its local port: of two at one place the later stays.
+#[inline(always)]
+fn place<A: Access>(tp: Ptr) -> u32 {
+    let sport: u16 = field!(A, tp, tcp_sport);
+    u32::from(u16::from_be(sport)) % PLACES
+}
+
+#[btf_tracepoint(function = "tcp_send_reset")]
+#[inline(always)]
+pub fn reset_sent_tp_btf(ctx: BtfTracePointContext) -> i32 {
+    let reason: u32 = if config!(args_send_reset) >= 3 {
+        ctx.arg(2)
+    } else {
+        NO_REASON
+    };
+    on_sent::<Typed>(ctx.arg(0), ctx.arg(1), reason);
+    0
+}
+
+#[raw_tracepoint(tracepoint = "tcp_send_reset")]
+#[inline(always)]
+pub fn reset_sent_raw_tp(ctx: RawTracePointContext) -> i32 {
+    let reason: u32 = if config!(args_send_reset) >= 3 {
+        ctx.arg(2)
+    } else {
+        NO_REASON
+    };
+    on_sent::<Probed>(ctx.arg(0), ctx.arg(1), reason);
+    0
+}
+
+#[btf_tracepoint(function = "tcp_receive_reset")]
+#[inline(always)]
+pub fn reset_received_tp_btf(ctx: BtfTracePointContext) -> i32 {
+    on_received::<Typed>(ctx.arg(0));
+    0
+}
+
+#[raw_tracepoint(tracepoint = "tcp_receive_reset")]
+#[inline(always)]
+pub fn reset_received_raw_tp(ctx: RawTracePointContext) -> i32 {
+    on_received::<Probed>(ctx.arg(0));
+    0
+}
+
+/// `sk` goes to CLOSE.
+#[inline(always)]
+pub fn note_closed<A: Access>(sk: Ptr, tp: Ptr, old: i32) {
+    if config!(events) & Kind::Reset.bit() == 0 {
+        return;
+    }
+    if let Some(closed) = CLOSED.get_ptr_mut(place::<A>(tp)) {
+        unsafe { closed.write([sk as u64, old as u64]) }
+    }
+}
+
+/// `sk` may be null: nobody listens; `skb` is what provoked it, null when we reset on our own account.
+#[inline(always)]
+pub fn on_sent<A: Access>(sk: Ptr, skb: Ptr, reason: u32) {
+    count_run(hook::RESET_SENT);
+    if sk.is_null() {
+        if !skb.is_null() {
+            answer::<A>(skb, reason);
+        }
+        return;
+    }
+    if !sock::is_full::<A>(sk) {
+        let subject = Subject {
+            sk,
+            ..Subject::none(sock::netns::<A>(sk))
+        };
+        let lport: u16 = field!(A, sk, sk_num);
+        return tell::<A>(
+            &subject,
+            lport,
+            sock::state::<A>(sk) as u8,
+            [u32::from(SENT), reason],
+        );
+    }
+    let tp = unsafe { A::tcp_sock(sk) };
+    if tp.is_null() {
+        return;
+    }
+    let mut subject = Subject::of::<A>(sk);
+    let mut state = sock::state::<A>(sk);
+    if state == CLOSE && skb.is_null() {
+        // Closed by whoever is running; its owner was forgotten with the state.
+        subject.set_current();
+        state = state_before::<A>(sk, tp);
+    }
+    full::<A>(&subject, tp, state, [u32::from(SENT), reason]);
+}
+
+#[inline(always)]
+pub fn on_received<A: Access>(sk: Ptr) {
+    count_run(hook::RESET_RECEIVED);
+    let tp = unsafe { A::tcp_sock(sk) };
+    if !tp.is_null() {
+        let subject = Subject::of::<A>(sk);
+        full::<A>(
+            &subject,
+            tp,
+            sock::state::<A>(sk),
+            [u32::from(RECEIVED), NO_REASON],
+        );
+    }
+}
+
+#[inline(always)]
+fn state_before<A: Access>(sk: Ptr, tp: Ptr) -> i32 {
+    match CLOSED.get(place::<A>(tp)) {
+        Some([closed, old]) if *closed == sk as u64 => *old as i32,
+        _ => CLOSE,
+    }
+}
+
+#[inline(always)]
+fn full<A: Access>(subject: &Subject, tp: Ptr, state: i32, what: [u32; 2]) {
+    let sport: u16 = field!(A, tp, tcp_sport);
+    tell::<A>(subject, u16::from_be(sport), state as u8, what);
+}
+
+#[inline(always)]
+fn tell<A: Access>(subject: &Subject, lport: u16, state: u8, what: [u32; 2]) {
+    if !subject.passes() || !subject.flow_passes::<A>(lport, IPPROTO_TCP) {
+        return;
+    }
+    if let Some(slot) = begin(subject, state, what) {
+        unsafe { sock::put_flow::<A>(&raw mut (*slot).flow, subject.sk, lport, IPPROTO_TCP) };
+        submit(slot);
+    }
+}
+
+/// In answer to a packet for which there is no socket: its destination is us.
+#[inline(always)]
+fn answer<A: Access>(skb: Ptr, reason: u32) {
+    let Some(flow) = packet::flow::<A>(skb) else {
+        return;
+    };
+    let device = packet::device(skb);
+    let subject = Subject::none(device.map_or(0, |device| device.netns));
+    if !subject.passes() || !filter::flow_passes(&flow) {
+        return;
+    }
+    let Some(slot) = begin(&subject, 0, [u32::from(SENT), reason]) else {
+        return;
+    };
+    let Flow {
+        laddr,
+        raddr,
+        lport,
+        rport,
+        family,
+        proto,
+    } = flow;
+    put!(slot, {
+        flow.laddr: raddr,
+        flow.raddr: laddr,
+        flow.lport: rport,
+        flow.rport: lport,
+        flow.family: family,
+        flow.proto: proto,
+    });
+    submit(slot);
+}
+
+#[inline(always)]
+fn begin(subject: &Subject, state: u8, [direction, reason]: [u32; 2]) -> Option<*mut Reset> {
+    let sent = direction == u32::from(SENT);
+    let hook = if sent {
+        hook::RESET_SENT
+    } else {
+        hook::RESET_RECEIVED
+    };
+    let slot = reserve::<Reset>(hook)?;
+    let now = unsafe { bpf_ktime_get_ns() };
+    unsafe { subject.put(&raw mut (*slot).header, now, Kind::Reset, hook) };
+    put!(slot, { reason: reason, direction: direction as u8, state: state, _pad: 0 });
+    Some(slot)
+}

@@ -1,0 +1,71 @@
+//! The command line of `cargo xtask bench`.
+use std::path::PathBuf;
+
+use clap::{Args, Parser, Subcommand};
+
+#[derive(Parser)]
+#[command(name = "cargo xtask bench", no_binary_name = false)]
+pub struct Bench {
+    #[command(subcommand)]
+    pub task: Task,
+}
+
+#[derive(Subcommand)]
+pub enum Task {
+    /// Cost, startup, memory, loss and latency of `netobs watch` beside its peers
+    Watch(WatchOptions),
+    /// The load generator alone, as the bench starts it
+    #[command(hide = true)]
+    Load(LoadOptions),
+}
+
+#[derive(Args, Clone, Debug)]
+pub struct WatchOptions {
+    /// ABBA pairs of each tool and close mode
+    #[arg(long, default_value_t = 6)]
+    pub pairs: usize,
+    /// Rough length of one load run; what counts is the number of units it stands for, the same in all runs
+    #[arg(long, default_value_t = 2.0)]
+    pub seconds: f64,
+    /// Only tools whose name contains NAME, or only one part: cost, startup, latency, drops (repeatable)
+    #[arg(long, value_name = "NAME")]
+    pub only: Vec<String>,
+    /// A short run that checks counts and shows rough figures
+    #[arg(long)]
+    pub quick: bool,
+    /// Pin the load to this CPU
+    #[arg(long)]
+    pub cpu: Option<usize>,
+}
+
+#[derive(Args, Clone, Debug)]
+pub struct LoadOptions {
+    /// fin, rst or udp
+    pub mode: String,
+    #[arg(long)]
+    pub units: u64,
+    #[arg(long)]
+    pub netns: PathBuf,
+    #[arg(long)]
+    pub cpu: Option<usize>,
+}
+
+const PARTS: [&str; 4] = ["cost", "startup", "latency", "drops"];
+
+impl WatchOptions {
+    /// Whether this part is to run: all do unless `--only` names some.
+    pub fn part(&self, part: &str) -> bool {
+        let named = |name: &String| PARTS.contains(&name.as_str());
+        !self.only.iter().any(named) || self.only.iter().any(|name| name == part)
+    }
+
+    /// Whether this tool is to run: `--only` names it in part, or names no tool at all.
+    pub fn tool(&self, tool: &str) -> bool {
+        let mut names = self
+            .only
+            .iter()
+            .filter(|name| !PARTS.contains(&name.as_str()))
+            .peekable();
+        names.peek().is_none() || names.any(|name| tool.contains(name.as_str()))
+    }
+}

@@ -1,0 +1,50 @@
+//! A container that makes connections to its own loopback: the workload whose events must carry its name.
+use std::path::PathBuf;
+use std::process::Command;
+
+use anyhow::{Context, Result, ensure};
+
+use super::scratch;
+
+/// Where its listener is.
+pub const PORT: u16 = 47_821;
+
+/// Two hundred connections, 50 ms apart; the peer of a test that looks at /proc must not be gone already.
+const SOURCE: &str = r#"
+use std::net::{TcpListener, TcpStream};
+fn main() -> std::io::Result<()> {
+    let listener = TcpListener::bind("127.0.0.1:PORT")?;
+    for _ in 0..200 {
+        let client = TcpStream::connect(listener.local_addr()?)?;
+        let (server, _) = listener.accept()?;
+        drop(client);
+        drop(server);
+        std::thread::sleep(std::time::Duration::from_millis(50));
+    }
+    Ok(())
+}
+"#;
+
+/// Compiles it as static binary into `place`.
+pub fn build() -> Result<PathBuf> {
+    let source = scratch()?.join("connector.rs");
+    let place = scratch()?.join("connector");
+    std::fs::create_dir_all(&place)?;
+    let binary = place.join("connector");
+    std::fs::write(&source, SOURCE.replace("PORT", &PORT.to_string()))?;
+    let rustc = Command::new("rustc")
+        .args(["--edition=2024", "-O", "-Ctarget-feature=+crt-static", "-o"])
+        .args([&binary, &source])
+        .output()
+        .context("start rustc")?;
+    ensure!(
+        rustc.status.success(),
+        "rustc: {}",
+        String::from_utf8_lossy(&rustc.stderr).trim()
+    );
+    std::fs::write(
+        place.join("Containerfile"),
+        "FROM scratch\nCOPY connector /connector\nENTRYPOINT [\"/connector\"]\n",
+    )?;
+    Ok(place)
+}
