@@ -12,8 +12,11 @@ use crate::{
 };
 use aya_ebpf::{
     helpers::generated::bpf_ktime_get_ns,
-    macros::{btf_tracepoint, fentry, kprobe, raw_tracepoint},
-    programs::{BtfTracePointContext, FEntryContext, ProbeContext, RawTracePointContext},
+    macros::{btf_tracepoint, fentry, fexit, kprobe, map, raw_tracepoint},
+    maps::LruHashMap,
+    programs::{
+        BtfTracePointContext, FEntryContext, FExitContext, ProbeContext, RawTracePointContext,
+    },
 };
 use netobs_ebpf::{
     event::{Flow, Kind},
@@ -74,10 +77,35 @@ pub fn neigh_changed_raw_tp(ctx: RawTracePointContext) -> i32 {
     0
 }
 
+/// Hardware addresses at the entry of `__neigh_update`: what it was given, kernels before 5.12 do not let us read.
+#[map]
+static BEFORE: LruHashMap<u64, [u64; 4]> = LruHashMap::with_max_entries(256, 0);
+
 #[fentry(function = "__neigh_update")]
 #[inline(always)]
 pub fn neigh_changed_fentry(ctx: FEntryContext) -> i32 {
-    update::<Typed>(ctx.arg(0), ctx.arg(1), ctx.arg(2), ctx.arg(3));
+    let neigh: Ptr = ctx.arg(0);
+    let mac: [u64; 4] = known_mac(neigh);
+    if !equal(&mac, &[0; 4]) {
+        _ = BEFORE.insert(neigh as u64, mac, 0);
+    }
+    0
+}
+
+#[fexit(function = "__neigh_update")]
+#[inline(always)]
+pub fn neigh_changed_fexit(ctx: FExitContext) -> i32 {
+    count_run(hook::NEIGH_CHANGED);
+    let neigh: Ptr = ctx.arg(0);
+    let Some(old) = (unsafe { BEFORE.get(neigh as u64) }).copied() else {
+        return 0;
+    };
+    _ = BEFORE.remove(neigh as u64);
+    let mac = known_mac(neigh);
+    if !equal(&old, &mac) {
+        let state: u8 = field!(Typed, neigh, neigh_state);
+        emit(neigh, hook::NEIGH_CHANGED, CHANGED, state, old, mac);
+    }
     0
 }
 
@@ -97,7 +125,14 @@ fn timer<A: Access>(neigh: Ptr) {
     count_run(hook::NEIGH_FAILED);
     let state: u8 = field!(A, neigh, neigh_state);
     if state & NUD_FAILED != 0 {
-        emit(neigh, hook::NEIGH_FAILED, FAILED, state, [0; 4]);
+        emit(
+            neigh,
+            hook::NEIGH_FAILED,
+            FAILED,
+            state,
+            known_mac(neigh),
+            [0; 4],
+        );
     }
 }
 
@@ -118,10 +153,18 @@ fn update<A: Access>(neigh: Ptr, mac: Ptr, new: u8, flags: u32) {
     let dev: Ptr = field!(Probed, neigh, neigh_dev);
     let len: u8 = field!(Probed, dev, dev_addr_len);
     let to: [u64; 4] = clip(unsafe { Probed::load(mac, 0) }, len);
-    let from: [u64; 4] = clip(field!(Probed, neigh, neigh_ha), len);
+    let from = known_mac(neigh);
     if !equal(&from, &[0; 4]) && !equal(&from, &to) {
-        emit(neigh, hook::NEIGH_CHANGED, CHANGED, new, to);
+        emit(neigh, hook::NEIGH_CHANGED, CHANGED, new, from, to);
     }
+}
+
+/// What the kernel has for a neighbour; all zero: nothing yet.
+#[inline(always)]
+fn known_mac(neigh: Ptr) -> [u64; 4] {
+    let dev: Ptr = field!(Probed, neigh, neigh_dev);
+    let len: u8 = field!(Probed, dev, dev_addr_len);
+    clip(field!(Probed, neigh, neigh_ha), len)
 }
 
 #[inline(always)]
@@ -146,7 +189,7 @@ fn clip(mac: [u64; 4], len: u8) -> [u64; 4] {
 }
 
 #[inline(always)]
-fn emit(neigh: Ptr, hook: u32, what: u8, state: u8, mac: [u64; 4]) {
+fn emit(neigh: Ptr, hook: u32, what: u8, state: u8, old_mac: [u64; 4], mac: [u64; 4]) {
     let dev: Ptr = field!(Probed, neigh, neigh_dev);
     let Some(Device {
         netns,
@@ -187,7 +230,7 @@ fn emit(neigh: Ptr, hook: u32, what: u8, state: u8, mac: [u64; 4]) {
     };
     put!(slot, {
         ifname: name,
-        old_mac: clip(field!(Probed, neigh, neigh_ha), len),
+        old_mac: old_mac,
         mac: mac,
         addr: addr,
         ifindex: ifindex,

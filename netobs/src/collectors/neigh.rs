@@ -57,7 +57,10 @@ const NEIGH_CHANGED: Hook = Hook {
     ladder: &[
         &[part(Rung::TpBtf, "neigh_changed_tp_btf", "neigh_update")],
         &[part(Rung::RawTp, "neigh_changed_raw_tp", "neigh_update")],
-        &[part(Rung::Fentry, "neigh_changed_fentry", "__neigh_update")],
+        &[
+            part(Rung::Fentry, "neigh_changed_fentry", "__neigh_update"),
+            part(Rung::Fexit, "neigh_changed_fexit", "__neigh_update"),
+        ],
         &[part(Rung::Kprobe, "neigh_changed_kprobe", "__neigh_update")],
     ],
 };
