@@ -155,6 +155,23 @@ impl Bench {
     }
 }
 
+/// Labs of what is observed: how the command behaves does not depend on the rung.
+const OBSERVATIONS: [&str; 13] = [
+    "connect::",
+    "accept::",
+    "close::",
+    "connect_failed::",
+    "existing::",
+    "retransmit",
+    "drop::",
+    "reset::",
+    "icmp::",
+    "route::",
+    "neigh::",
+    "udp_drop::",
+    "listen_overflow::",
+];
+
 impl Task {
     fn name(self) -> String {
         match self {
@@ -167,10 +184,14 @@ impl Task {
     fn command(self, filter: &[String]) -> Vec<String> {
         match self {
             Self::Doctor => ["/payload/netobs", "doctor"].map(str::to_owned).into(),
-            Self::Labs(_) => ["/payload/labs".to_owned()]
-                .into_iter()
-                .chain(filter.iter().cloned())
-                .collect(),
+            Self::Labs(rung) => {
+                let mut command = vec!["/payload/labs".to_owned()];
+                match (rung, filter) {
+                    (Some(_), []) => command.extend(OBSERVATIONS.map(str::to_owned)),
+                    _ => command.extend_from_slice(filter),
+                }
+                command
+            }
         }
     }
 }
