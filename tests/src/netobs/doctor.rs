@@ -4,13 +4,21 @@ use anyhow::{Context, Result, ensure};
 use serde_json::Value;
 
 use super::{binary, collector_of};
+use std::sync::OnceLock;
 
 /// The answer of `netobs doctor --json`: one object with `hooks`, a list of
 /// `{"collector", "hook", "rung", "refused": [{"rung", "target", "reason"}], "todo"}`.
 pub struct Doctor(Value);
 
 impl Doctor {
-    pub fn ask() -> Result<Self> {
+    /// Asks once: what a kernel allows does not change, and in a virtual machine the answer takes long.
+    pub fn ask() -> Result<&'static Self> {
+        static ANSWER: OnceLock<std::result::Result<Doctor, String>> = OnceLock::new();
+        let answer = ANSWER.get_or_init(|| Self::run().map_err(|error| format!("{error:#}")));
+        answer.as_ref().map_err(|error| anyhow::anyhow!("{error}"))
+    }
+
+    fn run() -> Result<Self> {
         let rung = std::env::var("NETOBS_RUNG").unwrap_or_default();
         let forced: &[&str] = match rung.as_str() {
             "" => &[],

@@ -4,7 +4,6 @@ use std::net::{TcpListener, TcpStream};
 
 use anyhow::{Result, ensure};
 use netobs_tests::netobs::Watch;
-use netobs_tests::netobs::doctor::Doctor;
 use netobs_tests::rules::{Hook, Rule};
 use netobs_tests::topology::Pair;
 use netobs_tests::traffic::tcp;
@@ -12,7 +11,7 @@ use netobs_tests::truth::Meter;
 use netobs_tests::wait;
 use serde_json::{Value, json};
 
-use crate::support::{at, can_show};
+use crate::support::{at, can_show, only_polled};
 
 const CLIENTS: usize = 12;
 
@@ -116,8 +115,7 @@ fn syn_queue(cookies: &str, counter: &str, outcome: &str) -> Result<()> {
     if !can_show("listen-overflow", &["syn", "conn_request"])? {
         return Ok(());
     }
-    if outcome == "syncookie" && Doctor::ask()?.polls("listen-overflow")? {
-        eprintln!("left out: a listener that is only asked does not tell of SYN cookies");
+    if outcome == "syncookie" && only_polled("listen-overflow", "SYN cookies")? {
         return Ok(());
     }
     let event: Value = json!({

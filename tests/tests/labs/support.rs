@@ -69,3 +69,16 @@ pub fn can_show(event: &str, words: &[&str]) -> Result<bool> {
     }
     Ok(admitted.is_none())
 }
+
+/// Whether the event's hook is only asked at intervals, and so cannot tell what `what` is about.
+#[expect(
+    clippy::print_stderr,
+    reason = "a lab that leaves something out says so"
+)]
+pub fn only_polled(event: &str, what: &str) -> Result<bool> {
+    let polled = Doctor::ask()?.polls(event)?;
+    if polled {
+        eprintln!("left out: {event} is only asked, and does not tell of {what}");
+    }
+    Ok(polled)
+}
