@@ -11,10 +11,7 @@ use crate::{
     subject::Subject,
 };
 use aya_ebpf::{macros::map, maps::HashMap};
-use netobs_ebpf::{
-    event::CommWords,
-    sought::{SCORE_BOUND, SCORE_CONNECTED, SCORE_PORT, Sought, SoughtKey},
-};
+use netobs_ebpf::sought::{SCORE_BOUND, SCORE_CONNECTED, SCORE_PORT, Sought, SoughtKey};
 
 #[map]
 static SOUGHT: HashMap<SoughtKey, Sought> = HashMap::with_max_entries(64, 0);
