@@ -2,9 +2,7 @@
 
 use aya_ebpf::{
     bindings::{BPF_RB_FORCE_WAKEUP, BPF_RB_NO_WAKEUP},
-    helpers::generated::{
-        bpf_ringbuf_discard, bpf_ringbuf_output, bpf_ringbuf_reserve, bpf_ringbuf_submit,
-    },
+    helpers::generated::{bpf_ringbuf_discard, bpf_ringbuf_reserve, bpf_ringbuf_submit},
     macros::map,
     maps::{Array, HashMap, LpmTrie, PerCpuArray, RingBuf},
 };
@@ -146,20 +144,33 @@ fn wakeup() -> u32 {
     BPF_RB_NO_WAKEUP
 }
 
-/// Copies an event that stands in a map into the ring, counted.
+/// Copies an event that stands in a map into the ring, counted, unless it turns out not to be ours: `claim` is asked
+/// after the copy, because what it takes out of the map may be written over.
 ///
 /// # Safety
-/// `event` points at a whole `T` in a map.
+/// `event` points at a whole `T` in a map; `T` consists of words.
 #[inline(always)]
-pub unsafe fn output<T>(hook: u32, event: *const T) {
+pub unsafe fn copy_out<T>(hook: u32, event: *const T, claim: impl FnOnce() -> bool) {
     let ring = (&raw const EVENTS).cast_mut().cast();
-    let size = size_of::<T>() as u64;
-    let refused =
-        unsafe { bpf_ringbuf_output(ring, event.cast_mut().cast(), size, u64::from(wakeup())) };
-    if refused == 0 {
-        count_seen(hook)
+    let slot: *mut u64 = unsafe { bpf_ringbuf_reserve(ring, size_of::<T>() as u64, 0) }.cast();
+    if slot.is_null() {
+        if claim() {
+            count_lost(hook);
+        }
+        return;
+    }
+    for word in 0..size_of::<T>() / 8 {
+        // Volatile: a loop that copies becomes a call of memcpy.
+        unsafe {
+            let value = event.cast::<u64>().add(word).read_volatile();
+            slot.add(word).write_volatile(value);
+        }
+    }
+    if claim() {
+        count_seen(hook);
+        submit(slot);
     } else {
-        count_lost(hook)
+        unsafe { bpf_ringbuf_discard(slot.cast(), u64::from(BPF_RB_NO_WAKEUP)) }
     }
 }
 

@@ -32,7 +32,8 @@ pub struct Sought {
     pub uid: u32,
     /// 1: it is wanted, as far as filters ask for owners.
     pub passes: u32,
-    pub _pad: u32,
+    /// 1: sockets of several processes fit equally well.
+    pub ambiguous: u32,
     pub comm: CommWords,
 }
 

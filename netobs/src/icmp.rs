@@ -2,6 +2,8 @@
 
 pub const ETH_P_IPV6: u16 = 0x86dd;
 pub const REDIRECT6: u8 = 137;
+pub const ECHO4: u8 = 8;
+pub const ECHO6: u8 = 128;
 pub const UNKNOWN: &str = "error";
 
 /// Which of the two protocols.

@@ -11,10 +11,7 @@ use crate::{
     subject::Subject,
 };
 use aya_ebpf::{macros::map, maps::HashMap};
-use netobs_ebpf::{
-    event::CommWords,
-    sought::{SCORE_BOUND, SCORE_CONNECTED, SCORE_PORT, Sought, SoughtKey},
-};
+use netobs_ebpf::sought::{SCORE_BOUND, SCORE_CONNECTED, SCORE_PORT, Sought, SoughtKey};
 
 #[map]
 static SOUGHT: HashMap<SoughtKey, Sought> = HashMap::with_max_entries(64, 0);
@@ -36,7 +33,12 @@ pub fn owners_sought(ctx: *const TaskFile) -> i32 {
         return 0;
     };
     let score = score(sk, unsafe { &*sought });
-    if score <= unsafe { (*sought).score } {
+    let (best, holder) = unsafe { ((*sought).score, (*sought).pid) };
+    let pid: u32 = field!(Typed, task, task_tgid);
+    if score <= best {
+        if score == best && score != 0 && pid != holder {
+            put!(sought, { ambiguous: 1 });
+        }
         return 0;
     }
     let comm: [u64; 2] = [field!(Typed, task, task_comm), unsafe {
@@ -44,12 +46,13 @@ pub fn owners_sought(ctx: *const TaskFile) -> i32 {
     }];
     let mut subject = Subject::none(key.netns);
     subject.sk = sk;
-    subject.pid = field!(Typed, task, task_tgid);
+    subject.pid = pid;
     (subject.comm, subject.known) = (comm, true);
     subject.uid = field!(Probed, sk, sk_uid);
     subject.uid_known = true;
     put!(sought, {
         score: score,
+        ambiguous: 0,
         sk: sk as u64,
         ino: ino,
         cgroup: sock::cgroup::<Probed>(sk),

@@ -3,7 +3,7 @@
 use crate::{
     filter,
     kernel::access::Ptr,
-    maps::{count_lost, nudge, output},
+    maps::{copy_out, count_lost, nudge},
 };
 use aya_ebpf::{macros::map, maps::HashMap};
 use netobs_ebpf::{
@@ -35,13 +35,14 @@ pub fn keep(flow: Ptr, hook: u32, route: &Route) {
     nudge(ROUTES_WAIT);
 }
 
-/// Tells of a lookup that is over, if its namespace is wanted.
+/// Tells of a lookup that is over, if its namespace is wanted, and if userspace has not just taken it out.
 #[inline(always)]
 pub fn tell(flow: Ptr, hook: u32, route: *const Route) {
     if filter::netns_passes(unsafe { (*route).header.netns }) {
-        unsafe { output(hook, route) };
+        unsafe { copy_out(hook, route, || ROUTES.remove(flow as u64).is_ok()) };
+    } else {
+        forget(flow);
     }
-    forget(flow);
 }
 
 /// Whether an answer of `table` about `ends` belongs to the lookup kept in `old`, which has not ended.

@@ -92,7 +92,8 @@ impl Finder {
                 .map(|value| zerocopy::transmute!(value));
             // Gone or not, the next question begins anew.
             self.map.remove(&key(&place)).unwrap_or_default();
-            let found = answer.filter(|answer| walked && answer.score != 0);
+            let found =
+                answer.filter(|answer| walked && answer.score != 0 && answer.ambiguous == 0);
             (place, found.as_ref().map(holder))
         });
         answers.collect()

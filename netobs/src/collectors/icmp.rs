@@ -127,6 +127,8 @@ pub struct Icmp {
     pub from: Option<IpAddr>,
     pub to: Option<IpAddr>,
     pub quoted: Parsed,
+    /// Identifier of the echo request in question.
+    pub echo: Option<u16>,
 }
 
 fn decode(_kind: Kind, bytes: &[u8]) -> Option<Body> {
@@ -152,6 +154,7 @@ fn read(raw: &raw::Icmp) -> Option<Icmp> {
         from: None,
         to: Some(address(&raw.to, family.number())),
         quoted: Parsed::default(),
+        echo: None,
     };
     let mut rest = raw.rest.to_ne_bytes();
     let mut body = bytes;
@@ -185,6 +188,12 @@ impl Icmp {
             _ => {}
         }
         self.quoted = Parsed::ip(body);
+        if let Some((icmp::ECHO4 | icmp::ECHO6, _)) = self.quoted.icmp {
+            let id = body
+                .get(self.quoted.header_len + 4..)
+                .and_then(|b| b.first_chunk());
+            self.echo = id.map(|id| u16::from_be_bytes(*id));
+        }
     }
 
     /// Target and destination; the packet itself stands behind what we have of it.
@@ -214,6 +223,29 @@ impl Icmp {
     }
 }
 
+impl Icmp {
+    /// Of ping: a datagram socket has the identifier as its port, a raw socket the protocol.
+    fn echo_sockets(&self) -> Vec<Ends> {
+        let (false, Some(id)) = (self.sent, self.echo) else {
+            return Vec::new();
+        };
+        let (Some(local), Some(remote), Some(proto)) = (
+            self.quoted.source,
+            self.quoted.destination,
+            self.quoted.proto,
+        ) else {
+            return Vec::new();
+        };
+        let proto = u16::from(proto);
+        let ends = |port| Ends {
+            local: SocketAddr::new(local, port),
+            remote: SocketAddr::new(remote, 0),
+            proto: Proto(proto),
+        };
+        vec![ends(id), ends(proto)]
+    }
+}
+
 impl Detail for Icmp {
     fn name(&self) -> &'static str {
         "icmp"
@@ -226,7 +258,7 @@ impl Detail for Icmp {
     /// An error received is about a packet of ours; one sent, about one that came here, or that we did not let out.
     fn searches(&self) -> Vec<Ends> {
         let Some(ends) = self.ends() else {
-            return Vec::new();
+            return self.echo_sockets();
         };
         if !self.sent {
             return vec![ends];

@@ -95,6 +95,26 @@ fn a_sent_error_is_looked_for_at_both_ends() {
 }
 
 #[test]
+fn an_echo_request_has_a_socket_too() {
+    let mut echo = UDP4[..20].to_vec();
+    echo[9] = 1;
+    echo.extend([8, 0, 0, 0, 0x12, 0x34, 0, 1]);
+    let event = read(&raw(
+        0x0800,
+        OUTER,
+        RECEIVED,
+        &[&icmp4(3, 1, [0; 4]), &echo],
+    ))
+    .unwrap();
+    let ports: Vec<u16> = event
+        .searches()
+        .iter()
+        .map(|ends| ends.local.port())
+        .collect();
+    assert_eq!(ports, [0x1234, 1]);
+}
+
+#[test]
 fn redirects_name_the_gateway() {
     let raw4 = raw(
         0x0800,

@@ -162,11 +162,13 @@ pub struct Route {
 
 fn decode(_kind: Kind, bytes: &[u8]) -> Option<Body> {
     let raw = raw::Route::ref_from_bytes(bytes).ok()?;
+    let failure = Failure::of(raw.errno, raw.table);
+    let table = Some(raw.table).filter(|table| *table != 0 && failure != Failure::Rule);
     Some(Body::Route(Route {
-        failure: Failure::of(raw.errno, raw.table),
+        failure,
         ends: Ends::from(&raw.flow),
         mark: raw.mark,
-        table: (raw.table != 0).then_some(raw.table),
+        table,
         oif: (raw.oif != 0).then_some(raw.oif),
         iif: (raw.iif != LOOPBACK_IFINDEX && raw.iif != 0).then_some(raw.iif),
     }))
