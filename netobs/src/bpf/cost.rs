@@ -12,12 +12,16 @@ use std::os::fd::OwnedFd;
 const BUSY_RUNS: u64 = 20_000;
 const SAMPLE_NS: u64 = 30_000_000;
 const PERIOD_NS: u64 = 1_000_000_000;
+/// While every run is timed, how soon it is seen that there are too many.
+const LOOK_NS: u64 = 100_000_000;
 
 /// Switches the kernel's timing on and off.
 pub struct Timing {
     guard: Option<OwnedFd>,
     sample_until: Option<Mono>,
     next: Mono,
+    /// The last look, and how many runs there were; 0: none yet.
+    at: Mono,
     runs: u64,
     allowed: bool,
 }
@@ -29,6 +33,7 @@ impl Timing {
             guard: None,
             sample_until: None,
             next: now,
+            at: Mono(0),
             runs: 0,
             allowed: true,
         }
@@ -53,8 +58,11 @@ impl Timing {
             .iter()
             .map(|h| session.count(h.hook.number).runs)
             .sum();
-        let busy = runs - self.runs > BUSY_RUNS;
-        (self.runs, self.next) = (runs, Mono(now.0 + PERIOD_NS));
+        let passed = now.0.saturating_sub(self.at.0).max(1);
+        let first = self.at == Mono(0);
+        let busy = !first && (runs - self.runs) * PERIOD_NS / passed > BUSY_RUNS;
+        (self.runs, self.at) = (runs, now);
+        self.next = Mono(now.0 + if busy { PERIOD_NS } else { LOOK_NS });
         if self.guard.is_none() {
             self.guard = Session::time_programs().ok();
             self.allowed = self.guard.is_some();

@@ -28,7 +28,7 @@ pub fn from_json(line: &str) -> Result<Vec<Hook>> {
 
 /// From the text table on stderr: the header names the columns, so their order and the frame do not matter.
 pub fn from_text(stderr: &str) -> Result<Vec<Hook>> {
-    let mut lines = stderr.lines().map(cells);
+    let mut lines = stderr.lines().map(|line| cells(&line.to_lowercase()));
     let header = lines
         .find(|row| {
             ["hook", "seen", "lost"]
