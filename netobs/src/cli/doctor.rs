@@ -60,14 +60,25 @@ fn quiet(error: crate::sinks::stream::SinkError) -> Result<(), Failure> {
     }
 }
 
-/// What stands behind a hook's rung, in words.
+/// What stands behind a hook's rung, in words: one reason for all rungs that share it.
 fn remarks(attached: &Attached) -> String {
-    let refused: Vec<String> = attached
-        .refused
+    let mut reasons: Vec<(String, &str)> = Vec::new();
+    let taken = attached.taken.as_ref().map(|taken| taken.rung);
+    // The same rung on another function is no other rung to a reader.
+    let others = attached.refused.iter().filter(|r| Some(r.rung) != taken);
+    for refusal in others {
+        let rung = refusal.rung.name();
+        match reasons.iter_mut().find(|(_, why)| *why == refusal.reason) {
+            Some((rungs, _)) if rungs.split(", ").any(|known| known == rung) => {}
+            Some((rungs, _)) => _ = write!(rungs, ", {rung}"),
+            None => reasons.push((rung.to_owned(), &refusal.reason)),
+        }
+    }
+    let lines: Vec<String> = reasons
         .iter()
-        .map(|r| format!("{}: {}", r.rung, r.reason))
+        .map(|(rungs, why)| format!("{rungs}: {why}"))
         .collect();
-    refused.join("; ")
+    lines.join("; ")
 }
 
 /// What a user can do about a hook that no rung takes.
