@@ -82,7 +82,7 @@ fn lookup(class: Class, value: [u64; 2], known: bool) -> u8 {
         value,
         class: class as u64,
     };
-    unsafe { FILTERS.get(&key) }.copied().unwrap_or(0)
+    unsafe { FILTERS.get(key) }.copied().unwrap_or(0)
 }
 
 #[inline(always)]

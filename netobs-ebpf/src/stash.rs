@@ -30,7 +30,7 @@ pub fn put(call: Call, args: [u64; 2]) {
 #[inline(always)]
 pub fn take(call: Call) -> Option<[u64; 2]> {
     let key = key(call);
-    let args = *unsafe { CALLS.get(&key) }?;
+    let args = *unsafe { CALLS.get(key) }?;
     _ = CALLS.remove(key);
     Some(args)
 }

@@ -56,39 +56,6 @@ pub fn network<A: Access>(skb: Ptr) -> (Ptr, u32) {
     (head, (data as u64).wrapping_sub(head as u64) as u32)
 }
 
-/// Copies the packet's beginning: what lies behind the linear part is cut off by `len`.
-///
-/// # Safety
-/// `packet` is writable.
-#[inline(always)]
-pub unsafe fn put_packet<A: Access>(packet: *mut Packet, skb: Ptr) {
-    let (head, network) = network::<A>(skb);
-    let tail: u32 = field!(A, skb, skb_tail);
-    let protocol: u16 = field!(A, skb, skb_protocol);
-    let vlan_proto: u16 = if has!(skb_vlan_proto) {
-        field!(A, skb, skb_vlan_proto)
-    } else {
-        0
-    };
-    let tci: u16 = field!(A, skb, skb_vlan_tci);
-    let valid = tail.wrapping_sub(network);
-    unsafe {
-        (&raw mut (*packet).len).write(if valid < PACKET_BYTES as u32 {
-            valid as u16
-        } else {
-            PACKET_BYTES as u16
-        });
-        (&raw mut (*packet).ethertype).write(u16::from_be(protocol));
-        (&raw mut (*packet).vlan_proto).write(u16::from_be(vlan_proto));
-        (&raw mut (*packet).vlan_tci).write(tci);
-        bpf_probe_read_kernel(
-            (&raw mut (*packet).bytes).cast(),
-            PACKET_BYTES as u32,
-            head.add(network as usize).cast(),
-        );
-    }
-}
-
 /// Addresses and ports, for filters: source as local end. `None`: neither IPv4 nor IPv6.
 #[inline(always)]
 pub fn flow<A: Access>(skb: Ptr) -> Option<Flow> {

@@ -222,7 +222,7 @@ fn on_failure(file: Ptr, address: &Address, errno: i32) {
 #[inline(always)]
 fn already_told(sk: Ptr, ino: u64) -> bool {
     let key = sk as u64;
-    let Some(told) = (unsafe { FAILED.get(&key) }) else {
+    let Some(told) = (unsafe { FAILED.get(key) }) else {
         return false;
     };
     let same = *told == ino;

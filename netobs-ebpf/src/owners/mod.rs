@@ -63,10 +63,10 @@ fn listener_owner<A: Access>(child: Ptr, tp: Ptr) -> Option<*const SockOwner> {
     if has!(tcp_self_list) {
         let head: u64 = field!(A, tp, tcp_self_list);
         let listener = head.wrapping_sub(u64::from(offset!(tcp_self_list)));
-        if listener != child as u64 {
-            if let Some(owner) = SOCKS.get_ptr(listener) {
-                return Some(owner);
-            }
+        if listener != child as u64
+            && let Some(owner) = SOCKS.get_ptr(listener)
+        {
+            return Some(owner);
         }
     }
     let port: u16 = field!(A, child, sk_num);

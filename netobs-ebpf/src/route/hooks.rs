@@ -119,7 +119,7 @@ pub fn route_entry(ctx: ProbeContext) -> u32 {
 #[inline(always)]
 fn asked(ctx: &RetProbeContext) -> Option<(Ptr, Ptr)> {
     let key = stack_pointer(ctx.regs).wrapping_sub(RETURN_BYTES);
-    let [net, flow] = *unsafe { ASKED.get(&key) }?;
+    let [net, flow] = *unsafe { ASKED.get(key) }?;
     _ = ASKED.remove(key);
     Some((net as Ptr, flow as Ptr))
 }

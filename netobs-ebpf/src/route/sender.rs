@@ -32,7 +32,7 @@ pub fn ends<A: Access>(sk: Ptr, error: i32) {
         return;
     }
     let task = unsafe { bpf_get_current_task() };
-    let Some(flow) = (unsafe { SENDERS.get(&task) }).copied() else {
+    let Some(flow) = (unsafe { SENDERS.get(task) }).copied() else {
         return;
     };
     _ = SENDERS.remove(task);

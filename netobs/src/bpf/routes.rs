@@ -12,7 +12,7 @@ use zerocopy::IntoBytes as _;
 type Value = [u64; size_of::<Route>() / 8];
 
 /// A lookup takes microseconds; between two tables its process may lose the CPU for a while.
-const RESTED_NS: u64 = 10_000_000;
+const RESTED_NS: u64 = 50_000_000;
 
 /// The `ROUTES` map.
 pub struct Routes {

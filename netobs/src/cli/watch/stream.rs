@@ -392,7 +392,7 @@ impl<'a> Stream<'a> {
             self.look()?;
         }
         // What began in the last millisecond may not have ended.
-        self.settle_routes(after(clock::mono(), Duration::from_millis(9)))?;
+        self.settle_routes(after(clock::mono(), Duration::from_millis(49)))?;
         self.tell_losses()?;
         Ok(())
     }
