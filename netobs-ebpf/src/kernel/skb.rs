@@ -6,7 +6,7 @@ use super::{
 };
 use aya_ebpf::helpers::generated::bpf_probe_read_kernel;
 use netobs_ebpf::event::Flow;
-use netobs_ebpf::packet::{Flow4, PACKET_BYTES, Packet};
+use netobs_ebpf::packet::Flow4;
 
 /// The device of a packet. `skb->dev` shares its place with other things while a packet is in a socket's queue,
 /// so it is believed only when it looks like a pointer and leads to a namespace.
