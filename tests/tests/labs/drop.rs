@@ -228,7 +228,12 @@ fn none_in_healthy_traffic() -> Result<()> {
     // What the kernel frees for no reason it gives cannot be called harmless: the place alone is told.
     for event in record.matching(&json!({"event": "drop"})) {
         if kernel_since(5, 17)? {
-            ensure!(event["reason"] == "NOT_SPECIFIED", "not harmless: {event}");
+            // Multicast nobody joined, and the FIN still queued at a closing socket (6.1): freed without a reason.
+            let at = event["location"].as_str().unwrap_or_default();
+            let known = ["ip6_mc_input+", "sk_stream_kill_queues+"];
+            let told =
+                event["reason"] == "NOT_SPECIFIED" && known.iter().any(|f| at.starts_with(f));
+            ensure!(told, "not harmless: {event}");
         } else {
             is_null(event, "reason")?;
         }

@@ -13,12 +13,12 @@ use crate::support::{at, kernel_since, socket_event, with};
 const COUNT: u64 = 10;
 const CLOSED: u16 = 9;
 
-/// Resets got reasons in 6.10, which the functions behind the tracepoint are not given all.
+/// Resets got reasons in 6.10, which the functions behind the tracepoint do not hand on.
 fn has_reason(event: &Value) -> Result<()> {
     let told = event["reason"].is_string();
     let forced = std::env::var("NETOBS_RUNG").is_ok_and(|rung| rung != "tp");
     ensure!(
-        (told == kernel_since(6, 10)?) || (forced && !told),
+        told == (kernel_since(6, 10)? && !forced),
         "reason of this kernel: {event}"
     );
     Ok(())
