@@ -14,7 +14,8 @@ pub struct Config {
     pub include: u32,
     /// Bits of [`Class`] that have values which must not match.
     pub exclude: u32,
-    pub _pad: u32,
+    /// 1: programs may compare and exchange (5.12).
+    pub atomics: u32,
     /// 1: `bpf_get_current_task_btf` exists (5.11).
     pub task_btf: u32,
     /// 1: harmless drop reasons are told too.
@@ -34,9 +35,28 @@ pub struct Config {
     pub reason_unspecified: u32,
     /// Bit n: drop reason n is harmless (core reasons below 256).
     pub quiet_reasons: [u32; 8],
+    pub types: TypeIds,
     /// For kernels without BTF.
     pub state_format: StateFormat,
 }
+
+/// Numbers of kernel types, for pointers that are cast to them; 0: not there.
+#[repr(C)]
+#[derive(Clone, Copy, Default, FromBytes, IntoBytes, Immutable)]
+pub struct TypeIds {
+    pub sock: u32,
+    pub sk_buff: u32,
+    pub net: u32,
+    pub fib6_result: u32,
+    pub file: u32,
+}
+
+/// Names of the types, in order.
+pub const TYPES: [&str; 5] = ["sock", "sk_buff", "net", "fib6_result", "file"];
+
+/// What programs call to cast a pointer: no helper has this number. The loader puts the kernel's own function for it
+/// there, `bpf_rdonly_cast` (6.2), or nothing but a move.
+pub const CAST: i32 = 0x6e65_746f;
 
 /// Where `sock:inet_sock_set_state` keeps its fields, from tracefs.
 #[repr(C)]

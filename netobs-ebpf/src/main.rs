@@ -1,4 +1,5 @@
 //! The BPF programs, one folder per collector.
+#![feature(asm_experimental_arch)]
 #![no_std]
 #![no_main]
 #![allow(static_mut_refs, reason = "maps are shared with the kernel by design")]

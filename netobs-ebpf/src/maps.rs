@@ -8,10 +8,10 @@ use aya_ebpf::{
 };
 use netobs_ebpf::{
     ABI_VERSION,
-    config::{Config, FilterKey, HostKey, READER_SLEEPS, RUNTIME_WORDS, StateFormat},
+    config::{Config, FilterKey, HostKey, READER_SLEEPS, RUNTIME_WORDS, StateFormat, TypeIds},
     event::{HookCount, MAX_HOOKS},
     offsets::{ABSENT, FIELD_COUNT, Offsets},
-    owner::{ListenKey, SockOwner},
+    owner::{ListenKey, SLOT_SETS, Slots, SockOwner},
 };
 
 /// Written by userspace, frozen before loading.
@@ -21,7 +21,7 @@ pub static CONFIG: Config = Config {
     events: 0,
     include: 0,
     exclude: 0,
-    _pad: 0,
+    atomics: 0,
     task_btf: 0,
     all_drops: 0,
     reason_consumed: u32::MAX,
@@ -33,6 +33,13 @@ pub static CONFIG: Config = Config {
     args_icmp_push: 0,
     reason_unspecified: 0,
     quiet_reasons: [0; 8],
+    types: TypeIds {
+        sock: 0,
+        sk_buff: 0,
+        net: 0,
+        fib6_result: 0,
+        file: 0,
+    },
     state_format: StateFormat {
         skaddr: 0,
         oldstate: 0,
@@ -57,8 +64,8 @@ const _: () = assert!(size_of::<Offsets>() == FIELD_COUNT * 4 && ABSENT == u32::
 
 /// Reads one field of [`CONFIG`]; the volatile read keeps the compiler from using the value of the build.
 macro_rules! config {
-    ($field:ident) => {
-        $crate::kernel::access::constant(&raw const $crate::maps::CONFIG.$field)
+    ($($field:ident).+) => {
+        $crate::kernel::access::constant(&raw const $crate::maps::CONFIG.$($field).+)
     };
 }
 pub(crate) use config;
@@ -85,6 +92,10 @@ const BPF_F_NO_PREALLOC: u32 = 1;
 
 #[map]
 pub static SOCKS: HashMap<u64, SockOwner> = HashMap::with_max_entries(1 << 20, BPF_F_NO_PREALLOC);
+
+/// In front of `SOCKS`: most connections never reach the hash, whose insert and delete cost ten times a slot's.
+#[map]
+pub static SLOTS: Array<Slots> = Array::with_max_entries(SLOT_SETS, 0);
 
 #[map]
 pub static LISTENERS: HashMap<ListenKey, SockOwner> =

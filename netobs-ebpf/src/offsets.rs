@@ -67,6 +67,8 @@ fields! {
     tcp_total_retrans: "tcp_sock"."total_retrans";
     tcp_snd_una: "tcp_sock"."snd_una";
     tcp_srtt_us: "tcp_sock"."srtt_us";
+    /// When the kernel last looked at the clock for this connection, monotonic, nanoseconds.
+    tcp_clock_cache: "tcp_sock"."tcp_clock_cache";
     tcp_min_rtt: "tcp_sock"."rtt_min.s.v";
     tcp_rto: "tcp_sock"."inet_conn.icsk_rto";
     tcp_pending: "tcp_sock"."inet_conn.icsk_pending";

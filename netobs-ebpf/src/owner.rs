@@ -21,6 +21,26 @@ pub struct SockOwner {
 /// A child's `total_retrans` begins with its SYN-ACKs, which are told on their own.
 pub const RETRANS_INHERITED: u32 = u32::MAX;
 
+/// Owners of a set of sockets, side by side: the value of the `SLOTS` array.
+#[repr(C)]
+#[derive(Clone, Copy, FromBytes, IntoBytes, Immutable, KnownLayout)]
+pub struct Slots {
+    /// Address of the socket in each slot, 0: free; the lowest bit says that its owner is being written.
+    pub sk: [u64; SLOT_WAYS],
+    pub owner: [SockOwner; SLOT_WAYS],
+}
+
+pub const SLOT_WAYS: usize = 4;
+pub const SLOT_SETS: u32 = 1 << 12;
+pub const SLOT_BUSY: u64 = 1;
+
+/// The set in which the socket at `sk` may be.
+#[inline(always)]
+pub const fn slot_set(sk: u64) -> u32 {
+    // Fibonacci hashing: neighbours in a slab spread over all sets.
+    (sk.wrapping_mul(0x9e37_79b9_7f4a_7c15) >> (64 - SLOT_SETS.trailing_zeros())) as u32
+}
+
 /// Key of the `LISTENERS` map, for children whose listener cannot be told otherwise.
 #[repr(C)]
 #[derive(Clone, Copy, PartialEq, Eq, Hash, FromBytes, IntoBytes, Immutable, KnownLayout)]

@@ -2,7 +2,7 @@
 
 use crate::{
     kernel::{
-        access::{Access, Ptr, constant, field},
+        access::{Access, Ptr, constant, field, pointer},
         skb,
         sock::{AF_INET, AF_INET6, AF_PACKET},
     },
@@ -47,7 +47,7 @@ pub fn on_free<A: Access>(freed: &Freed) {
     let skb = freed.skb;
     let device = skb::device_of::<A>(skb);
     let sk: Ptr = if freed.rx_sk.is_null() {
-        field!(A, skb, skb_sk)
+        pointer!(A, skb, sk_buff, skb_sk)
     } else {
         freed.rx_sk
     };

@@ -3,7 +3,7 @@
 use super::emit::{ETH_P_IP, ETH_P_IPV6, Message, REDIRECT6};
 use crate::{
     kernel::{
-        access::{Access, Probed, Ptr, Typed, field},
+        access::{Access, Probed, Ptr, Typed, field, pointer},
         skb,
     },
     maps::{config, count_run},
@@ -72,9 +72,9 @@ fn freed<A: Access>(packet: Ptr, only6: bool) {
         return;
     }
     // A packet with a socket is on its way out, or a copy for a raw socket.
-    let sk: u64 = field!(A, packet, skb_sk);
+    let sk = pointer!(A, packet, sk_buff, skb_sk);
     let route: u64 = field!(A, packet, skb_refdst);
-    if sk != 0 || route == 0 {
+    if !sk.is_null() || route == 0 {
         return;
     }
     let Some(message) = Message::of_packet::<A>(packet, six, RECEIVED) else {

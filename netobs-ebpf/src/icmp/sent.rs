@@ -3,7 +3,7 @@
 use super::emit::{ETH_P_IP, ETH_P_IPV6, Message, REDIRECT6, is_error};
 use crate::{
     kernel::{
-        access::{Access, Probed, Ptr, Typed, field, offset},
+        access::{Access, Probed, Ptr, Typed, field, offset, pointer},
         lookup, skb, sock,
     },
     maps::{config, count_run, put},
@@ -41,7 +41,7 @@ pub fn icmp_sent_raw_tp(ctx: RawTracePointContext) -> i32 {
 #[inline(always)]
 fn queued<A: Access>(packet: Ptr) {
     count_run(HOOK);
-    let sk: Ptr = field!(A, packet, skb_sk);
+    let sk = pointer!(A, packet, sk_buff, skb_sk);
     if sk.is_null() {
         return;
     }

@@ -1,7 +1,7 @@
 //! Fields of packets: device, namespace, and the first bytes from the network header on.
 
 use super::{
-    access::{Access, Probed, Ptr, field, has, offset},
+    access::{Access, Probed, Ptr, field, has, offset, pointer},
     sock::{AF_INET, AF_INET6},
 };
 use aya_ebpf::helpers::generated::bpf_probe_read_kernel;
@@ -98,7 +98,7 @@ pub fn flow_at(at: Ptr) -> Option<Flow> {
 /// The device of a packet, read as the rung allows: a typed load survives whatever stands in the place of a device.
 #[inline(always)]
 pub fn device_of<A: Access>(skb: Ptr) -> Option<Device> {
-    let dev: Ptr = field!(A, skb, skb_dev);
+    let dev = pointer!(A, skb, sk_buff, skb_dev);
     let net: Ptr = field!(A, dev, dev_net);
     let netns: u32 = field!(A, net, net_inum);
     if netns < FIRST_NETNS {

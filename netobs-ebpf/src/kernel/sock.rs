@@ -1,6 +1,6 @@
 //! Fields of sockets: addresses, namespace, cgroup, file.
 
-use super::access::{Access, Probed, Ptr, field, has, offset};
+use super::access::{Access, Probed, Ptr, field, has, offset, pointer};
 use netobs_ebpf::event::Flow;
 
 pub const AF_INET: u16 = 2;
@@ -12,9 +12,12 @@ pub const IPPROTO_TCP: u16 = 6;
 pub const ESTABLISHED: i32 = 1;
 pub const SYN_SENT: i32 = 2;
 pub const SYN_RECV: i32 = 3;
+pub const FIN_WAIT2: i32 = 5;
 pub const TIME_WAIT: i32 = 6;
 pub const CLOSE: i32 = 7;
+pub const LAST_ACK: i32 = 9;
 pub const LISTEN: i32 = 10;
+pub const CLOSING: i32 = 11;
 pub const NEW_SYN_RECV: i32 = 12;
 
 #[inline(always)]
@@ -40,7 +43,7 @@ pub fn fin_received<A: Access>(sk: Ptr) -> bool {
 /// Inode number of the network namespace.
 #[inline(always)]
 pub fn netns<A: Access>(sk: Ptr) -> u32 {
-    let net: Ptr = field!(A, sk, sk_net);
+    let net = pointer!(A, sk, sock, sk_net);
     if net.is_null() {
         return 0;
     }
@@ -58,7 +61,7 @@ pub fn cgroup<A: Access>(sk: Ptr) -> u64 {
             field!(Probed, node, kn_id)
         };
     }
-    let cgroup: Ptr = field!(A, sk, sk_cgroup);
+    let cgroup = pointer!(A, sk, sock, sk_cgroup);
     if cgroup.is_null() {
         return 0;
     }
@@ -93,7 +96,7 @@ fn node_before_5_14(sk: Ptr) -> Ptr {
 /// Inode number of the socket's file; 0 before accept(2) and after close(2).
 #[inline(always)]
 pub fn inode<A: Access>(sk: Ptr) -> u64 {
-    let socket: Ptr = field!(A, sk, sk_socket);
+    let socket = pointer!(A, sk, sock, sk_socket);
     if socket.is_null() {
         return 0;
     }
@@ -143,7 +146,7 @@ pub fn addresses<A: Access>(sk: Ptr, family: u16) -> ([u64; 2], [u64; 2]) {
 #[inline(always)]
 pub fn drops<A: Access>(sk: Ptr) -> u32 {
     if has!(sk_drop_counters) {
-        let counters: Ptr = field!(A, sk, sk_drop_counters);
+        let counters = pointer!(A, sk, sock, sk_drop_counters);
         if !counters.is_null() {
             let (first, second): (u32, u32) = (
                 field!(A, counters, numa_drops0),
@@ -158,7 +161,7 @@ pub fn drops<A: Access>(sk: Ptr) -> u32 {
 /// Whether a listener answers with a cookie when its SYN queue is full.
 #[inline(always)]
 pub fn syncookies<A: Access>(sk: Ptr) -> bool {
-    let net: Ptr = field!(A, sk, sk_net);
+    let net = pointer!(A, sk, sock, sk_net);
     if !has!(net_syncookies) || net.is_null() {
         return false;
     }
@@ -169,7 +172,7 @@ pub fn syncookies<A: Access>(sk: Ptr) -> bool {
 /// `net.ipv4.tcp_max_syn_backlog`.
 #[inline(always)]
 pub fn max_syn_backlog<A: Access>(sk: Ptr) -> u32 {
-    let net: Ptr = field!(A, sk, sk_net);
+    let net = pointer!(A, sk, sock, sk_net);
     if net.is_null() {
         return 0;
     }

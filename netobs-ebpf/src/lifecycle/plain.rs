@@ -7,8 +7,8 @@ use crate::{
         sock::{AF_INET6, CLOSE, ESTABLISHED, IPPROTO_TCP, LISTEN, SYN_RECV, SYN_SENT},
         task,
     },
-    maps::{CONFIG, LISTENERS, SOCKS, config, count_run, put, reserve, submit},
-    owners,
+    maps::{CONFIG, LISTENERS, config, count_run, put, reserve, submit},
+    owners::{self, store},
     subject::Subject,
 };
 use aya_ebpf::{
@@ -87,7 +87,7 @@ fn adopt(sk: u64, listens: Option<u16>) {
         retrans: 0,
         comm,
     };
-    _ = SOCKS.insert(sk, owner, 0);
+    store::put(sk as Ptr, &owner);
     if let Some(port) = listens {
         _ = LISTENERS.insert(listen_key(port), owner, 0);
     }
@@ -105,14 +105,14 @@ fn inherit(sk: u64, port: u16) {
             owner.comm = (*parent).comm;
         }
     }
-    _ = SOCKS.insert(sk, owner, 0);
+    store::put(sk as Ptr, &owner);
 }
 
 #[inline(always)]
 fn subject(sk: u64) -> Subject {
     let mut subject = Subject::none(0);
     subject.sk = sk as Ptr;
-    if let Some(owner) = SOCKS.get_ptr(sk) {
+    if let Some(owner) = store::get(sk as Ptr) {
         unsafe {
             subject.pid = (*owner).pid;
             subject.comm = (*owner).comm;

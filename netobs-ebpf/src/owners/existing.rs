@@ -2,11 +2,12 @@
 
 use crate::{
     kernel::{
-        access::{Probed, Ptr, Typed, field},
+        access::{Probed, Ptr, Typed, field, pointer},
         sock::{self, AF_INET, AF_INET6, IPPROTO_TCP, LISTEN},
         task,
     },
-    maps::{LISTENERS, SOCKS},
+    maps::LISTENERS,
+    owners::store,
 };
 use netobs_ebpf::owner::{ListenKey, SockOwner};
 
@@ -43,7 +44,7 @@ pub unsafe fn socket_of(ctx: *const TaskFile) -> Option<(Ptr, Ptr, u64)> {
     if task.is_null() || file.is_null() {
         return None;
     }
-    let inode: Ptr = field!(Typed, file, file_inode);
+    let inode = pointer!(Typed, file, file, file_inode);
     let mode: u16 = field!(Typed, inode, inode_mode);
     if mode & S_IFMT != S_IFSOCK {
         return None;
@@ -83,14 +84,13 @@ fn keep(holder: Ptr, sk: Ptr, ino: u64) {
         comm: task::comm(holder),
     };
     // What was seen as it happened is known better; a stale entry has another inode.
-    let key = sk as u64;
-    match SOCKS.get_ptr_mut(key) {
+    match store::get(sk) {
         Some(old) if unsafe { (*old).ino != 0 && (*old).ino != ino } => {
-            _ = SOCKS.insert(key, owner, 0)
+            store::put_aside(sk, &owner, 0)
         }
         Some(old) if unsafe { (*old).pid == 0 } => complete(old, &owner),
         Some(_) => {}
-        None => _ = SOCKS.insert(key, owner, BPF_NOEXIST),
+        None => store::put_aside(sk, &owner, BPF_NOEXIST),
     }
     if tcp && sock::state::<Probed>(sk) == LISTEN {
         let port: u16 = field!(Probed, sk, sk_num);

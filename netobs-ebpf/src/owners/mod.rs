@@ -2,6 +2,7 @@
 
 mod existing;
 mod sought;
+pub mod store;
 
 use crate::{
     kernel::{
@@ -27,9 +28,8 @@ pub fn adopt<A: Access>(sk: Ptr, tp: Ptr, listens: bool) {
         retrans: field!(A, tp, tcp_total_retrans),
         comm,
     };
-    // A full map loses the owner of this socket, not its events.
-    _ = SOCKS.insert(sk as u64, owner, 0);
     if listens {
+        store::put_aside(sk, &owner, 0);
         let port: u16 = field!(A, sk, sk_num);
         let key = ListenKey {
             netns: sock::netns::<A>(sk),
@@ -37,6 +37,8 @@ pub fn adopt<A: Access>(sk: Ptr, tp: Ptr, listens: bool) {
         };
         _ = LISTENERS.insert(key, owner, 0);
         crate::listen_overflow::poll::listens::<A>(sk);
+    } else {
+        store::put(sk, &owner);
     }
 }
 
@@ -54,7 +56,7 @@ pub fn inherit<A: Access>(child: Ptr, tp: Ptr) {
             owner.comm = (*parent).comm;
         }
     }
-    _ = SOCKS.insert(child as u64, owner, 0);
+    store::put(child, &owner);
 }
 
 #[inline(always)]
@@ -80,7 +82,7 @@ fn listener_owner<A: Access>(child: Ptr, tp: Ptr) -> Option<*const SockOwner> {
 /// The owner of a socket, unless its entry is about an earlier socket at the same address.
 #[inline(always)]
 pub fn of<A: Access>(sk: Ptr) -> Option<*mut SockOwner> {
-    let owner = SOCKS.get_ptr_mut(sk as u64)?;
+    let owner = store::get(sk)?;
     let ino = unsafe { (*owner).ino };
     // Connections leave the map when they close: only what a walk found can be stale.
     if ino == 0 {
@@ -94,15 +96,12 @@ pub fn of<A: Access>(sk: Ptr) -> Option<*mut SockOwner> {
 /// of a socket not known so far, only those that were `sent`.
 #[inline(always)]
 pub fn retransmitted(sk: Ptr, total: u32, sent: u32) -> u32 {
-    let Some(owner) = SOCKS.get_ptr_mut(sk as u64) else {
-        _ = SOCKS.insert(
-            sk as u64,
-            SockOwner {
-                retrans: total,
-                ..SockOwner::default()
-            },
-            0,
-        );
+    let Some(owner) = store::get(sk) else {
+        let owner = SockOwner {
+            retrans: total,
+            ..SockOwner::default()
+        };
+        store::put_aside(sk, &owner, 0);
         return sent;
     };
     let last = unsafe { (*owner).retrans };
@@ -114,7 +113,7 @@ pub fn retransmitted(sk: Ptr, total: u32, sent: u32) -> u32 {
 /// A child is established: from here on its count grows by its own segments.
 #[inline(always)]
 pub fn settle<A: Access>(sk: Ptr, tp: Ptr) {
-    if let Some(owner) = SOCKS.get_ptr_mut(sk as u64)
+    if let Some(owner) = store::get(sk)
         && unsafe { (*owner).retrans } == RETRANS_INHERITED
     {
         let total: u32 = field!(A, tp, tcp_total_retrans);
@@ -135,7 +134,7 @@ static LAST_FAILED: PerCpuArray<Failed> = PerCpuArray::with_max_entries(1, 0);
 /// Keeps the owner of a socket about to be forgotten.
 #[inline(always)]
 pub fn remember(sk: Ptr) {
-    if let (Some(owner), Some(slot)) = (SOCKS.get_ptr(sk as u64), LAST_FAILED.get_ptr_mut(0)) {
+    if let (Some(owner), Some(slot)) = (store::get(sk), LAST_FAILED.get_ptr_mut(0)) {
         let (pid, comm) = unsafe { ((*owner).pid, (*owner).comm) };
         put!(slot, { sk: sk as u64, pid: pid, comm: comm });
     }
@@ -151,5 +150,5 @@ pub fn of_failed(sk: Ptr) -> Option<(u32, CommWords)> {
 /// The socket is gone.
 #[inline(always)]
 pub fn forget(sk: Ptr) {
-    _ = SOCKS.remove(sk as u64);
+    store::remove(sk);
 }

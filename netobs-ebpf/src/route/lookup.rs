@@ -4,7 +4,7 @@ use super::{pending, sender, whose};
 use crate::{
     filter,
     kernel::{
-        access::{Access, Ptr, field},
+        access::{Access, Ptr, field, pointer},
         lookup::{ends4, ends6},
     },
     maps::count_run,
@@ -192,8 +192,8 @@ pub fn answer6<A: Access>(net: Ptr, result: Ptr, table: Ptr, flow: Ptr) {
 /// `RTN_*` of uapi/linux/rtnetlink.h, answered as by `fib6_prop[]`.
 #[inline(always)]
 fn errno6<A: Access>(net: Ptr, result: Ptr) -> u32 {
-    let entry: Ptr = field!(A, result, fib6_entry);
-    let none: Ptr = field!(A, net, net_fib6_null);
+    let entry = pointer!(A, result, fib6_result, fib6_entry);
+    let none = pointer!(A, net, net, net_fib6_null);
     if entry as u64 == none as u64 {
         return EAGAIN;
     }

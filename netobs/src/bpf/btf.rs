@@ -26,6 +26,7 @@ pub struct Wanted {
     pub tracepoints: Vec<&'static str>,
     pub functions: Vec<&'static str>,
     pub enums: Vec<&'static str>,
+    pub structs: Vec<&'static str>,
 }
 
 /// A tracepoint or function the kernel has.
@@ -44,6 +45,8 @@ pub struct KernelTypes {
     pub tracepoints: HashMap<&'static str, Callable>,
     pub functions: HashMap<&'static str, Callable>,
     pub enums: HashMap<&'static str, Vec<(u32, String)>>,
+    /// Type ids.
+    pub structs: HashMap<&'static str, u32>,
 }
 
 /// Why BTF could not be used.
@@ -93,6 +96,7 @@ impl KernelTypes {
             .functions
             .iter()
             .chain(&wanted.enums)
+            .chain(&wanted.structs)
             .for_each(|name| names.add(name));
         let walk = Walk::new(bytes, &names, wanted)?;
         Some(walk.collect(wanted))
@@ -243,6 +247,11 @@ impl<'a> Walk<'a> {
         for name in &wanted.enums {
             if let Some(values) = self.enumerators(name) {
                 types.enums.insert(name, values);
+            }
+        }
+        for name in &wanted.structs {
+            if let Some(id) = self.found.get(&(STRUCT, name.as_bytes())) {
+                types.structs.insert(name, *id);
             }
         }
         types

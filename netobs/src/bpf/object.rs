@@ -3,7 +3,10 @@
 use super::sys::{self, Load, LoadError, ProgType};
 use aya::maps::MapData;
 use aya_obj::{EbpfSectionKind, Object};
-use netobs_ebpf::{config::Config, offsets::Offsets};
+use netobs_ebpf::{
+    config::{CAST, Config},
+    offsets::Offsets,
+};
 use std::{
     collections::{HashMap, HashSet},
     os::fd::{AsFd as _, AsRawFd as _, BorrowedFd, OwnedFd},
@@ -73,7 +76,14 @@ pub struct Programs {
 }
 
 impl Programs {
-    pub fn prepare(config: &Config, offsets: &Offsets, sizes: &Sizes) -> Result<Self, ObjectError> {
+    /// `wanted` says which programs may be loaded: relocating the others would take longer than all the rest.
+    pub fn prepare(
+        config: &Config,
+        offsets: &Offsets,
+        sizes: &Sizes,
+        cast: Option<u32>,
+        wanted: impl Fn(&str) -> bool,
+    ) -> Result<Self, ObjectError> {
         let from_file;
         let bytes = match std::env::var(OBJECT_ENV) {
             Ok(path) => {
@@ -93,6 +103,10 @@ impl Programs {
         ]);
         object.patch_map_data(globals).map_err(|e| damaged(&e))?;
         let maps = make_maps(&mut object, sizes)?;
+        keep(&mut object, wanted);
+        if config.atomics == 0 {
+            without_atomics(&mut object);
+        }
         let text: HashSet<usize> = object
             .functions
             .keys()
@@ -105,6 +119,7 @@ impl Programs {
             .relocate_maps(references, &text)
             .map_err(|e| damaged(&e))?;
         object.relocate_calls(&text).map_err(|e| damaged(&e))?;
+        put_casts(&mut object, cast);
         let maps = maps
             .into_iter()
             .map(|(name, (map, _))| (name, map))
@@ -147,6 +162,63 @@ impl Programs {
             insns: &insns,
             attach_btf_id,
         })
+    }
+}
+
+/// Drops the code of unwanted programs; functions that no program begins with may be called by any.
+fn keep(object: &mut Object, wanted: impl Fn(&str) -> bool) {
+    object.programs.retain(|name, program| {
+        let keep = wanted(name);
+        if !keep {
+            object.functions.remove(&program.function_key());
+        }
+        keep
+    });
+}
+
+/// The kernel's function that casts a pointer, which the verifier turns into a move; in 6.2.
+pub const CAST_FUNCTION: &str = "bpf_rdonly_cast";
+
+const CALL: u8 = 0x85;
+/// `BPF_PSEUDO_KFUNC_CALL`.
+const KERNEL_FUNCTION: u8 = 2;
+const MOVE: u8 = 0xbf;
+
+/// Puts the kernel function with number `function` where programs cast; without it, older verifiers trust nothing.
+fn put_casts(object: &mut Object, function: Option<u32>) {
+    let functions = object.functions.values_mut();
+    for insn in functions.flat_map(|function| &mut function.instructions) {
+        if (insn.code, insn.imm) != (CALL, CAST) {
+            continue;
+        }
+        match function.and_then(|id| i32::try_from(id).ok()) {
+            Some(id) => {
+                insn.set_src_reg(KERNEL_FUNCTION);
+                insn.imm = id;
+            }
+            // r0 = r1
+            None => {
+                (insn.code, insn.imm) = (MOVE, 0);
+                insn.set_src_reg(1);
+            }
+        }
+    }
+}
+
+/// `lock cmpxchg` in 64 bits: code and operation.
+const COMPARE_EXCHANGE: (u8, i32) = (0xdb, 0xf1);
+/// Jump by nothing.
+const NO_OPERATION: u8 = 0x05;
+
+/// Where they are dead code, they are refused all the same: a kernel before 5.12 looks at every instruction first.
+fn without_atomics(object: &mut Object) {
+    let functions = object.functions.values_mut();
+    for insn in functions.flat_map(|function| &mut function.instructions) {
+        if (insn.code, insn.imm) == COMPARE_EXCHANGE {
+            (insn.code, insn.off, insn.imm) = (NO_OPERATION, 0, 0);
+            insn.set_dst_reg(0);
+            insn.set_src_reg(0);
+        }
     }
 }
 

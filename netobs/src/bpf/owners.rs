@@ -7,22 +7,28 @@ use super::{
     sys::{self, Load, ProgType},
 };
 use crate::event::Mono;
-use aya::maps::{HashMap, MapData};
-use netobs_ebpf::owner::SockOwner;
+use aya::maps::{Array, HashMap, MapData};
+use netobs_ebpf::owner::{Slots, SockOwner, slot_set};
 use std::{
     io::Read as _,
     os::fd::{AsFd as _, OwnedFd},
     sync::{Arc, OnceLock},
 };
 
+/// The program that does it.
+pub(super) const PROGRAM: &str = "owners_existing";
+
 /// The iterator program's target in kernel BTF.
 pub const ITERATOR: &str = "bpf_iter_task_file";
 
 type Raw = [u64; size_of::<SockOwner>() / 8];
 
-/// The `SOCKS` map and the iterator that completes it.
+type RawSlots = [u64; size_of::<Slots>() / 8];
+
+/// The maps of owners and the iterator that completes it.
 pub struct Owners {
     map: HashMap<MapData, u64, Raw>,
+    slots: Array<MapData, RawSlots>,
     listeners: HashMap<MapData, [u32; 2], Raw>,
     iterator: Walker,
     /// When events may ask for the next walk.
@@ -45,10 +51,17 @@ impl Owners {
                     source,
                 }
             })?;
+        let slots =
+            Array::try_from(as_map(programs.take_map("SLOTS")?, "SLOTS")?).map_err(|source| {
+                SessionError::Map {
+                    name: "SLOTS",
+                    source,
+                }
+            })?;
         let target = types.functions.get(ITERATOR).map(|target| target.id);
-        let insns = programs.instructions("owners_existing");
+        let insns = programs.instructions(PROGRAM);
         let iterator = Arc::new(OnceLock::new());
-        let (loaded, name) = (Arc::clone(&iterator), "owners_existing");
+        let (loaded, name) = (Arc::clone(&iterator), PROGRAM);
         // The first events do not wait for this: loading and walking take milliseconds.
         std::thread::spawn(move || {
             let program = match (insns, target) {
@@ -75,6 +88,7 @@ impl Owners {
             })?;
         Ok(Self {
             map,
+            slots,
             listeners,
             iterator,
             next: Mono(0),
@@ -116,8 +130,17 @@ impl Owners {
 
     /// The owner of the socket at `sk`, if it is still the one with inode `ino`.
     pub fn get(&self, sk: u64, ino: u64) -> Option<SockOwner> {
-        let owner: SockOwner = zerocopy::transmute!(self.map.get(&sk, 0).ok()?);
+        let owner = self.slot(sk).or_else(|| {
+            let value = self.map.get(&sk, 0).ok()?;
+            Some(zerocopy::transmute!(value))
+        })?;
         (ino == 0 || owner.ino == 0 || owner.ino == ino).then_some(owner)
+    }
+
+    fn slot(&self, sk: u64) -> Option<SockOwner> {
+        let set: Slots = zerocopy::transmute!(self.slots.get(&slot_set(sk), 0).ok()?);
+        let way = set.sk.iter().position(|kept| *kept == sk)?;
+        Some(set.owner[way])
     }
 
     /// As `get`, after another walk if the last one is old: UDP sockets are not seen when they are made.

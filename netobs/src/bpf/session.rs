@@ -4,7 +4,7 @@ use super::{
     attach::{self, Attached, Climb, Taken},
     btf::{BtfError, KernelTypes, VMLINUX, Wanted},
     filters::{FilterError, FilterMaps, Filters},
-    object::{ObjectError, Programs, Sizes},
+    object::{CAST_FUNCTION, ObjectError, Programs, Sizes},
     ring::Ring,
     spec::{Hook, MAP_ITERATOR, Rung},
     sys, tracefs,
@@ -13,7 +13,7 @@ use crate::names::TCP_STATES;
 use aya::maps::{Array, MapData, PerCpuArray, RingBuf};
 use netobs_ebpf::{
     ABI_VERSION,
-    config::{CONNECT_EXIT, Config, LISTENERS_POLLED, RETRANSMIT_GAPS, STATE_FIELDS},
+    config::{CONNECT_EXIT, Config, LISTENERS_POLLED, RETRANSMIT_GAPS, STATE_FIELDS, TYPES},
     event::{HookCount, Kind},
     hook,
     offsets::{FIELD_COUNT, Offsets},
@@ -87,7 +87,11 @@ impl Session {
         let offsets = offsets(&types);
         let config = config(request, &types);
         let sizes = Sizes::new(request.ring_bytes, request.log);
-        let mut programs = Programs::prepare(&config, &offsets, &sizes)?;
+        let mut programs = {
+            let cast = types.functions.get(CAST_FUNCTION).map(|f| f.id);
+            let wanted = |name: &str| may_load(request.hooks, name);
+            Programs::prepare(&config, &offsets, &sizes, cast, wanted)?
+        };
         let map_error = |name| move |source| SessionError::Map { name, source };
         let ring = RingBuf::try_from(as_map(programs.take_map("EVENTS")?, "EVENTS")?)
             .map_err(map_error("EVENTS"))?;
@@ -219,11 +223,13 @@ const ICMP_PUSH: &str = "icmp_push_reply";
 fn wanted(hooks: &[Hook]) -> Wanted {
     let mut wanted = Wanted {
         enums: ENUMS.to_vec(),
+        structs: TYPES.to_vec(),
         ..Wanted::default()
     };
     wanted.functions.extend([
         super::owners::ITERATOR,
         super::support::TASK_BTF,
+        CAST_FUNCTION,
         ICMP_PUSH,
         MAP_ITERATOR,
     ]);
@@ -238,6 +244,20 @@ fn wanted(hooks: &[Hook]) -> Wanted {
         }
     }
     wanted
+}
+
+/// Iterators that are asked for what events leave open.
+const ITERATORS: [&str; 3] = [
+    super::owners::PROGRAM,
+    super::sought::PROGRAM,
+    super::symbols::PROGRAM,
+];
+
+fn may_load(hooks: &[Hook], name: &str) -> bool {
+    let parts = hooks
+        .iter()
+        .flat_map(|hook| hook.ladder.iter().copied().flatten());
+    ITERATORS.contains(&name) || parts.into_iter().any(|part| part.program == name)
 }
 
 fn offsets(types: &KernelTypes) -> Offsets {
@@ -255,11 +275,14 @@ fn config(request: &Request<'_>, types: &KernelTypes) -> Config {
     config.abi = ABI_VERSION;
     config.events = request.events;
     (config.include, config.exclude) = request.filters.classes();
+    config.atomics = u32::from(super::support::has_atomics());
     config.task_btf = u32::from(super::support::has_task_btf(types));
     config.all_drops = u32::from(request.all_drops);
     config.reason_consumed = types
         .enumerator("skb_drop_reason", "SKB_CONSUMED")
         .unwrap_or(u32::MAX);
+    let id = |name| types.structs.get(name).copied().unwrap_or(0);
+    config.types = zerocopy::transmute!(TYPES.map(id));
     config.args_kfree_skb = args("kfree_skb");
     config.args_retransmit = args("tcp_retransmit_skb");
     config.args_send_reset = args("tcp_send_reset");

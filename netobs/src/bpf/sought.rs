@@ -19,6 +19,9 @@ use std::{
 type Key = [u32; 2];
 type Value = [u64; size_of::<Sought>() / 8];
 
+/// The program that does it.
+pub(super) const PROGRAM: &str = "owners_sought";
+
 /// The `SOUGHT` map and the iterator that answers in it.
 pub struct Finder {
     map: HashMap<MapData, Key, Value>,
@@ -58,7 +61,7 @@ impl Finder {
             .filter(|_| wanted)
             .and_then(|target| {
                 programs
-                    .load("owners_sought", ProgType::Iter, target.id)
+                    .load(PROGRAM, ProgType::Iter, target.id)
                     .ok()
             });
         let map = HashMap::try_from(as_map(programs.take_map("SOUGHT")?, "SOUGHT")?).map_err(

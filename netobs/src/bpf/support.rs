@@ -1,12 +1,36 @@
 //! What this kernel and these privileges allow.
 
-use super::btf::KernelTypes;
+use super::{
+    btf::KernelTypes,
+    sys::{self, Load, ProgType},
+};
 
 /// `bpf_get_current_task_btf()`, from 5.11.
 pub const TASK_BTF: &str = "bpf_get_current_task_btf";
 
 pub(super) fn has_task_btf(types: &KernelTypes) -> bool {
     types.functions.contains_key(TASK_BTF)
+}
+
+/// `r0 = cmpxchg_64(r10 - 8, r0, r2)` of a zeroed word, and out.
+const EXCHANGE: [[u8; 8]; 6] = [
+    [0xb7, 0x02, 0, 0, 0, 0, 0, 0],
+    [0x7b, 0x2a, 0xf8, 0xff, 0, 0, 0, 0],
+    [0xb7, 0x00, 0, 0, 0, 0, 0, 0],
+    [0xdb, 0x2a, 0xf8, 0xff, 0xf1, 0, 0, 0],
+    [0xb7, 0x00, 0, 0, 0, 0, 0, 0],
+    [0x95, 0x00, 0, 0, 0, 0, 0, 0],
+];
+
+/// Whether programs may compare and exchange (5.12).
+pub(super) fn has_atomics() -> bool {
+    sys::load(&Load {
+        name: "netobs_exchange",
+        ty: ProgType::Tracepoint,
+        insns: EXCHANGE.as_flattened(),
+        attach_btf_id: 0,
+    })
+    .is_ok()
 }
 
 /// Capabilities by number, of uapi/linux/capability.h.

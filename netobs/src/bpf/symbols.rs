@@ -13,6 +13,9 @@ use std::{
     os::fd::{AsFd as _, OwnedFd},
 };
 
+/// The program that does it.
+pub(super) const PROGRAM: &str = "symbol_of";
+
 /// The map that holds the address, and the iterator that prints its name.
 pub struct Symbols {
     address: Array<MapData, u64>,
@@ -55,7 +58,7 @@ fn attach(programs: &Programs, types: &KernelTypes) -> Result<OwnedFd, String> {
         .ok_or("this kernel has no iterator over map entries (5.9)")?
         .id;
     let program = programs
-        .load("symbol_of", ProgType::Iter, id)
+        .load(PROGRAM, ProgType::Iter, id)
         .map_err(|e| format!("{}: {}", e.errno, e.log.lines().last().unwrap_or_default()))?;
     sys::attach_iterator(program.as_fd(), programs.map("ADDRESS")).map_err(|e| e.to_string())
 }
