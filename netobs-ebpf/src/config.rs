@@ -49,10 +49,22 @@ pub struct TypeIds {
     pub net: u32,
     pub fib6_result: u32,
     pub file: u32,
+    /// 0 also where nothing can be cast, as `words`.
+    pub socket: u32,
+    /// Of a struct that is an array of words: memory without a type is read through it.
+    pub words: u32,
 }
 
 /// Names of the types, in order.
-pub const TYPES: [&str; 5] = ["sock", "sk_buff", "net", "fib6_result", "file"];
+pub const TYPES: [&str; 7] = [
+    "sock",
+    "sk_buff",
+    "net",
+    "fib6_result",
+    "file",
+    "socket",
+    "linux_mib",
+];
 
 /// What programs call to cast a pointer: no helper has this number. The loader puts the kernel's own function for it
 /// there, `bpf_rdonly_cast` (6.2), or nothing but a move.

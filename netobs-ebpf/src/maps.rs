@@ -39,6 +39,8 @@ pub static CONFIG: Config = Config {
         net: 0,
         fib6_result: 0,
         file: 0,
+        socket: 0,
+        words: 0,
     },
     state_format: StateFormat {
         skaddr: 0,

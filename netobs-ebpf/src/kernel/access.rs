@@ -1,5 +1,6 @@
 //! Two ways to read a kernel field: a direct load from a pointer the verifier knows, or a checked copy.
 
+use crate::maps::config;
 use aya_ebpf::helpers::generated::{bpf_probe_read_kernel, bpf_skc_to_tcp_sock};
 use core::{arch::asm, mem::MaybeUninit};
 use netobs_ebpf::config::CAST;
@@ -103,6 +104,25 @@ pub unsafe fn copy(to: *mut u8, len: u32, from: Ptr) {
     unsafe { bpf_probe_read_kernel(to.cast(), len, from.cast()) };
 }
 
+/// The same for a fixed number of words: word by word where an address can be given a type, in half the time.
+///
+/// # Safety
+/// `to` has room for `len` bytes, a multiple of eight.
+#[inline(always)]
+pub unsafe fn copy_words(to: *mut u64, len: u32, from: Ptr) {
+    let words = config!(types.words);
+    if words == 0 {
+        return unsafe { copy(to.cast(), len, from) };
+    }
+    let from = unsafe { Typed::untrusted(from, words) };
+    for word in 0..len / 8 {
+        unsafe {
+            let value: u64 = Typed::load(from, word * 8);
+            to.add(word as usize).write_volatile(value);
+        }
+    }
+}
+
 /// A word of `.rodata`: the verifier knows its value, the compiler must not.
 #[inline(always)]
 pub fn constant(word: *const u32) -> u32 {
@@ -130,8 +150,7 @@ pub(crate) use field;
 macro_rules! pointer {
     ($access:ty, $base:expr, $type:ident, $field:ident) => {{
         let id = $crate::maps::config!(types.$type);
-        let base =
-            unsafe { <$access as $crate::kernel::access::Access>::untrusted($base, id) };
+        let base = unsafe { <$access as $crate::kernel::access::Access>::untrusted($base, id) };
         let pointer: $crate::kernel::access::Ptr =
             $crate::kernel::access::field!($access, base, $field);
         pointer

@@ -1,10 +1,9 @@
 //! Fields of packets: device, namespace, and the first bytes from the network header on.
 
 use super::{
-    access::{Access, Probed, Ptr, field, has, offset, pointer},
+    access::{Access, Probed, Ptr, copy_words, field, has, offset, pointer},
     sock::{AF_INET, AF_INET6},
 };
-use aya_ebpf::helpers::generated::bpf_probe_read_kernel;
 use netobs_ebpf::event::Flow;
 use netobs_ebpf::packet::Flow4;
 
@@ -122,7 +121,7 @@ pub unsafe fn put_start<A: Access, const N: usize>(to: *mut [u8; N], skb: Ptr) -
     let (head, network) = network::<A>(skb);
     let tail: u32 = field!(A, skb, skb_tail);
     let valid = tail.wrapping_sub(network);
-    unsafe { bpf_probe_read_kernel(to.cast(), N as u32, head.add(network as usize).cast()) };
+    unsafe { copy_words(to.cast(), N as u32, head.add(network as usize)) };
     if valid < N as u32 {
         valid as u16
     } else {

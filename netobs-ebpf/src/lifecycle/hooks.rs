@@ -4,7 +4,10 @@ use super::connect;
 use crate::{
     kernel::{
         access::{Access, Probed, Ptr, Typed, field, has},
-        sock::{self, CLOSE, CLOSING, ESTABLISHED, FIN_WAIT2, IPPROTO_TCP, LAST_ACK, LISTEN, SYN_RECV, SYN_SENT},
+        sock::{
+            self, CLOSE, CLOSING, ESTABLISHED, FIN_WAIT2, IPPROTO_TCP, LAST_ACK, LISTEN, SYN_RECV,
+            SYN_SENT,
+        },
     },
     maps::{config, count_run, put, reserve, runtime, submit},
     owners,

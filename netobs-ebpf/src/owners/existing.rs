@@ -2,11 +2,11 @@
 
 use crate::{
     kernel::{
-        access::{Probed, Ptr, Typed, field, pointer},
+        access::{Access, Probed, Ptr, Typed, field, pointer},
         sock::{self, AF_INET, AF_INET6, IPPROTO_TCP, LISTEN},
         task,
     },
-    maps::LISTENERS,
+    maps::{LISTENERS, config},
     owners::store,
 };
 use netobs_ebpf::owner::{ListenKey, SockOwner};
@@ -28,13 +28,26 @@ const BPF_NOEXIST: u64 = 1;
 #[unsafe(no_mangle)]
 #[unsafe(link_section = "iter/task_file")]
 pub fn owners_existing(ctx: *const TaskFile) -> i32 {
-    if let Some((task, sk, ino)) = unsafe { socket_of(ctx) } {
-        keep(task, sk, ino);
+    let Some((task, socket, ino)) = (unsafe { socket_of(ctx) }) else {
+        return 0;
+    };
+    if can_cast() {
+        if let Some(sk) = ip_sock::<Typed>(socket) {
+            keep::<Typed>(task, sk, ino);
+        }
+    } else if let Some(sk) = ip_sock::<Probed>(socket) {
+        keep::<Probed>(task, sk, ino);
     }
     0
 }
 
-/// Task, IP socket and inode number, if the file is one.
+/// Whether an address becomes a typed pointer, which makes its fields ten times cheaper; a constant to the verifier.
+#[inline(always)]
+pub fn can_cast() -> bool {
+    config!(types.socket) != 0
+}
+
+/// Task, `struct socket` and inode number, if the file is one.
 ///
 /// # Safety
 /// `ctx` is the context of an iterator program.
@@ -50,12 +63,18 @@ pub unsafe fn socket_of(ctx: *const TaskFile) -> Option<(Ptr, Ptr, u64)> {
         return None;
     }
     let ino: u64 = field!(Typed, inode, inode_ino);
-    // private_data is untyped: what hangs below it is read with checks.
-    let socket: Ptr = field!(Typed, file, file_private);
-    let sk: Ptr = field!(Probed, socket, socket_sk);
-    let family: u16 = field!(Probed, sk, sk_family);
-    let ip = !sk.is_null() && (family == AF_INET || family == AF_INET6);
-    ip.then_some((task, sk, ino))
+    Some((task, field!(Typed, file, file_private), ino))
+}
+
+/// The IP socket behind a `struct socket`, whose place in the file has no type.
+#[inline(always)]
+pub fn ip_sock<A: Access>(socket: Ptr) -> Option<Ptr> {
+    let sk = pointer!(A, socket, socket, socket_sk);
+    if sk.is_null() {
+        return None;
+    }
+    let family: u16 = field!(A, sk, sk_family);
+    (family == AF_INET || family == AF_INET6).then_some(sk)
 }
 
 /// A socket of which something was seen, but not its process.
@@ -69,14 +88,15 @@ fn complete(entry: *mut SockOwner, owner: &SockOwner) {
 }
 
 #[inline(always)]
-fn keep(holder: Ptr, sk: Ptr, ino: u64) {
-    let protocol: u16 = field!(Probed, sk, sk_protocol);
+fn keep<A: Access>(holder: Ptr, sk: Ptr, ino: u64) {
+    let protocol: u16 = field!(A, sk, sk_protocol);
     let tcp = protocol == IPPROTO_TCP;
     let owner = SockOwner {
         start_ns: 0,
         ino,
         pid: field!(Typed, holder, task_tgid),
         retrans: if tcp {
+            // Not a tcp_sock to the verifier.
             field!(Probed, sk, tcp_total_retrans)
         } else {
             0
@@ -92,13 +112,13 @@ fn keep(holder: Ptr, sk: Ptr, ino: u64) {
         Some(_) => {}
         None => store::put_aside(sk, &owner, BPF_NOEXIST),
     }
-    if tcp && sock::state::<Probed>(sk) == LISTEN {
-        let port: u16 = field!(Probed, sk, sk_num);
+    if tcp && sock::state::<A>(sk) == LISTEN {
+        let port: u16 = field!(A, sk, sk_num);
         let key = ListenKey {
-            netns: sock::netns::<Probed>(sk),
+            netns: sock::netns::<A>(sk),
             port: u32::from(port),
         };
         _ = LISTENERS.insert(key, owner, BPF_NOEXIST);
-        crate::listen_overflow::poll::listens::<Probed>(sk);
+        crate::listen_overflow::poll::listens::<A>(sk);
     }
 }

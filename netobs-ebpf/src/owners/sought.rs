@@ -1,6 +1,6 @@
 //! Answers userspace's questions for sockets by address: one walk over the open files of all processes.
 
-use super::existing::{TaskFile, socket_of};
+use super::existing::{TaskFile, ip_sock, socket_of};
 use crate::{
     filter,
     kernel::{
@@ -19,7 +19,10 @@ static SOUGHT: HashMap<SoughtKey, Sought> = HashMap::with_max_entries(64, 0);
 #[unsafe(no_mangle)]
 #[unsafe(link_section = "iter/task_file")]
 pub fn owners_sought(ctx: *const TaskFile) -> i32 {
-    let Some((task, sk, ino)) = (unsafe { socket_of(ctx) }) else {
+    let Some((task, socket, ino)) = (unsafe { socket_of(ctx) }) else {
+        return 0;
+    };
+    let Some(sk) = ip_sock::<Probed>(socket) else {
         return 0;
     };
     let lport: u16 = field!(Probed, sk, sk_num);

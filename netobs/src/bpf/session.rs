@@ -283,6 +283,9 @@ fn config(request: &Request<'_>, types: &KernelTypes) -> Config {
         .unwrap_or(u32::MAX);
     let id = |name| types.structs.get(name).copied().unwrap_or(0);
     config.types = zerocopy::transmute!(TYPES.map(id));
+    if !types.functions.contains_key(CAST_FUNCTION) {
+        (config.types.socket, config.types.words) = (0, 0);
+    }
     config.args_kfree_skb = args("kfree_skb");
     config.args_retransmit = args("tcp_retransmit_skb");
     config.args_send_reset = args("tcp_send_reset");

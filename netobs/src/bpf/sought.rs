@@ -59,11 +59,7 @@ impl Finder {
             .functions
             .get(ITERATOR)
             .filter(|_| wanted)
-            .and_then(|target| {
-                programs
-                    .load(PROGRAM, ProgType::Iter, target.id)
-                    .ok()
-            });
+            .and_then(|target| programs.load(PROGRAM, ProgType::Iter, target.id).ok());
         let map = HashMap::try_from(as_map(programs.take_map("SOUGHT")?, "SOUGHT")?).map_err(
             |source| SessionError::Map {
                 name: "SOUGHT",
