@@ -60,12 +60,12 @@ impl Subject {
 
     /// Of a packet: the owner of `sk` if it is a full socket, else nobody in the namespace of its device.
     #[inline(always)]
-    pub fn of_packet<A: Access>(sk: Ptr, device: Option<&skb::Device>) -> Self {
+    pub fn of_packet<A: Access>(sk: Ptr, device: &skb::Device) -> Self {
         let mut s = Self::of_sk::<A>(sk);
-        s.netns = match device {
-            Some(device) => device.netns,
-            None if sk.is_null() => 0,
-            None => sock::netns::<Probed>(sk),
+        s.netns = if device.is_none() && !sk.is_null() {
+            sock::netns::<Probed>(sk)
+        } else {
+            device.netns
         };
         s
     }

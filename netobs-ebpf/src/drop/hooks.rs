@@ -55,7 +55,7 @@ pub fn on_free<A: Access>(freed: &Freed) {
     if protocol == 0 && device.is_none() && config!(all_drops) == 0 && !is_inet::<A>(sk) {
         return;
     }
-    let subject = Subject::of_packet::<A>(sk, device.as_ref());
+    let subject = Subject::of_packet::<A>(sk, &device);
     if !subject.passes() || !subject.packet_passes::<A>(skb) {
         return;
     }
@@ -64,8 +64,11 @@ pub fn on_free<A: Access>(freed: &Freed) {
     };
     let now = unsafe { bpf_ktime_get_ns() };
     unsafe { subject.put(&raw mut (*slot).header, now, Kind::Drop, HOOK) };
-    let name = device.map_or([0; 2], |device| device.name);
-    unsafe { (&raw mut (*slot).ifname).cast::<[u64; 2]>().write(name) };
+    unsafe {
+        (&raw mut (*slot).ifname)
+            .cast::<[u64; 2]>()
+            .write(device.name)
+    };
     let start_len = unsafe { skb::put_start::<A, _>(&raw mut (*slot).start, skb) };
     let (vlan_proto, vlan_tci) = skb::vlan::<A>(skb);
     put!(slot, {

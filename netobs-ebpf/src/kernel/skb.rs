@@ -15,6 +15,20 @@ pub struct Device {
     pub name: [u64; 2],
 }
 
+impl Device {
+    /// Not an `Option`: verifiers before 6.3 let nobody copy what stands uninitialised beside its `None`.
+    pub const NONE: Self = Self {
+        netns: 0,
+        ifindex: 0,
+        name: [0; 2],
+    };
+
+    #[inline(always)]
+    pub fn is_none(&self) -> bool {
+        self.netns == 0
+    }
+}
+
 /// Inode numbers of namespaces begin here: `PROC_DYNAMIC_FIRST`, and a little below it the initial ones (`NET_NS_INIT_INO`).
 pub const FIRST_NETNS: u32 = 0xefff_ff00;
 
@@ -96,20 +110,20 @@ pub fn flow_at(at: Ptr) -> Option<Flow> {
 
 /// The device of a packet, read as the rung allows: a typed load survives whatever stands in the place of a device.
 #[inline(always)]
-pub fn device_of<A: Access>(skb: Ptr) -> Option<Device> {
+pub fn device_of<A: Access>(skb: Ptr) -> Device {
     let dev = pointer!(A, skb, sk_buff, skb_dev);
     let net: Ptr = field!(A, dev, dev_net);
     let netns: u32 = field!(A, net, net_inum);
     if netns < FIRST_NETNS {
-        return None;
+        return Device::NONE;
     }
-    Some(Device {
+    Device {
         netns,
         ifindex: field!(A, dev, dev_ifindex),
         name: [field!(A, dev, dev_name), unsafe {
             A::load(dev, offset!(dev_name) + 8)
         }],
-    })
+    }
 }
 
 /// Copies the first `N` bytes from the network header on; returns how many of them are the packet's.

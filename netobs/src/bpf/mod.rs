@@ -1,5 +1,6 @@
 //! Everything that speaks to the BPF subsystem: the only importer of aya, and the only unsafe code but raw sockets.
 
+mod adapt;
 pub mod attach;
 pub mod btf;
 pub mod cost;

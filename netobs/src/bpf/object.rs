@@ -1,12 +1,12 @@
 //! The BPF object: read, given its constants and maps, and turned into instructions ready to load.
 
-use super::sys::{self, Load, LoadError, ProgType};
+use super::{
+    adapt::Kernel,
+    sys::{self, Load, LoadError, ProgType},
+};
 use aya::maps::MapData;
 use aya_obj::{EbpfSectionKind, Object};
-use netobs_ebpf::{
-    config::{CAST, Config},
-    offsets::Offsets,
-};
+use netobs_ebpf::{config::Config, offsets::Offsets};
 use std::{
     collections::{HashMap, HashSet},
     os::fd::{AsFd as _, AsRawFd as _, BorrowedFd, OwnedFd},
@@ -73,6 +73,7 @@ impl Sizes {
 pub struct Programs {
     object: Object,
     maps: HashMap<String, MapData>,
+    kernel: Kernel,
 }
 
 impl Programs {
@@ -81,7 +82,7 @@ impl Programs {
         config: &Config,
         offsets: &Offsets,
         sizes: &Sizes,
-        cast: Option<u32>,
+        kernel: Kernel,
         wanted: impl Fn(&str) -> bool,
     ) -> Result<Self, ObjectError> {
         let from_file;
@@ -104,9 +105,6 @@ impl Programs {
         object.patch_map_data(globals).map_err(|e| damaged(&e))?;
         let maps = make_maps(&mut object, sizes)?;
         keep(&mut object, wanted);
-        if config.atomics == 0 {
-            without_atomics(&mut object);
-        }
         let text: HashSet<usize> = object
             .functions
             .keys()
@@ -119,12 +117,19 @@ impl Programs {
             .relocate_maps(references, &text)
             .map_err(|e| damaged(&e))?;
         object.relocate_calls(&text).map_err(|e| damaged(&e))?;
-        put_casts(&mut object, cast);
+        let functions = object.functions.values_mut();
+        for insn in functions.flat_map(|function| &mut function.instructions) {
+            kernel.adapt(insn);
+        }
         let maps = maps
             .into_iter()
             .map(|(name, (map, _))| (name, map))
             .collect();
-        Ok(Self { object, maps })
+        Ok(Self {
+            object,
+            maps,
+            kernel,
+        })
     }
 
     /// Takes a map out, to be wrapped in its type.
@@ -152,10 +157,13 @@ impl Programs {
 
     /// Loads one program.
     pub fn load(&self, name: &str, ty: ProgType, attach_btf_id: u32) -> Result<OwnedFd, LoadError> {
-        let insns = self.instructions(name).ok_or_else(|| LoadError {
+        let mut insns = self.instructions(name).ok_or_else(|| LoadError {
             errno: std::io::ErrorKind::NotFound.into(),
             log: format!("the BPF object has no program {name}"),
         })?;
+        if ty.is_traced() {
+            insns = self.kernel.undisturbed(insns);
+        }
         sys::load(&Load {
             name,
             ty,
@@ -174,52 +182,6 @@ fn keep(object: &mut Object, wanted: impl Fn(&str) -> bool) {
         }
         keep
     });
-}
-
-/// The kernel's function that casts a pointer, which the verifier turns into a move; in 6.2.
-pub const CAST_FUNCTION: &str = "bpf_rdonly_cast";
-
-const CALL: u8 = 0x85;
-/// `BPF_PSEUDO_KFUNC_CALL`.
-const KERNEL_FUNCTION: u8 = 2;
-const MOVE: u8 = 0xbf;
-
-/// Puts the kernel function with number `function` where programs cast; without it, older verifiers trust nothing.
-fn put_casts(object: &mut Object, function: Option<u32>) {
-    let functions = object.functions.values_mut();
-    for insn in functions.flat_map(|function| &mut function.instructions) {
-        if (insn.code, insn.imm) != (CALL, CAST) {
-            continue;
-        }
-        match function.and_then(|id| i32::try_from(id).ok()) {
-            Some(id) => {
-                insn.set_src_reg(KERNEL_FUNCTION);
-                insn.imm = id;
-            }
-            // r0 = r1
-            None => {
-                (insn.code, insn.imm) = (MOVE, 0);
-                insn.set_src_reg(1);
-            }
-        }
-    }
-}
-
-/// `lock cmpxchg` in 64 bits: code and operation.
-const COMPARE_EXCHANGE: (u8, i32) = (0xdb, 0xf1);
-/// Jump by nothing.
-const NO_OPERATION: u8 = 0x05;
-
-/// Where they are dead code, they are refused all the same: a kernel before 5.12 looks at every instruction first.
-fn without_atomics(object: &mut Object) {
-    let functions = object.functions.values_mut();
-    for insn in functions.flat_map(|function| &mut function.instructions) {
-        if (insn.code, insn.imm) == COMPARE_EXCHANGE {
-            (insn.code, insn.off, insn.imm) = (NO_OPERATION, 0, 0);
-            insn.set_dst_reg(0);
-            insn.set_src_reg(0);
-        }
-    }
 }
 
 fn make_maps(

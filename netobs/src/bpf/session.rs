@@ -1,10 +1,11 @@
 //! One loaded object: kernel types read, hooks attached, counters and ring at hand; dropping it detaches everything.
 
 use super::{
+    adapt::{CAST_FUNCTION, HOLD_FUNCTIONS, Kernel},
     attach::{self, Attached, Climb, Taken},
     btf::{BtfError, KernelTypes, VMLINUX, Wanted},
     filters::{FilterError, FilterMaps, Filters},
-    object::{CAST_FUNCTION, ObjectError, Programs, Sizes},
+    object::{ObjectError, Programs, Sizes},
     ring::Ring,
     spec::{Hook, MAP_ITERATOR, Rung},
     sys, tracefs,
@@ -85,12 +86,12 @@ impl Session {
         sys::unlimited_memlock();
         let types = types(request)?;
         let offsets = offsets(&types);
-        let config = config(request, &types);
+        let kernel = Kernel::of(&types);
+        let config = config(request, &types, kernel);
         let sizes = Sizes::new(request.ring_bytes, request.log);
         let mut programs = {
-            let cast = types.functions.get(CAST_FUNCTION).map(|f| f.id);
             let wanted = |name: &str| may_load(request.hooks, name);
-            Programs::prepare(&config, &offsets, &sizes, cast, wanted)?
+            Programs::prepare(&config, &offsets, &sizes, kernel, wanted)?
         };
         let map_error = |name| move |source| SessionError::Map { name, source };
         let ring = RingBuf::try_from(as_map(programs.take_map("EVENTS")?, "EVENTS")?)
@@ -230,6 +231,8 @@ fn wanted(hooks: &[Hook]) -> Wanted {
         super::owners::ITERATOR,
         super::support::TASK_BTF,
         CAST_FUNCTION,
+        HOLD_FUNCTIONS[0],
+        HOLD_FUNCTIONS[1],
         ICMP_PUSH,
         MAP_ITERATOR,
     ]);
@@ -269,13 +272,13 @@ fn offsets(types: &KernelTypes) -> Offsets {
     zerocopy::transmute!(words)
 }
 
-fn config(request: &Request<'_>, types: &KernelTypes) -> Config {
+fn config(request: &Request<'_>, types: &KernelTypes, kernel: Kernel) -> Config {
     let mut config = Config::new_zeroed();
     let args = |name: &str| types.tracepoints.get(name).map_or(0, |t| t.args);
     config.abi = ABI_VERSION;
     config.events = request.events;
     (config.include, config.exclude) = request.filters.classes();
-    config.atomics = u32::from(super::support::has_atomics());
+    config.atomics = u32::from(kernel.atomics);
     config.task_btf = u32::from(super::support::has_task_btf(types));
     config.all_drops = u32::from(request.all_drops);
     config.reason_consumed = types
@@ -283,7 +286,7 @@ fn config(request: &Request<'_>, types: &KernelTypes) -> Config {
         .unwrap_or(u32::MAX);
     let id = |name| types.structs.get(name).copied().unwrap_or(0);
     config.types = zerocopy::transmute!(TYPES.map(id));
-    if !types.functions.contains_key(CAST_FUNCTION) {
+    if !kernel.can_cast() {
         (config.types.socket, config.types.words) = (0, 0);
     }
     config.args_kfree_skb = args("kfree_skb");

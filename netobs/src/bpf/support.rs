@@ -135,13 +135,21 @@ fn read(path: &str) -> Result<String, String> {
     std::fs::read_to_string(path).map_err(|e| format!("{path}: {e}"))
 }
 
-fn kernel() -> Result<String, String> {
-    let release = read("/proc/sys/kernel/osrelease")?.trim().to_owned();
+/// Major and minor number of the running kernel; 0: not told.
+pub(super) fn version() -> (u32, u32) {
+    version_of(&read("/proc/sys/kernel/osrelease").unwrap_or_default())
+}
+
+fn version_of(release: &str) -> (u32, u32) {
     let mut numbers = release
         .split(['.', '-'])
         .map(|n| n.parse::<u32>().unwrap_or(0));
-    let version = (numbers.next().unwrap_or(0), numbers.next().unwrap_or(0));
-    if version >= (5, 8) {
+    (numbers.next().unwrap_or(0), numbers.next().unwrap_or(0))
+}
+
+fn kernel() -> Result<String, String> {
+    let release = read("/proc/sys/kernel/osrelease")?.trim().to_owned();
+    if version_of(&release) >= (5, 8) {
         Ok(release)
     } else {
         Err(release)

@@ -31,6 +31,14 @@ pub enum ProgType {
 }
 
 impl ProgType {
+    /// Does the kernel skip a run while another has lost the processor?
+    pub const fn is_traced(self) -> bool {
+        matches!(
+            self,
+            Self::RawTracepoint | Self::TpBtf | Self::Fentry | Self::Fexit
+        )
+    }
+
     const fn numbers(self) -> (u32, u32) {
         match self {
             Self::Kprobe => (2, 0),

@@ -3,6 +3,7 @@
 use std::cell::RefCell;
 use std::ffi::OsStr;
 use std::process::{Child, Command, Stdio};
+use std::time::Duration;
 
 use anyhow::{Context, Result, bail, ensure};
 use serde_json::Value;
@@ -163,7 +164,21 @@ impl Observer {
             let matching: Vec<_> = events.iter().filter(|e| subset(wanted, e)).collect();
             Ok(enough(&matching))
         })
-        .with_context(|| tail(&self.parsed.borrow(), &self.stderr.text()))
+        .with_context(|| self.account())
+    }
+
+    /// What it said, with its counts so far: runs that the kernel skipped explain an event that never came.
+    fn account(&self) -> String {
+        let reported = || {
+            self.parse()?;
+            let parsed = self.parsed.borrow();
+            Ok(parsed.iter().any(|e| e["event"] == "stats").then_some(()))
+        };
+        if self.signal(libc::SIGUSR1).is_ok() {
+            // Without an answer there is less to read.
+            drop(wait::until_for(REPORT, "its report", reported));
+        }
+        tail(&self.parsed.borrow(), &self.stderr.text())
     }
 
     /// Parses the lines that have come since the last time.
@@ -219,6 +234,9 @@ impl Observer {
         })
     }
 }
+
+/// How long a report may take.
+const REPORT: Duration = Duration::from_secs(2);
 
 impl Drop for Observer {
     fn drop(&mut self) {
