@@ -35,6 +35,8 @@ pub struct Config {
     pub reason_unspecified: u32,
     /// Bit n: drop reason n is harmless (core reasons below 256).
     pub quiet_reasons: [u32; 8],
+    /// 1: what a run was skipped for is made up for by a second program.
+    pub again: u32,
     pub types: TypeIds,
     /// For kernels without BTF.
     pub state_format: StateFormat,

@@ -12,6 +12,7 @@ mod stash;
 mod subject;
 
 mod lifecycle {
+    mod again;
     mod connect;
     mod functions;
     mod hooks;

@@ -33,6 +33,7 @@ pub static CONFIG: Config = Config {
     args_icmp_push: 0,
     reason_unspecified: 0,
     quiet_reasons: [0; 8],
+    again: 0,
     types: TypeIds {
         sock: 0,
         sk_buff: 0,

@@ -16,6 +16,8 @@ pub struct SockOwner {
     /// [`RETRANS_INHERITED`]: not known before the socket is established.
     pub retrans: u32,
     pub comm: CommWords,
+    /// 1: its establishment was told; kept only where runs are looked at again.
+    pub told: u64,
 }
 
 /// A child's `total_retrans` begins with its SYN-ACKs, which are told on their own.

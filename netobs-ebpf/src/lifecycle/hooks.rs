@@ -1,6 +1,6 @@
 //! Follows `inet_sock_set_state`: the process is taken when it connects or listens, the record when the socket closes.
 
-use super::connect;
+use super::{again, connect};
 use crate::{
     kernel::{
         access::{Access, Probed, Ptr, Typed, field, has},
@@ -46,7 +46,7 @@ pub fn lifecycle_raw_tp(ctx: RawTracePointContext) -> i32 {
 }
 
 /// Events that a connection's establishment makes, or that begin to count there.
-const OPENED: u32 = Kind::Connect.bit() | Kind::Accept.bit() | Kind::Retransmit.bit();
+pub const OPENED: u32 = Kind::Connect.bit() | Kind::Accept.bit() | Kind::Retransmit.bit();
 
 #[inline(always)]
 pub fn on_state<A: Access>(sk: Ptr, old: i32, new: i32) {
@@ -97,6 +97,7 @@ fn established<A: Access>(sk: Ptr, tp: Ptr, old: i32) {
         owners::settle::<A>(sk, tp);
     }
     if config!(events) & kind.bit() != 0 {
+        again::mark(sk);
         opened::<A>(sk, tp, kind);
     }
 }

@@ -86,6 +86,7 @@ fn adopt(sk: u64, listens: Option<u16>) {
         pid,
         retrans: 0,
         comm,
+        told: 0,
     };
     store::put(sk as Ptr, &owner);
     if let Some(port) = listens {

@@ -27,6 +27,7 @@ pub fn adopt<A: Access>(sk: Ptr, tp: Ptr, listens: bool) {
         pid,
         retrans: field!(A, tp, tcp_total_retrans),
         comm,
+        told: 0,
     };
     if listens {
         store::put_aside(sk, &owner, 0);

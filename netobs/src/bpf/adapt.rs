@@ -47,6 +47,11 @@ impl Kernel {
         }
     }
 
+    /// Whether a program can lose the processor while a tracepoint runs it.
+    pub fn is_preempted(&self) -> bool {
+        self.hold.is_some()
+    }
+
     pub fn can_cast(&self) -> bool {
         self.cast.is_some()
     }

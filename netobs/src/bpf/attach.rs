@@ -34,6 +34,8 @@ pub struct Taken {
     pub rung: Rung,
     programs: Vec<OwnedFd>,
     links: Vec<OwnedFd>,
+    /// The last program looks again at what the first may have been skipped for.
+    again: bool,
 }
 
 impl Taken {
@@ -57,14 +59,28 @@ impl Taken {
 
     /// Run statistics over all programs of the rung.
     pub fn run_stats(&self) -> RunStats {
-        self.programs
+        let mut each: Vec<_> = self
+            .programs
             .iter()
             .filter_map(|program| sys::run_stats(program.as_fd()).ok())
+            .collect();
+        let again = each.pop_if(|_| self.again);
+        let sum = each
+            .into_iter()
             .fold(RunStats::default(), |sum, one| RunStats {
                 ns: sum.ns + one.ns,
                 runs: sum.runs + one.runs,
                 skipped: sum.skipped + one.skipped,
-            })
+            });
+        match again {
+            // What both were skipped for is gone.
+            Some(again) => RunStats {
+                ns: sum.ns + again.ns,
+                runs: sum.runs,
+                skipped: sum.skipped.min(again.skipped),
+            },
+            None => sum,
+        }
     }
 }
 
@@ -95,7 +111,7 @@ pub fn attach(programs: &Programs, types: &KernelTypes, hook: Hook, climb: Climb
             });
             continue;
         }
-        match attach_step(programs, types, step) {
+        match attach_step(programs, types, step, hook.again) {
             Ok(taken) if best.is_none() => best = Some(taken),
             Ok(_) => {
                 let reason = "would do, but costs more".to_owned();
@@ -122,11 +138,13 @@ fn attach_step(
     programs: &Programs,
     types: &KernelTypes,
     step: &'static [Part],
+    again: Option<&'static str>,
 ) -> Result<Taken, Refusal> {
     let mut taken = Taken {
         rung: step[0].rung,
         programs: Vec::new(),
         links: Vec::new(),
+        again: false,
     };
     for part in step {
         let refuse = |reason| Refusal {
@@ -140,7 +158,34 @@ fn attach_step(
         taken.programs.push(program);
         taken.links.push(link);
     }
+    if let (Some(again), true) = (again, programs.kernel().is_preempted()) {
+        look_again(programs, types, &mut taken, &step[0], again);
+    }
     Ok(taken)
+}
+
+/// Has `again` follow the first program on its tracepoint; without it, skipped runs are counted only.
+fn look_again(
+    programs: &Programs,
+    types: &KernelTypes,
+    taken: &mut Taken,
+    first: &Part,
+    again: &'static str,
+) {
+    if first.rung != Rung::TpBtf {
+        return;
+    }
+    let part = Part {
+        program: again,
+        ..*first
+    };
+    if let Ok(program) = load_part(programs, types, &part)
+        && let Ok(link) = attach_part(programs, program.as_fd(), &part)
+    {
+        taken.programs.push(program);
+        taken.links.push(link);
+        taken.again = true;
+    }
 }
 
 fn load_part(programs: &Programs, types: &KernelTypes, part: &Part) -> Result<OwnedFd, String> {

@@ -155,6 +155,11 @@ impl Programs {
         Some(super::insn_bytes(&function.instructions).to_vec())
     }
 
+    /// What the programs are made to fit.
+    pub fn kernel(&self) -> Kernel {
+        self.kernel
+    }
+
     /// Loads one program.
     pub fn load(&self, name: &str, ty: ProgType, attach_btf_id: u32) -> Result<OwnedFd, LoadError> {
         let mut insns = self.instructions(name).ok_or_else(|| LoadError {

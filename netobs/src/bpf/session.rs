@@ -260,7 +260,9 @@ fn may_load(hooks: &[Hook], name: &str) -> bool {
     let parts = hooks
         .iter()
         .flat_map(|hook| hook.ladder.iter().copied().flatten());
-    ITERATORS.contains(&name) || parts.into_iter().any(|part| part.program == name)
+    ITERATORS.contains(&name)
+        || parts.into_iter().any(|part| part.program == name)
+        || hooks.iter().any(|hook| hook.again == Some(name))
 }
 
 fn offsets(types: &KernelTypes) -> Offsets {
@@ -285,6 +287,7 @@ fn config(request: &Request<'_>, types: &KernelTypes, kernel: Kernel) -> Config 
         .enumerator("skb_drop_reason", "SKB_CONSUMED")
         .unwrap_or(u32::MAX);
     let id = |name| types.structs.get(name).copied().unwrap_or(0);
+    config.again = u32::from(kernel.is_preempted());
     config.types = zerocopy::transmute!(TYPES.map(id));
     if !kernel.can_cast() {
         (config.types.socket, config.types.words) = (0, 0);

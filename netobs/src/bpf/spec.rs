@@ -77,6 +77,8 @@ pub struct Hook {
     pub number: u32,
     pub name: &'static str,
     pub ladder: &'static [&'static [Part]],
+    /// A program for the tracepoint of a `tp_btf` rung that makes up for skipped runs, where they are to be expected.
+    pub again: Option<&'static str>,
 }
 
 /// A part in one line.

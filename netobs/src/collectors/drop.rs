@@ -38,6 +38,7 @@ const FREE: Hook = Hook {
         &[part(Rung::Kprobe, "drop_kprobe_5_17", "kfree_skb_reason")],
         &[part(Rung::Kprobe, "drop_kprobe_5_5", "kfree_skb")],
     ],
+    again: None,
 };
 
 fn hooks(events: u32) -> Vec<Hook> {

@@ -52,6 +52,7 @@ const ICMP_SENT: Hook = Hook {
         &[part(Rung::TpBtf, "icmp_sent_tp_btf", "net_dev_queue")],
         &[part(Rung::RawTp, "icmp_sent_raw_tp", "net_dev_queue")],
     ],
+    again: None,
 };
 
 const ICMP_RECEIVED: Hook = Hook {
@@ -103,6 +104,7 @@ const ICMP_RECEIVED: Hook = Hook {
             part(Rung::RawTp, "icmp_dropped_raw_tp", "kfree_skb"),
         ],
     ],
+    again: None,
 };
 
 fn hooks(events: u32) -> Vec<Hook> {

@@ -51,6 +51,7 @@ const STATE: Hook = Hook {
             "sock/inet_sock_set_state",
         )],
     ],
+    again: Some("lifecycle_again"),
 };
 
 /// Failures that never change a state. The function is behind connect(2) and `io_uring` alike; the tracepoint comes last
@@ -70,6 +71,7 @@ const CONNECT_EXIT: Hook = Hook {
             "syscalls/sys_exit_connect",
         )],
     ],
+    again: None,
 };
 
 fn hooks(events: u32) -> Vec<Hook> {

@@ -42,6 +42,7 @@ const QUEUE: Hook = Hook {
         ],
         &[poll("listen_poll", "LISTEN_SOCKS")],
     ],
+    again: None,
 };
 
 fn hooks(events: u32) -> Vec<Hook> {

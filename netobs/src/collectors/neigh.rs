@@ -49,6 +49,7 @@ const NEIGH_FAILED: Hook = Hook {
             "neigh_invalidate",
         )],
     ],
+    again: None,
 };
 
 const NEIGH_CHANGED: Hook = Hook {
@@ -63,6 +64,7 @@ const NEIGH_CHANGED: Hook = Hook {
         ],
         &[part(Rung::Kprobe, "neigh_changed_kprobe", "__neigh_update")],
     ],
+    again: None,
 };
 
 fn hooks(events: u32) -> Vec<Hook> {

@@ -53,6 +53,7 @@ const SENT: Hook = Hook {
         &[part(Rung::TpBtf, "reset_sent_tp_btf", "tcp_send_reset")],
         &[part(Rung::RawTp, "reset_sent_raw_tp", "tcp_send_reset")],
     ],
+    again: None,
 };
 
 const RECEIVED: Hook = Hook {
@@ -72,6 +73,7 @@ const RECEIVED: Hook = Hook {
         &[part(Rung::Fentry, "reset_received_fentry", "tcp_reset")],
         &[part(Rung::Kprobe, "reset_received_kprobe", "tcp_reset")],
     ],
+    again: None,
 };
 
 fn hooks(events: u32) -> Vec<Hook> {

@@ -48,6 +48,7 @@ const SEGMENTS: Hook = Hook {
             ),
         ],
     ],
+    again: None,
 };
 
 const SYN_ACKS: Hook = Hook {
@@ -62,6 +63,7 @@ const SYN_ACKS: Hook = Hook {
             part(Rung::Kretprobe, "synack_kretprobe", "tcp_rtx_synack"),
         ],
     ],
+    again: None,
 };
 
 fn hooks(events: u32) -> Vec<Hook> {

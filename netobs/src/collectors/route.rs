@@ -65,6 +65,7 @@ const ROUTE4: Hook = Hook {
             FREED4_RAW,
         ],
     ],
+    again: None,
 };
 
 const ROUTE6: Hook = Hook {
@@ -85,6 +86,7 @@ const ROUTE6: Hook = Hook {
             TABLES6_RAW,
         ],
     ],
+    again: None,
 };
 
 fn hooks(events: u32) -> Vec<Hook> {

@@ -41,6 +41,7 @@ const REFUSED: Hook = Hook {
         &[part(Rung::TpBtf, "udp_drop_tp_btf2", TRACEPOINT)],
         &[part(Rung::RawTp, "udp_drop_raw_tp2", TRACEPOINT)],
     ],
+    again: None,
 };
 
 fn hooks(events: u32) -> Vec<Hook> {

@@ -1,0 +1,61 @@
+//! A second look at every change of state. The kernel leaves out a run of a program that is running on the same CPU,
+//! interrupted or (from 7.0) preempted; what the first program did not see is told by what it left in the owner's entry.
+
+use super::hooks::{OPENED, on_state};
+use crate::{
+    kernel::{
+        access::{Access, Ptr, Typed, field},
+        sock::{CLOSE, ESTABLISHED, IPPROTO_TCP, LISTEN, SYN_RECV, SYN_SENT},
+    },
+    maps::config,
+    owners::store,
+};
+use aya_ebpf::{
+    helpers::generated::bpf_ktime_get_ns, macros::btf_tracepoint, programs::BtfTracePointContext,
+};
+
+/// An entry older than this is of an earlier socket at the same address.
+const FRESH_NS: u64 = 100_000_000;
+
+/// Attached after `lifecycle_tp_btf`, and so called after it.
+#[btf_tracepoint(function = "inet_sock_set_state")]
+#[inline(always)]
+pub fn lifecycle_again(ctx: BtfTracePointContext) -> i32 {
+    let (sk, old, new) = (ctx.arg(0), ctx.arg(1), ctx.arg(2));
+    if was_skipped::<Typed>(sk, old, new) {
+        on_state::<Typed>(sk, old, new);
+    }
+    0
+}
+
+/// The establishment of `sk` is being told.
+#[inline(always)]
+pub fn mark(sk: Ptr) {
+    if config!(again) != 0
+        && let Some(owner) = store::get(sk)
+    {
+        unsafe { (*owner).told = 1 };
+    }
+}
+
+#[inline(always)]
+fn was_skipped<A: Access>(sk: Ptr, old: i32, new: i32) -> bool {
+    let begins = matches!(new, SYN_SENT | LISTEN) || new == SYN_RECV && old == LISTEN;
+    let opens = new == ESTABLISHED && config!(events) & OPENED != 0;
+    if !begins && !opens && new != CLOSE {
+        return false;
+    }
+    let protocol: u16 = field!(A, sk, sk_protocol);
+    if protocol != IPPROTO_TCP {
+        return false;
+    }
+    let Some(owner) = store::get(sk) else {
+        return begins;
+    };
+    if opens {
+        return unsafe { (*owner).told } == 0;
+    }
+    // The end takes the entry away.
+    let age = unsafe { bpf_ktime_get_ns().wrapping_sub((*owner).start_ns) };
+    new == CLOSE || age > FRESH_NS
+}
