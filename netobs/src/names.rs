@@ -9,7 +9,7 @@ pub struct Names {
     /// `-n`: numbers only.
     pub numeric: bool,
     enums: HashMap<&'static str, HashMap<u32, String>>,
-    services: HashMap<(u16, u16), String>,
+    services: Services,
     /// Kernel addresses seen so far.
     pub symbols: HashMap<u64, String>,
     /// Network namespaces by inode number.
@@ -56,9 +56,7 @@ impl Names {
                 _ => continue,
             };
             if let Ok(port) = port.parse() {
-                self.services
-                    .entry((proto, port))
-                    .or_insert_with(|| name.to_owned());
+                self.services.add(proto, port, name);
             }
         }
     }
@@ -79,7 +77,7 @@ impl Names {
 
     /// `addr:port`, the port by its service name unless numbers are wanted.
     pub fn endpoint(&self, line: &mut Line, addr: &SocketAddr, proto: Proto) {
-        match self.services.get(&(proto.0, addr.port())) {
+        match self.services.get(proto.0, addr.port()) {
             Some(service) if !self.numeric => {
                 if addr.is_ipv6() {
                     line.raw(b"[").ip(addr.ip()).raw(b"]:");
@@ -90,6 +88,32 @@ impl Names {
             }
             _ => _ = line.socket(addr),
         }
+    }
+}
+
+/// Names of ports. Most ports have none, which one bit tells.
+#[derive(Default)]
+struct Services {
+    names: HashMap<(u16, u16), String>,
+    /// Bit n: port n has a name, with some protocol.
+    named: Vec<u64>,
+}
+
+impl Services {
+    fn add(&mut self, proto: u16, port: u16, name: &str) {
+        self.named.resize(1024, 0);
+        self.named[usize::from(port / 64)] |= 1 << (port % 64);
+        self.names
+            .entry((proto, port))
+            .or_insert_with(|| name.to_owned());
+    }
+
+    fn get(&self, proto: u16, port: u16) -> Option<&String> {
+        let word = self.named.get(usize::from(port / 64))?;
+        if word >> (port % 64) & 1 == 0 {
+            return None;
+        }
+        self.names.get(&(proto, port))
     }
 }
 
