@@ -10,6 +10,7 @@ pub mod fields;
 pub mod icmp;
 pub mod line;
 pub mod names;
+pub mod netlink;
 pub mod packet;
 pub mod sinks;
 pub mod views;
