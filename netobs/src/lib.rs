@@ -11,6 +11,8 @@ pub mod icmp;
 pub mod line;
 pub mod names;
 pub mod netlink;
+pub mod netns;
 pub mod packet;
 pub mod sinks;
+pub mod socket;
 pub mod views;
