@@ -1,6 +1,7 @@
 //! Everything that speaks to the BPF subsystem: the only importer of aya, and the only unsafe code but raw sockets.
 
 pub mod attach;
+pub mod attached;
 pub mod btf;
 pub mod cost;
 mod files;

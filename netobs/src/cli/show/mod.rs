@@ -1,0 +1,68 @@
+//! `netobs show`: what this node's network is made of, in any network namespace.
+
+mod link;
+mod output;
+mod route;
+mod tables;
+
+use super::{Failure, Status};
+use crate::netns::Netns;
+use clap::{Args, Subcommand};
+use output::Output;
+
+#[derive(Args)]
+#[command(infer_subcommands = true)]
+pub struct Show {
+    #[command(subcommand)]
+    what: What,
+
+    /// Network namespace: a name in /run/netns, a process id, or a path
+    #[arg(long, value_name = "NAME|PID", global = true)]
+    netns: Option<String>,
+
+    /// One JSON object per line
+    #[arg(long, global = true)]
+    json: bool,
+}
+
+#[derive(Subcommand)]
+enum What {
+    /// Interfaces: state, speed, counters, queueing, XDP and TC programs
+    #[command(visible_alias = "links")]
+    Link,
+    /// Addresses of the interfaces
+    #[command(visible_alias = "address")]
+    Addr,
+    /// Routes of all tables, IPv4 and IPv6; `get ADDR` asks which one a packet takes
+    #[command(visible_alias = "routes")]
+    Route(route::Route),
+    /// Neighbours: hardware addresses, states, ages
+    #[command(visible_alias = "arp")]
+    Neigh(tables::Neigh),
+    /// Routing policy: which packets ask which table
+    #[command(visible_alias = "rule")]
+    Rules,
+}
+
+pub fn run(args: &Show) -> Result<Status, Failure> {
+    let netns = match &args.netns {
+        Some(which) => Netns::find(which).map_err(|error| Failure::new(Status::Usage, error.to_string()))?,
+        None => Netns::own()?,
+    };
+    let mut output = Output::new(args.json, netns.inode());
+    if args.netns.is_none() {
+        return inside(args, &mut output);
+    }
+    netns.run(|| inside(args, &mut output))?
+}
+
+/// In the namespace asked for.
+fn inside(args: &Show, output: &mut Output) -> Result<Status, Failure> {
+    match &args.what {
+        What::Link => link::run(output),
+        What::Addr => tables::addr(output),
+        What::Route(route) => route::run(route, output),
+        What::Neigh(neigh) => tables::neigh(neigh, output),
+        What::Rules => tables::rules(output),
+    }
+}
