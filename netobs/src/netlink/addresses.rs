@@ -83,7 +83,10 @@ fn decode(payload: &[u8], links: &HashMap<u32, String>) -> Option<Address> {
     let addr = own.or(other)?;
     Some(Address {
         ifindex,
-        ifname: links.get(&ifindex).cloned().unwrap_or_else(|| format!("if{ifindex}")),
+        ifname: links
+            .get(&ifindex)
+            .cloned()
+            .unwrap_or_else(|| format!("if{ifindex}")),
         family: family_name(family)?,
         addr,
         prefixlen,
@@ -102,7 +105,10 @@ fn decode(payload: &[u8], links: &HashMap<u32, String>) -> Option<Address> {
 /// The first bit means "secondary" for IPv4 and "temporary" for IPv6; what is not permanent is dynamic, as `ip` puts it.
 fn flag_names(flags: u32, addr: IpAddr) -> Vec<String> {
     let mut words = bits(&FLAGS, flags & !0x80);
-    if let Some(first) = words.first_mut().filter(|w| *w == "secondary" && addr.is_ipv6()) {
+    if let Some(first) = words
+        .first_mut()
+        .filter(|w| *w == "secondary" && addr.is_ipv6())
+    {
         "temporary".clone_into(first);
     }
     if flags & 0x80 == 0 {

@@ -150,7 +150,10 @@ mod tests {
 
     #[test]
     fn short_values_are_none() {
-        let short = Attr { kind: 1, value: &[1] };
+        let short = Attr {
+            kind: 1,
+            value: &[1],
+        };
         assert_eq!((short.u16(), short.be32(), short.u64()), (None, None, None));
         assert_eq!(ip(&[1, 2, 3]), None);
         assert_eq!(text(b"a\xffb\0c"), "a\u{fffd}b");

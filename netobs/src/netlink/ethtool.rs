@@ -34,16 +34,24 @@ pub fn modes() -> Result<HashMap<u32, Mode>, Error> {
     let mut socket = Socket::open(GENERIC)?;
     let family = family(&mut socket, "ethtool")?;
     // The kernel answers for each device that can tell; NESTED is required since 5.10.
-    let request = Request::dump("ask ethtool for link modes", family, &[LINKMODES_GET, 1, 0, 0])
-        .attr(LINKMODES_HEADER | NLA_F_NESTED, &[]);
+    let request = Request::dump(
+        "ask ethtool for link modes",
+        family,
+        &[LINKMODES_GET, 1, 0, 0],
+    )
+    .attr(LINKMODES_HEADER | NLA_F_NESTED, &[]);
     let dump = socket.rows(&request, decode)?;
     Ok(dump.rows.into_iter().collect())
 }
 
 /// The number under which a generic family is known.
 fn family(socket: &mut Socket, name: &str) -> Result<u16, Error> {
-    let request = Request::get("find ethtool's netlink family", GENL_ID_CTRL, &[CTRL_GETFAMILY, 1, 0, 0])
-        .text(CTRL_ATTR_FAMILY_NAME, name);
+    let request = Request::get(
+        "find ethtool's netlink family",
+        GENL_ID_CTRL,
+        &[CTRL_GETFAMILY, 1, 0, 0],
+    )
+    .text(CTRL_ATTR_FAMILY_NAME, name);
     let answer = socket.one(&request)?.unwrap_or_default();
     let id = behind(&answer, HEADER).find(|a| a.kind == CTRL_ATTR_FAMILY_ID);
     Ok(id.and_then(Attr::u16).unwrap_or(0))

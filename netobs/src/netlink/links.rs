@@ -1,7 +1,7 @@
 //! Network interfaces: state, addresses of the hardware, counters.
 
 use super::{
-    attrs::{Attr, behind, hardware, u32_at, u64_at, u16_at},
+    attrs::{Attr, behind, hardware, u16_at, u32_at, u64_at},
     names::{bits, named},
     socket::{Dump, Error, Request, Socket},
 };
@@ -235,7 +235,13 @@ fn attribute(link: &mut Link, attr: Attr<'_>, arphrd: u16) {
         35 => link.carrier_changes = attr.u32(),
         37 => link.lower_netnsid = attr.u32(),
         43 => link.xdp_ids = xdp(attr),
-        52 => link.altnames = attr.nested().filter(|a| a.kind == 53).map(Attr::text).collect(),
+        52 => {
+            link.altnames = attr
+                .nested()
+                .filter(|a| a.kind == 53)
+                .map(Attr::text)
+                .collect()
+        }
         _ => {}
     }
 }
@@ -244,7 +250,10 @@ fn attribute(link: &mut Link, attr: Attr<'_>, arphrd: u16) {
 fn information(link: &mut Link, attr: Attr<'_>) {
     link.kind = attr.find(1).map(Attr::text);
     if link.kind.as_deref() == Some("vlan") {
-        link.vlan_id = attr.find(2).and_then(|data| data.find(1)).and_then(Attr::u16);
+        link.vlan_id = attr
+            .find(2)
+            .and_then(|data| data.find(1))
+            .and_then(Attr::u16);
     }
 }
 

@@ -6,11 +6,14 @@
 pub mod addresses;
 pub mod attrs;
 pub mod ethtool;
+pub mod firewall;
 pub mod links;
 pub mod names;
 pub mod neighbours;
+pub mod nftables;
 pub mod route_get;
 pub mod routes;
 pub mod rules;
 pub mod socket;
 pub mod tc;
+pub mod xtables;

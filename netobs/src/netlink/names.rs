@@ -3,11 +3,7 @@
 use std::{collections::HashMap, fs};
 
 /// Where iproute2 keeps them: the first that exists counts, as iproute2 6.5 and later do it.
-const FOLDERS: [&str; 3] = [
-    "/etc/iproute2",
-    "/usr/share/iproute2",
-    "/usr/lib/iproute2",
-];
+const FOLDERS: [&str; 3] = ["/etc/iproute2", "/usr/share/iproute2", "/usr/lib/iproute2"];
 
 /// Numbers to names, from a file of `number name` lines over built-in ones.
 #[derive(Debug, Default, Clone, PartialEq, Eq)]
@@ -15,7 +11,10 @@ pub struct Names(HashMap<u32, String>);
 
 impl Names {
     pub fn tables() -> Self {
-        Self::load("rt_tables", &[(253, "default"), (254, "main"), (255, "local")])
+        Self::load(
+            "rt_tables",
+            &[(253, "default"), (254, "main"), (255, "local")],
+        )
     }
 
     pub fn protocols() -> Self {
@@ -48,7 +47,12 @@ impl Names {
     }
 
     fn load(file: &str, known: &[(u32, &str)]) -> Self {
-        let mut names = Self(known.iter().map(|(n, name)| (*n, (*name).to_owned())).collect());
+        let mut names = Self(
+            known
+                .iter()
+                .map(|(n, name)| (*n, (*name).to_owned()))
+                .collect(),
+        );
         for folder in FOLDERS {
             if let Ok(text) = fs::read_to_string(format!("{folder}/{file}")) {
                 names.add(&text);
@@ -74,7 +78,10 @@ impl Names {
 
     /// The name, else the number.
     pub fn of(&self, number: u32) -> String {
-        self.0.get(&number).cloned().unwrap_or_else(|| number.to_string())
+        self.0
+            .get(&number)
+            .cloned()
+            .unwrap_or_else(|| number.to_string())
     }
 }
 

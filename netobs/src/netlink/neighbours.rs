@@ -94,11 +94,18 @@ fn decode(payload: &[u8], links: &HashMap<u32, String>) -> Option<Neighbour> {
     let age = |n: usize| word(n).map(|ticks| f64::from(ticks) / USER_HZ);
     Some(Neighbour {
         ifindex,
-        ifname: links.get(&ifindex).cloned().unwrap_or_else(|| format!("if{ifindex}")),
+        ifname: links
+            .get(&ifindex)
+            .cloned()
+            .unwrap_or_else(|| format!("if{ifindex}")),
         family,
         addr: addr?,
         mac: lladdr,
-        state: if state.is_empty() { "NONE".to_owned() } else { state },
+        state: if state.is_empty() {
+            "NONE".to_owned()
+        } else {
+            state
+        },
         flags: bits(&FLAGS, flags),
         used_s: age(1),
         confirmed_s: age(0),

@@ -34,7 +34,12 @@ impl Question {
         header[2] = if self.from.is_some() { whole } else { 0 };
         header[8..12].copy_from_slice(&RTM_F_LOOKUP_TABLE.to_ne_bytes());
         let mut request = Request::get("ask for the route", RTM_GETROUTE, &header);
-        let numbers = [(3, self.iif), (4, self.oif), (16, self.mark), (25, self.uid)];
+        let numbers = [
+            (3, self.iif),
+            (4, self.oif),
+            (16, self.mark),
+            (25, self.uid),
+        ];
         request = with_address(request, 1, self.to);
         if let Some(from) = self.from {
             request = with_address(request, 2, from);

@@ -86,14 +86,20 @@ impl<'a> Context<'a> {
     }
 
     fn link(&self, index: u32) -> String {
-        self.links.get(&index).cloned().unwrap_or_else(|| format!("if{index}"))
+        self.links
+            .get(&index)
+            .cloned()
+            .unwrap_or_else(|| format!("if{index}"))
     }
 }
 
 /// All tables of both families.
 pub fn all(socket: &mut Socket, links: &HashMap<u32, String>) -> Result<Dump<Route>, Error> {
     let context = Context::new(links);
-    let mut all = Dump { rows: Vec::new(), torn: false };
+    let mut all = Dump {
+        rows: Vec::new(),
+        torn: false,
+    };
     for family in [libc::AF_INET, libc::AF_INET6] {
         let mut header = [0; HEADER];
         header[0] = u8::try_from(family).unwrap_or(0);
@@ -124,7 +130,18 @@ const FLAGS: [(u32, &str); 11] = [
 ];
 
 pub fn decode(payload: &[u8], context: &Context<'_>) -> Option<Route> {
-    let [family, dst_len, src_len, tos, table, proto, scope_number, kind, ..] = *payload else {
+    let [
+        family,
+        dst_len,
+        src_len,
+        tos,
+        table,
+        proto,
+        scope_number,
+        kind,
+        ..,
+    ] = *payload
+    else {
         return None;
     };
     let flags = u32_at(payload, 8)?;
@@ -191,12 +208,24 @@ fn preference(attr: Attr<'_>) -> Option<&'static str> {
 
 /// `struct rta_cacheinfo`: `rta_expires`, hundredths of a second.
 fn expires(attr: Attr<'_>) -> Option<u32> {
-    u32_at(attr.value, 8).filter(|ticks| *ticks != 0).map(|ticks| ticks / 100)
+    u32_at(attr.value, 8)
+        .filter(|ticks| *ticks != 0)
+        .map(|ticks| ticks / 100)
 }
 
 fn encapsulation(kind: u16) -> String {
     const NAMES: [&str; 11] = [
-        "none", "mpls", "ip", "ila", "ip6", "seg6", "bpf", "seg6local", "rpl", "ioam6", "xfrm",
+        "none",
+        "mpls",
+        "ip",
+        "ila",
+        "ip6",
+        "seg6",
+        "bpf",
+        "seg6local",
+        "rpl",
+        "ioam6",
+        "xfrm",
     ];
     let name = NAMES.get(usize::from(kind));
     name.map_or_else(|| kind.to_string(), |name| (*name).to_owned())
@@ -204,8 +233,24 @@ fn encapsulation(kind: u16) -> String {
 
 /// `RTAX_*`.
 const METRICS: [&str; 18] = [
-    "unspec", "lock", "mtu", "window", "rtt", "rttvar", "ssthresh", "cwnd", "advmss", "reordering",
-    "hoplimit", "initcwnd", "features", "rto_min", "initrwnd", "quickack", "congctl", "fastopen_no_cookie",
+    "unspec",
+    "lock",
+    "mtu",
+    "window",
+    "rtt",
+    "rttvar",
+    "ssthresh",
+    "cwnd",
+    "advmss",
+    "reordering",
+    "hoplimit",
+    "initcwnd",
+    "features",
+    "rto_min",
+    "initrwnd",
+    "quickack",
+    "congctl",
+    "fastopen_no_cookie",
 ];
 
 fn metrics(route: &mut Route, attr: Attr<'_>) {

@@ -50,7 +50,10 @@ pub struct Rule {
 
 pub fn all(socket: &mut Socket) -> Result<Dump<Rule>, Error> {
     let (tables, protocols) = (Names::tables(), Names::protocols());
-    let mut all = Dump { rows: Vec::new(), torn: false };
+    let mut all = Dump {
+        rows: Vec::new(),
+        torn: false,
+    };
     for family in [libc::AF_INET, libc::AF_INET6] {
         let mut header = [0; HEADER];
         header[0] = u8::try_from(family).unwrap_or(0);
@@ -124,7 +127,9 @@ fn selector(rule: &mut Rule, attr: Attr<'_>) {
         16 => rule.fwmask = attr.u32(),
         17 => rule.oif = Some(attr.text()),
         19 => rule.l3mdev = attr.u8() == Some(1),
-        20 => rule.uidrange = range(array::<8>(attr.value, 0).map(|b| (u32_at(&b, 0), u32_at(&b, 4)))),
+        20 => {
+            rule.uidrange = range(array::<8>(attr.value, 0).map(|b| (u32_at(&b, 0), u32_at(&b, 4))))
+        }
         22 => rule.ipproto = attr.u8().map(ip_protocol),
         23 => rule.sport = ports(attr.value),
         24 => rule.dport = ports(attr.value),

@@ -39,7 +39,10 @@ impl fmt::Display for Error {
             write!(f, " ({words})")?;
         }
         if self.is_refused() {
-            write!(f, "; need CAP_NET_ADMIN in the network namespace: run as root")?;
+            write!(
+                f,
+                "; need CAP_NET_ADMIN in the network namespace: run as root"
+            )?;
         }
         Ok(())
     }
@@ -122,7 +125,11 @@ impl Request {
     fn encode(&self, sequence: u32) -> Vec<u8> {
         let mut message = vec![0; HEADER];
         message.extend_from_slice(&self.body);
-        let ack = if self.flags & NLM_F_DUMP == 0 { NLM_F_ACK } else { 0 };
+        let ack = if self.flags & NLM_F_DUMP == 0 {
+            NLM_F_ACK
+        } else {
+            0
+        };
         let mut header = NetlinkBuffer::new(&mut message);
         header.set_length(u32::try_from(HEADER + self.body.len()).expect("requests are short"));
         header.set_message_type(self.kind);
@@ -210,7 +217,9 @@ impl Socket {
                 Err(error) => return Err(failed(error)),
             };
             let Some(mut rest) = self.buffer.get(..len) else {
-                return Err(failed(io::Error::other(format!("an answer of {len} bytes is too long"))));
+                return Err(failed(io::Error::other(format!(
+                    "an answer of {len} bytes is too long"
+                ))));
             };
             while let Ok(message) = NetlinkBuffer::new_checked(rest) {
                 let length = (message.length() as usize).next_multiple_of(4).max(HEADER);
@@ -235,7 +244,11 @@ fn answered(asked: &'static str, message: &NetlinkBuffer<&[u8]>) -> Result<(), E
     let flags = message.flags();
     // After the number stands the request: its header alone when capped.
     let request = attrs::u32_at(payload, 4).map_or(HEADER, |len| len as usize);
-    let at = 4 + if flags & NLM_F_CAPPED == 0 { request.next_multiple_of(4) } else { HEADER };
+    let at = 4 + if flags & NLM_F_CAPPED == 0 {
+        request.next_multiple_of(4)
+    } else {
+        HEADER
+    };
     let words = (flags & NLM_F_ACK_TLVS != 0).then(|| words(payload.get(at..).unwrap_or_default()));
     refusal(asked, payload, words.flatten())
 }

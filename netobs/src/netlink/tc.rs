@@ -89,7 +89,10 @@ pub fn filters(socket: &mut Socket, ifindex: u32, qdiscs: &[Qdisc]) -> Result<Ve
     let mut found = Vec::new();
     for qdisc in qdiscs.iter().filter(|q| q.ifindex == ifindex) {
         let parents = match (qdisc.is_clsact(), qdisc.kind.as_str()) {
-            (true, "clsact") => vec![(INGRESS, "ingress".to_owned()), (EGRESS, "egress".to_owned())],
+            (true, "clsact") => vec![
+                (INGRESS, "ingress".to_owned()),
+                (EGRESS, "egress".to_owned()),
+            ],
             (true, _) => vec![(qdisc.handle, "ingress".to_owned())],
             // Disciplines without a handle are the kernel's own and carry no filters.
             _ if qdisc.handle == 0 => continue,
@@ -99,7 +102,8 @@ pub fn filters(socket: &mut Socket, ifindex: u32, qdiscs: &[Qdisc]) -> Result<Ve
             let mut header = [0; HEADER];
             header[4..8].copy_from_slice(&ifindex.to_ne_bytes());
             header[12..16].copy_from_slice(&parent.to_ne_bytes());
-            let request = Request::dump("list the filters of an interface", RTM_GETTFILTER, &header);
+            let request =
+                Request::dump("list the filters of an interface", RTM_GETTFILTER, &header);
             let dump = match socket.rows(&request, |payload| filter(payload, &place)) {
                 // A discipline without classes takes no filters.
                 Err(error) if error.is_unsupported() => continue,

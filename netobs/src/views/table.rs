@@ -25,13 +25,18 @@ impl Table {
 
     /// Cells may hold what others wrote: what a terminal could act on is escaped here.
     pub fn push(&mut self, cells: &[String]) {
-        self.rows.push(cells.iter().map(|cell| escape(cell)).collect());
+        self.rows
+            .push(cells.iter().map(|cell| escape(cell)).collect());
     }
 
     /// `width` columns wide, cells wrapped; without a width every row is one line.
     pub fn render(self, width: Option<usize>) -> String {
         let used: Vec<usize> = (0..self.head.len())
-            .filter(|column| self.rows.iter().any(|row| row.get(*column).is_some_and(|c| !c.is_empty())))
+            .filter(|column| {
+                self.rows
+                    .iter()
+                    .any(|row| row.get(*column).is_some_and(|c| !c.is_empty()))
+            })
             .collect();
         let mut builder = Builder::with_capacity(self.rows.len() + 1, used.len());
         builder.push_record(used.iter().map(|column| self.head[*column]));
@@ -102,7 +107,11 @@ mod tests {
 
     fn table() -> Table {
         let mut table = Table::new(&["NAME", "NOTHING", "WORDS"]);
-        table.push(&["eth0".to_owned(), String::new(), "many words that go on and on for long".to_owned()]);
+        table.push(&[
+            "eth0".to_owned(),
+            String::new(),
+            "many words that go on and on for long".to_owned(),
+        ]);
         table.push(&["\u{1b}[31m".to_owned(), String::new(), "x".to_owned()]);
         table
     }
@@ -112,14 +121,23 @@ mod tests {
         let text = table().render(None);
         let lines: Vec<&str> = text.lines().collect();
         assert_eq!(lines.len(), 3, "{text}");
-        assert!(lines[1].ends_with("many words that go on and on for long"), "{text}");
-        assert!(!text.contains("NOTHING") && !text.contains('\u{1b}'), "{text}");
+        assert!(
+            lines[1].ends_with("many words that go on and on for long"),
+            "{text}"
+        );
+        assert!(
+            !text.contains("NOTHING") && !text.contains('\u{1b}'),
+            "{text}"
+        );
     }
 
     #[test]
     fn a_terminal_gets_lines_that_fit() {
         let text = table().render(Some(40));
-        assert!(text.lines().all(|line| line.chars().count() <= 40), "{text}");
+        assert!(
+            text.lines().all(|line| line.chars().count() <= 40),
+            "{text}"
+        );
         assert!(text.contains("long"), "{text}");
     }
 }

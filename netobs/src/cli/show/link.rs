@@ -26,7 +26,10 @@ pub fn run(output: &mut Output) -> Result<Status, Failure> {
         if let Some(mode) = modes.get(&link.ifindex) {
             (link.speed_mbps, link.duplex) = (mode.speed, mode.duplex);
         }
-        if let Some(root) = qdiscs.iter().find(|q| q.ifindex == link.ifindex && q.is_root()) {
+        if let Some(root) = qdiscs
+            .iter()
+            .find(|q| q.ifindex == link.ifindex && q.is_root())
+        {
             queueing(link, root);
         }
         for filter in tc::filters(&mut socket, link.ifindex, &qdiscs).map_err(refused)? {

@@ -1,5 +1,6 @@
 //! `netobs show`: what this node's network is made of, in any network namespace.
 
+mod firewall;
 mod link;
 mod output;
 mod route;
@@ -42,11 +43,16 @@ enum What {
     /// Routing policy: which packets ask which table
     #[command(visible_alias = "rule")]
     Rules,
+    /// Firewall: rules of nftables and iptables, counters, port forwarding and NAT
+    #[command(visible_aliases = ["nft", "iptables"])]
+    Firewall,
 }
 
 pub fn run(args: &Show) -> Result<Status, Failure> {
     let netns = match &args.netns {
-        Some(which) => Netns::find(which).map_err(|error| Failure::new(Status::Usage, error.to_string()))?,
+        Some(which) => {
+            Netns::find(which).map_err(|error| Failure::new(Status::Usage, error.to_string()))?
+        }
         None => Netns::own()?,
     };
     let mut output = Output::new(args.json, netns.inode());
@@ -64,5 +70,6 @@ fn inside(args: &Show, output: &mut Output) -> Result<Status, Failure> {
         What::Route(route) => route::run(route, output),
         What::Neigh(neigh) => tables::neigh(neigh, output),
         What::Rules => tables::rules(output),
+        What::Firewall => firewall::run(output),
     }
 }

@@ -71,7 +71,11 @@ impl Output {
     }
 
     pub fn flush(&mut self) -> Result<(), Failure> {
-        let written = if self.closed { Ok(()) } else { Stdout.write(&self.waiting) };
+        let written = if self.closed {
+            Ok(())
+        } else {
+            Stdout.write(&self.waiting)
+        };
         self.waiting.clear();
         match written {
             Err(SinkError::Closed) => self.closed = true,

@@ -32,9 +32,14 @@ pub struct Route {
 #[derive(Subcommand)]
 enum Command {
     /// The route that a packet to ADDR would take
-    #[command(override_usage = "netobs show route get ADDR [from A] [dev IF] [iif IF] [mark M] [uid U]")]
+    #[command(
+        override_usage = "netobs show route get ADDR [from A] [dev IF] [iif IF] [mark M] [uid U]"
+    )]
     Get {
-        #[arg(required = true, value_name = "ADDR [from A] [dev IF] [iif IF] [mark M] [uid U]")]
+        #[arg(
+            required = true,
+            value_name = "ADDR [from A] [dev IF] [iif IF] [mark M] [uid U]"
+        )]
         words: Vec<String>,
     },
 }
@@ -67,7 +72,10 @@ fn get(
         }
         Ok(None) => Err(Failure::new(
             Status::Other,
-            format!("ask for the route to {}: the kernel sent no answer", question.to),
+            format!(
+                "ask for the route to {}: the kernel sent no answer",
+                question.to
+            ),
         )),
         Err(error) => no_route(question, error, output),
     }
@@ -75,7 +83,12 @@ fn get(
 
 /// The kernel's refusal is an answer, unless it is about our question.
 fn no_route(question: &Question, error: Error, output: &mut Output) -> Result<Status, Failure> {
-    let answers = [libc::ENETUNREACH, libc::EHOSTUNREACH, libc::EACCES, libc::EAGAIN];
+    let answers = [
+        libc::ENETUNREACH,
+        libc::EHOSTUNREACH,
+        libc::EACCES,
+        libc::EAGAIN,
+    ];
     let errno = error.errno.raw_os_error().unwrap_or(0);
     if !answers.contains(&errno) {
         return Err(refused(error));
@@ -95,7 +108,10 @@ fn no_route(question: &Question, error: Error, output: &mut Output) -> Result<St
         output.row(&answer)?;
         output.flush()?;
     } else {
-        tell(&format!("netobs: {}: {what} ({})", answer.dst, answer.errno));
+        tell(&format!(
+            "netobs: {}: {what} ({})",
+            answer.dst, answer.errno
+        ));
     }
     Ok(Status::No)
 }
@@ -113,7 +129,11 @@ impl Row for NoRoute {
     const HEAD: &'static [&'static str] = &["DESTINATION", "ANSWER", "ERRNO"];
 
     fn cells(&self) -> Vec<String> {
-        vec![self.dst.to_string(), self.what.to_owned(), self.errno.to_owned()]
+        vec![
+            self.dst.to_string(),
+            self.what.to_owned(),
+            self.errno.to_owned(),
+        ]
     }
 }
 
@@ -122,8 +142,12 @@ fn parse(words: &[String], links: &HashMap<u32, String>) -> Result<Question, Str
     let mut words = words.iter().map(String::as_str);
     let address = |word: Option<&str>, what: &str| -> Result<IpAddr, String> {
         let word = word.ok_or_else(|| format!("route get: an address must follow '{what}'"))?;
-        word.parse()
-            .map_err(|_| format!("route get: '{}' is no address; expected e.g. 10.0.0.1 or fd00::1", escape(word)))
+        word.parse().map_err(|_| {
+            format!(
+                "route get: '{}' is no address; expected e.g. 10.0.0.1 or fd00::1",
+                escape(word)
+            )
+        })
     };
     let mut first = words.next();
     if first == Some("to") {
@@ -159,7 +183,10 @@ fn index(word: Option<&str>, key: &str, links: &HashMap<u32, String>) -> Result<
     let word = word.ok_or_else(|| format!("route get: an interface must follow '{key}'"))?;
     let known = links.iter().find(|(_, name)| name.as_str() == word);
     known.map(|(index, _)| *index).ok_or_else(|| {
-        format!("route get: no interface '{}' here; netobs show link lists them", escape(word))
+        format!(
+            "route get: no interface '{}' here; netobs show link lists them",
+            escape(word)
+        )
     })
 }
 
@@ -187,7 +214,10 @@ mod tests {
         let question = parsed("10.0.0.1 from 10.0.0.2 dev eth0 mark 0x10").unwrap();
         assert_eq!(question.from, Some("10.0.0.2".parse().unwrap()));
         assert_eq!((question.oif, question.mark), (Some(7), Some(16)));
-        assert_eq!(parsed("to fd00::1").unwrap().to, "fd00::1".parse::<IpAddr>().unwrap());
+        assert_eq!(
+            parsed("to fd00::1").unwrap().to,
+            "fd00::1".parse::<IpAddr>().unwrap()
+        );
     }
 
     #[test]

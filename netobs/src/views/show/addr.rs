@@ -6,7 +6,17 @@ use crate::{netlink::addresses::Address, views::table::seconds};
 impl Row for Address {
     const KIND: &'static str = "addr";
     const HEAD: &'static [&'static str] = &[
-        "LINK", "FAMILY", "ADDRESS", "PEER", "BROADCAST", "SCOPE", "FLAGS", "PROTO", "METRIC", "PREFERRED", "VALID",
+        "LINK",
+        "FAMILY",
+        "ADDRESS",
+        "PEER",
+        "BROADCAST",
+        "SCOPE",
+        "FLAGS",
+        "PROTO",
+        "METRIC",
+        "PREFERRED",
+        "VALID",
     ];
 
     fn cells(&self) -> Vec<String> {
@@ -16,8 +26,14 @@ impl Row for Address {
         vec![
             label.unwrap_or_else(|| self.ifname.clone()),
             self.family.to_owned(),
-            if self.peer.is_some() { self.addr.to_string() } else { own },
-            self.peer.map(|peer| format!("{peer}/{}", self.prefixlen)).unwrap_or_default(),
+            if self.peer.is_some() {
+                self.addr.to_string()
+            } else {
+                own
+            },
+            self.peer
+                .map(|peer| format!("{peer}/{}", self.prefixlen))
+                .unwrap_or_default(),
             self.broadcast.map(|b| b.to_string()).unwrap_or_default(),
             self.scope.clone(),
             self.flags.join(","),

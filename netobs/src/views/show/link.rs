@@ -9,9 +9,9 @@ use crate::{
 impl Row for Link {
     const KIND: &'static str = "link";
     const HEAD: &'static [&'static str] = &[
-        "LINK", "KIND", "ADMIN", "OPER", "CARRIER", "MTU", "SPEED", "MAC", "RX", "RX-PKTS", "RX-ERR",
-        "RX-DROP", "RX-OVR", "TX", "TX-PKTS", "TX-ERR", "TX-DROP", "TX-OVR", "QDISC", "Q-DROP",
-        "MASTER", "PROGRAMS",
+        "LINK", "KIND", "ADMIN", "OPER", "CARRIER", "MTU", "SPEED", "MAC", "RX", "RX-PKTS",
+        "RX-ERR", "RX-DROP", "RX-OVR", "TX", "TX-PKTS", "TX-ERR", "TX-DROP", "TX-OVR", "QDISC",
+        "Q-DROP", "MASTER", "PROGRAMS",
     ];
 
     fn cells(&self) -> Vec<String> {
@@ -24,7 +24,9 @@ impl Row for Link {
             self.kind.clone().unwrap_or_else(|| self.link_type.clone()),
             self.admin.to_owned(),
             self.oper.clone(),
-            self.carrier.map_or("-", |on| if on { "yes" } else { "no" }).to_owned(),
+            self.carrier
+                .map_or("-", |on| if on { "yes" } else { "no" })
+                .to_owned(),
             shown(self.mtu.as_ref()),
             speed(self),
             self.mac.clone().unwrap_or_default(),
@@ -39,7 +41,10 @@ impl Row for Link {
             stats.tx_dropped.to_string(),
             stats.tx_overruns.to_string(),
             self.qdisc.clone().unwrap_or_default(),
-            self.qdisc_dropped.filter(|n| *n > 0).map(|n| n.to_string()).unwrap_or_default(),
+            self.qdisc_dropped
+                .filter(|n| *n > 0)
+                .map(|n| n.to_string())
+                .unwrap_or_default(),
             self.master.clone().unwrap_or_default(),
             programs.join(" "),
         ]
@@ -60,7 +65,11 @@ fn speed(link: &Link) -> String {
     let speed = link.speed_mbps.map(|mbps| {
         if mbps >= 1000 && mbps % 100 == 0 {
             let (whole, tenth) = (mbps / 1000, mbps % 1000 / 100);
-            if tenth == 0 { format!("{whole}G") } else { format!("{whole}.{tenth}G") }
+            if tenth == 0 {
+                format!("{whole}G")
+            } else {
+                format!("{whole}.{tenth}G")
+            }
         } else {
             format!("{mbps}M")
         }
@@ -78,7 +87,12 @@ mod tests {
 
     #[test]
     fn speeds_read_as_people_say_them() {
-        for (mbps, want) in [(10, "10M/full"), (1000, "1G/full"), (2500, "2.5G/full"), (100_000, "100G/full")] {
+        for (mbps, want) in [
+            (10, "10M/full"),
+            (1000, "1G/full"),
+            (2500, "2.5G/full"),
+            (100_000, "100G/full"),
+        ] {
             let link = Link {
                 speed_mbps: Some(mbps),
                 duplex: Some("full"),

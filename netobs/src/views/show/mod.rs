@@ -1,6 +1,7 @@
 //! What `netobs show` found, as tables and as JSON lines: one file per thing.
 
 pub mod addr;
+pub mod firewall;
 pub mod link;
 pub mod neigh;
 pub mod route;
@@ -20,14 +21,21 @@ pub trait Row: Serialize {
 }
 
 /// A table of rows; nothing at all when there are none.
-pub fn table<'a, R: Row + 'a>(rows: impl IntoIterator<Item = &'a R>, width: Option<usize>) -> String {
+pub fn table<'a, R: Row + 'a>(
+    rows: impl IntoIterator<Item = &'a R>,
+    width: Option<usize>,
+) -> String {
     let mut table = Table::new(R::HEAD);
     let mut empty = true;
     for row in rows {
         table.push(&row.cells());
         empty = false;
     }
-    if empty { String::new() } else { table.render(width) }
+    if empty {
+        String::new()
+    } else {
+        table.render(width)
+    }
 }
 
 #[derive(Serialize)]

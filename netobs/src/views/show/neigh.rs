@@ -6,7 +6,15 @@ use crate::{netlink::neighbours::Neighbour, views::table::seconds};
 impl Row for Neighbour {
     const KIND: &'static str = "neigh";
     const HEAD: &'static [&'static str] = &[
-        "ADDRESS", "LINK", "MAC", "STATE", "FLAGS", "USED", "CONFIRMED", "UPDATED", "PROBES",
+        "ADDRESS",
+        "LINK",
+        "MAC",
+        "STATE",
+        "FLAGS",
+        "USED",
+        "CONFIRMED",
+        "UPDATED",
+        "PROBES",
     ];
 
     fn cells(&self) -> Vec<String> {
@@ -20,7 +28,10 @@ impl Row for Neighbour {
             age(self.used_s),
             age(self.confirmed_s),
             age(self.updated_s),
-            self.probes.filter(|n| *n > 0).map(|n| n.to_string()).unwrap_or_default(),
+            self.probes
+                .filter(|n| *n > 0)
+                .map(|n| n.to_string())
+                .unwrap_or_default(),
         ]
     }
 }

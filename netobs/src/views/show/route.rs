@@ -1,20 +1,34 @@
 //! Routes: one row each, its further next hops in the last column.
 
 use super::Row;
-use std::fmt::Write as _;
 use crate::{
     netlink::routes::{NextHop, Route},
     views::table::shown,
 };
+use std::fmt::Write as _;
 
 impl Row for Route {
     const KIND: &'static str = "route";
     const HEAD: &'static [&'static str] = &[
-        "TABLE", "TYPE", "DESTINATION", "FROM", "VIA", "DEV", "PROTO", "SCOPE", "SRC", "METRIC", "MORE",
+        "TABLE",
+        "TYPE",
+        "DESTINATION",
+        "FROM",
+        "VIA",
+        "DEV",
+        "PROTO",
+        "SCOPE",
+        "SRC",
+        "METRIC",
+        "MORE",
     ];
 
     fn cells(&self) -> Vec<String> {
-        let kind = if self.kind == "unicast" { "" } else { &self.kind };
+        let kind = if self.kind == "unicast" {
+            ""
+        } else {
+            &self.kind
+        };
         vec![
             self.table.clone(),
             kind.to_owned(),
@@ -39,15 +53,28 @@ fn more(route: &Route) -> String {
         }
     };
     pair("iif", route.iif.clone().unwrap_or_default());
-    pair("mark", route.mark.map(|m| format!("{m:#x}")).unwrap_or_default());
+    pair(
+        "mark",
+        route.mark.map(|m| format!("{m:#x}")).unwrap_or_default(),
+    );
     pair("uid", shown(route.uid.as_ref()));
     pair("tos", shown(route.tos.as_ref()));
     pair("encap", route.encap.clone().unwrap_or_default());
     pair("nhid", shown(route.nhid.as_ref()));
     pair("mtu", shown(route.mtu.as_ref()));
     pair("advmss", shown(route.advmss.as_ref()));
-    pair("expires", route.expires_s.map(|s| format!("{s}s")).unwrap_or_default());
-    pair("pref", route.pref.filter(|p| *p != "medium").unwrap_or_default().to_owned());
+    pair(
+        "expires",
+        route.expires_s.map(|s| format!("{s}s")).unwrap_or_default(),
+    );
+    pair(
+        "pref",
+        route
+            .pref
+            .filter(|p| *p != "medium")
+            .unwrap_or_default()
+            .to_owned(),
+    );
     words.extend(route.metrics.iter().cloned());
     words.extend(route.flags.iter().cloned());
     words.extend(route.nexthops.iter().map(hop));

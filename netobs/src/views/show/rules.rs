@@ -1,8 +1,8 @@
 //! The routing policy, in the words of `ip rule`.
 
 use super::Row;
-use std::fmt::Write as _;
 use crate::{netlink::rules::Rule, views::table::shown};
+use std::fmt::Write as _;
 
 impl Row for Rule {
     const KIND: &'static str = "rule";
@@ -14,7 +14,10 @@ impl Row for Rule {
             self.priority.to_string(),
             selector(self),
             action(self),
-            self.proto.clone().filter(|p| p != "kernel").unwrap_or_default(),
+            self.proto
+                .clone()
+                .filter(|p| p != "kernel")
+                .unwrap_or_default(),
         ]
     }
 }
@@ -31,7 +34,10 @@ fn selector(rule: &Rule) -> String {
         }
     };
     pair("to", rule.to.clone().unwrap_or_default());
-    pair("tos", rule.tos.map(|t| format!("{t:#x}")).unwrap_or_default());
+    pair(
+        "tos",
+        rule.tos.map(|t| format!("{t:#x}")).unwrap_or_default(),
+    );
     pair("fwmark", mark(rule));
     pair("iif", rule.iif.clone().unwrap_or_default());
     pair("oif", rule.oif.clone().unwrap_or_default());
