@@ -5,8 +5,10 @@
 
 pub mod addresses;
 pub mod attrs;
+pub mod conntrack;
 pub mod ethtool;
 pub mod firewall;
+pub mod iptables;
 pub mod links;
 pub mod names;
 pub mod neighbours;

@@ -7,7 +7,7 @@ use super::{
 use crate::{
     netlink::{
         firewall::Ruleset,
-        links, nftables,
+        iptables, links, nftables,
         socket::{Error, ROUTE, Socket},
     },
     sinks::stream::tell,
@@ -18,6 +18,7 @@ pub fn run(output: &mut Output) -> Result<Status, Failure> {
     let mut socket = Socket::open(ROUTE).map_err(refused)?;
     let links = links::names(&mut socket).map_err(refused)?;
     let mut ruleset = unless_missing(nftables::all(&links), "nf_tables")?;
+    ruleset.add(unless_missing(iptables::all(), "legacy iptables")?);
     ruleset.arrange();
     if output.json {
         output.rows(&ruleset.chains)?;

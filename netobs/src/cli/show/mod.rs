@@ -1,5 +1,6 @@
 //! `netobs show`: what this node's network is made of, in any network namespace.
 
+mod conntrack;
 mod firewall;
 mod link;
 mod output;
@@ -46,6 +47,8 @@ enum What {
     /// Firewall: rules of nftables and iptables, counters, port forwarding and NAT
     #[command(visible_aliases = ["nft", "iptables"])]
     Firewall,
+    /// Tracked connections, their translation, and how full the table is
+    Conntrack(conntrack::Conntrack),
 }
 
 pub fn run(args: &Show) -> Result<Status, Failure> {
@@ -71,5 +74,6 @@ fn inside(args: &Show, output: &mut Output) -> Result<Status, Failure> {
         What::Neigh(neigh) => tables::neigh(neigh, output),
         What::Rules => tables::rules(output),
         What::Firewall => firewall::run(output),
+        What::Conntrack(args) => conntrack::run(args, output),
     }
 }

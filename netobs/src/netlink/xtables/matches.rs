@@ -80,6 +80,14 @@ fn conntrack(info: &[u8], revision: u32, v6: bool) -> Option<String> {
     } else {
         (u32::from(u16_at(info, 150)?), u32::from(u16_at(info, 152)?))
     };
+    // The kernel keeps `-m state` as conntrack, with a flag.
+    if flags & 0x2000 != 0 {
+        return Some(format!(
+            "-m state {}--state {}",
+            not(inverted & 1 != 0),
+            state_words(states)
+        ));
+    }
     let mut words = Vec::new();
     let mut add = |bit: u16, flag: &str, value: String| {
         if flags & bit != 0 {

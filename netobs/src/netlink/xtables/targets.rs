@@ -1,6 +1,6 @@
 //! What a rule does with a packet: `-j NAME ...`.
 
-use super::{address, marked, ports, unknown};
+use super::{address, ports, unknown};
 use crate::netlink::attrs::{text, u16_at, u32_at};
 
 /// A target in words, and what it translates to, if that is what it does.
@@ -19,7 +19,7 @@ pub fn target(name: &str, revision: u32, info: &[u8], v6: bool) -> Told {
         ("REJECT", _) => reject(info, v6),
         ("LOG", _) => log(info),
         ("MARK", 2) => set_mark(info),
-        ("CONNMARK", 1) => connection_mark(info),
+        ("CONNMARK", 1 | 2) => connection_mark(info, revision),
         ("TCPMSS", _) => segment_size(info),
         ("NFLOG", _) => netlink_log(info),
         ("NFQUEUE", _) => queue(info),
@@ -180,29 +180,30 @@ fn log(info: &[u8]) -> Option<String> {
 
 fn set_mark(info: &[u8]) -> Option<String> {
     let (mark, mask) = (u32_at(info, 0)?, u32_at(info, 4)?);
-    Some(match (mark, mask) {
-        (mark, 0) => format!("-j MARK --xor-mark {mark:#x}"),
-        (mark, mask) if mark == mask => format!("-j MARK --or-mark {mark:#x}"),
-        (0, mask) => format!("-j MARK --and-mark {:#x}", !mask),
-        (mark, mask) => format!("-j MARK --set-xmark {mark:#x}/{mask:#x}"),
-    })
+    Some(format!("-j MARK --set-xmark {mark:#x}/{mask:#x}"))
 }
 
-fn connection_mark(info: &[u8]) -> Option<String> {
+/// `struct xt_connmark_tginfo1`, and 2, which shifts too.
+fn connection_mark(info: &[u8], revision: u32) -> Option<String> {
     let (mark, ctmask, nfmask) = (u32_at(info, 0)?, u32_at(info, 4)?, u32_at(info, 8)?);
-    let masks = |text: &str| {
-        if ctmask == u32::MAX && nfmask == u32::MAX {
-            text.to_owned()
-        } else {
-            format!("{text} --nfmask {nfmask:#x} --ctmask {ctmask:#x}")
-        }
-    };
-    Some(match *info.get(12)? {
-        0 => format!("-j CONNMARK --set-xmark {}", marked(mark, ctmask)),
-        1 => masks("-j CONNMARK --save-mark"),
-        2 => masks("-j CONNMARK --restore-mark"),
+    let mode = *info.get(if revision == 1 { 12 } else { 14 })?;
+    let masks = format!("--nfmask {nfmask:#x} --ctmask {ctmask:#x}");
+    let mut text = match mode {
+        0 => format!("-j CONNMARK --set-xmark {mark:#x}/{ctmask:#x}"),
+        1 => format!("-j CONNMARK --save-mark {masks}"),
+        2 => format!("-j CONNMARK --restore-mark {masks}"),
         _ => return None,
-    })
+    };
+    if revision == 2 {
+        let [direction, bits] = *info.get(12..14)? else {
+            return None;
+        };
+        if bits != 0 {
+            let side = if direction == 0 { "left" } else { "right" };
+            text.push_str(&format!(" --{side}-shift-mark {bits}"));
+        }
+    }
+    Some(text)
 }
 
 fn segment_size(info: &[u8]) -> Option<String> {

@@ -68,10 +68,25 @@ impl Row for Rule {
             shown(self.packets.as_ref()),
             shown(self.bytes.as_ref()),
             nat(self),
-            self.rule.clone(),
+            without_counter(self),
             self.comment.clone().unwrap_or_default(),
         ]
     }
+}
+
+/// The columns count; the word would only take room.
+fn without_counter(rule: &Rule) -> String {
+    let words = rule.rule.split(' ');
+    if rule.packets.is_none() || rule.rule.contains('"') {
+        return rule.rule.clone();
+    }
+    let mut left = 1;
+    let kept = words.filter(|word| {
+        let drop = *word == "counter" && left > 0;
+        left -= i32::from(drop);
+        !drop
+    });
+    kept.collect::<Vec<&str>>().join(" ")
 }
 
 /// `DNAT -> 10.0.0.2:80`: what forwards a port is seen at once.

@@ -1,6 +1,7 @@
 //! What `netobs show` found, as tables and as JSON lines: one file per thing.
 
 pub mod addr;
+pub mod conntrack;
 pub mod firewall;
 pub mod link;
 pub mod neigh;
