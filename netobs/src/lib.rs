@@ -7,6 +7,7 @@ pub mod collectors;
 pub mod enrich;
 pub mod event;
 pub mod fields;
+pub mod host;
 pub mod icmp;
 pub mod line;
 pub mod names;

@@ -18,4 +18,5 @@ pub mod routes;
 pub mod rules;
 pub mod socket;
 pub mod tc;
+pub mod tcp_sockets;
 pub mod xtables;

@@ -4,8 +4,9 @@
 const PIPELINE: [&str; 6] = ["bpf", "collectors", "enrich", "state", "views", "sinks"];
 
 /// Modules beside the pipeline, and what of it and of each other they may import.
-const BESIDE: [(&str, &[&str]); 5] = [
+const BESIDE: [(&str, &[&str]); 6] = [
     ("netlink", &[]),
+    ("host", &["netlink"]),
     (
         "probes",
         &["bpf", "collectors", "netlink", "enrich", "state"],
@@ -94,6 +95,8 @@ pub fn may_import(from: &str, to: &str) -> Result<(), String> {
             PIPELINE.join(" -> ")
         )),
         (Some(_), None) if to == "netlink" => Ok(()),
+        // Rows of any kind become views.
+        (Some(_), None) if (from, to) == ("views", "host") => Ok(()),
         (Some(_), None) => Err(format!(
             "{from} imports {to}, which is no stage of the pipeline"
         )),

@@ -2,13 +2,14 @@
 
 mod conntrack;
 mod firewall;
+mod host;
 mod link;
 mod output;
 mod route;
 mod tables;
 
 use super::{Failure, Status};
-use crate::netns::Netns;
+use crate::{host::resolver::Whose, netns::Netns};
 use clap::{Args, Subcommand};
 use output::Output;
 
@@ -49,6 +50,15 @@ enum What {
     Firewall,
     /// Tracked connections, their translation, and how full the table is
     Conntrack(conntrack::Conntrack),
+    /// How many more connections fit, and what runs out first
+    #[command(visible_alias = "limit")]
+    Limits,
+    /// Protocol counters of the kernel, those that mean trouble first
+    #[command(visible_alias = "stat")]
+    Stats(host::Stats),
+    /// Name resolution: order of sources, servers, search path, hosts file
+    #[command(visible_alias = "dns")]
+    Resolver,
 }
 
 pub fn run(args: &Show) -> Result<Status, Failure> {
@@ -59,14 +69,19 @@ pub fn run(args: &Show) -> Result<Status, Failure> {
         None => Netns::own()?,
     };
     let mut output = Output::new(args.json, netns.inode());
-    if args.netns.is_none() {
-        return inside(args, &mut output);
+    if let What::Resolver = args.what {
+        // Files belong to a mount namespace, not to a network namespace: nothing to enter.
+        let whose = Whose::of(args.netns.as_deref(), netns.name.as_deref(), netns.pid);
+        return host::resolver(&whose, &mut output);
     }
-    netns.run(|| inside(args, &mut output))?
+    if args.netns.is_none() {
+        return inside(args, &netns, &mut output);
+    }
+    netns.run(|| inside(args, &netns, &mut output))?
 }
 
 /// In the namespace asked for.
-fn inside(args: &Show, output: &mut Output) -> Result<Status, Failure> {
+fn inside(args: &Show, netns: &Netns, output: &mut Output) -> Result<Status, Failure> {
     match &args.what {
         What::Link => link::run(output),
         What::Addr => tables::addr(output),
@@ -75,5 +90,8 @@ fn inside(args: &Show, output: &mut Output) -> Result<Status, Failure> {
         What::Rules => tables::rules(output),
         What::Firewall => firewall::run(output),
         What::Conntrack(args) => conntrack::run(args, output),
+        What::Limits => host::limits(args.netns.as_ref().map(|_| netns.inode()), output),
+        What::Stats(args) => host::stats(args, output),
+        What::Resolver => Ok(Status::Done),
     }
 }

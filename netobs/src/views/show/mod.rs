@@ -3,6 +3,7 @@
 pub mod addr;
 pub mod conntrack;
 pub mod firewall;
+pub mod host;
 pub mod link;
 pub mod neigh;
 pub mod route;
