@@ -6,6 +6,7 @@ use crate::netlink::{
     tcp_sockets::{LISTEN, SYN_RECV, TcpSocket},
 };
 use serde::Serialize;
+use std::fmt::Write as _;
 use std::{
     collections::HashMap,
     net::{IpAddr, SocketAddr},
@@ -331,11 +332,11 @@ pub fn verdict(limits: &[Limit]) -> Verdict {
             } else {
                 limit.of.clone()
             };
-            text.push_str(&format!("; {who}: {free} more ({kind})"));
+            _ = write!(text, "; {who}: {free} more ({kind})");
         }
     }
     if let Some((pct, limit)) = fullest {
-        text.push_str(&format!("; fullest: {}, {pct} %", name(limit)));
+        _ = write!(text, "; fullest: {}, {pct} %", name(limit));
     }
     Verdict {
         more_connections: first.map(|(free, _)| free),

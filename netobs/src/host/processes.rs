@@ -37,7 +37,7 @@ pub fn open_files(netns: Option<u32>) -> Processes {
         match files(pid) {
             Ok(files) => found.files.push(files),
             Err(error) if error.kind() == std::io::ErrorKind::PermissionDenied => {
-                found.refused += 1
+                found.refused += 1;
             }
             // It ended while we looked.
             Err(_) => {}

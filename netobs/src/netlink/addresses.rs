@@ -5,8 +5,9 @@ use super::{
     names::{Names, bits, scope},
     socket::{Dump, Error, Request, Socket},
 };
+use crate::netlink::links::LinkNames;
 use serde::Serialize;
-use std::{collections::HashMap, net::IpAddr};
+use std::net::IpAddr;
 
 const RTM_GETADDR: u16 = 22;
 /// `struct ifaddrmsg`.
@@ -39,7 +40,7 @@ pub struct Address {
     pub metric: Option<u32>,
 }
 
-pub fn all(socket: &mut Socket, links: &HashMap<u32, String>) -> Result<Dump<Address>, Error> {
+pub fn all(socket: &mut Socket, links: &LinkNames) -> Result<Dump<Address>, Error> {
     let request = Request::dump("list the addresses", RTM_GETADDR, &[0; HEADER]);
     socket.rows(&request, |payload| decode(payload, links))
 }
@@ -59,7 +60,7 @@ const FLAGS: [(u32, &str); 12] = [
     (0x800, "stable-privacy"),
 ];
 
-fn decode(payload: &[u8], links: &HashMap<u32, String>) -> Option<Address> {
+fn decode(payload: &[u8], links: &LinkNames) -> Option<Address> {
     let [family, prefixlen, short_flags, scope_number, ..] = *payload else {
         return None;
     };

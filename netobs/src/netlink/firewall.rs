@@ -1,4 +1,4 @@
-//! The firewall as one list, whatever keeps it: nf_tables or the tables of legacy iptables.
+//! The firewall as one list, whatever keeps it: `nf_tables` or the tables of legacy iptables.
 
 use serde::Serialize;
 

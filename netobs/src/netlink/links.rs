@@ -6,6 +6,7 @@ use super::{
     socket::{Dump, Error, Request, Socket},
 };
 use serde::Serialize;
+use std::collections::HashMap;
 
 const RTM_GETLINK: u16 = 18;
 
@@ -63,8 +64,11 @@ pub struct Link {
     #[serde(skip)]
     pub xdp_ids: Vec<(&'static str, u32)>,
     #[serde(skip)]
-    master_ifindex: Option<u32>,
+    pub master_ifindex: Option<u32>,
 }
+
+/// Name of each interface by its index.
+pub type LinkNames = HashMap<u32, String>;
 
 /// `struct rtnl_link_stats64`.
 #[derive(Clone, Copy, Debug, Default, Serialize)]
@@ -141,7 +145,7 @@ pub fn all(socket: &mut Socket) -> Result<Dump<Link>, Error> {
 }
 
 /// Name of each interface by its index.
-pub fn names(socket: &mut Socket) -> Result<std::collections::HashMap<u32, String>, Error> {
+pub fn names(socket: &mut Socket) -> Result<LinkNames, Error> {
     let links = all(socket)?.rows;
     Ok(links.into_iter().map(|l| (l.ifindex, l.ifname)).collect())
 }
@@ -240,7 +244,7 @@ fn attribute(link: &mut Link, attr: Attr<'_>, arphrd: u16) {
                 .nested()
                 .filter(|a| a.kind == 53)
                 .map(Attr::text)
-                .collect()
+                .collect();
         }
         _ => {}
     }

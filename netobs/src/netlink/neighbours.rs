@@ -6,8 +6,9 @@ use super::{
     names::{Names, bits},
     socket::{Dump, Error, Request, Socket},
 };
+use crate::netlink::links::LinkNames;
 use serde::Serialize;
-use std::{collections::HashMap, net::IpAddr};
+use std::net::IpAddr;
 
 const RTM_GETNEIGH: u16 = 30;
 /// `struct ndmsg`.
@@ -46,7 +47,7 @@ impl Neighbour {
     }
 }
 
-pub fn all(socket: &mut Socket, links: &HashMap<u32, String>) -> Result<Dump<Neighbour>, Error> {
+pub fn all(socket: &mut Socket, links: &LinkNames) -> Result<Dump<Neighbour>, Error> {
     let request = Request::dump("list the neighbours", RTM_GETNEIGH, &[0; HEADER]);
     socket.rows(&request, |payload| decode(payload, links))
 }
@@ -73,7 +74,7 @@ const FLAGS: [(u32, &str); 8] = [
     (0x80, "router"),
 ];
 
-fn decode(payload: &[u8], links: &HashMap<u32, String>) -> Option<Neighbour> {
+fn decode(payload: &[u8], links: &LinkNames) -> Option<Neighbour> {
     let family = family_name(*payload.first()?)?;
     let ifindex = u32_at(payload, 4)?;
     let state = u16_at(payload, 8)?;

@@ -7,11 +7,9 @@ use super::{
     rules::prefix,
     socket::{Dump, Error, Request, Socket},
 };
+use crate::netlink::links::LinkNames;
 use serde::Serialize;
-use std::{
-    collections::HashMap,
-    net::{IpAddr, Ipv4Addr, Ipv6Addr},
-};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 pub const RTM_GETROUTE: u16 = 26;
 /// `struct rtmsg`.
@@ -71,13 +69,13 @@ pub struct NextHop {
 
 /// What numbers stand for while routes are decoded.
 pub struct Context<'a> {
-    pub links: &'a HashMap<u32, String>,
+    pub links: &'a LinkNames,
     pub tables: Names,
     pub protocols: Names,
 }
 
 impl<'a> Context<'a> {
-    pub fn new(links: &'a HashMap<u32, String>) -> Self {
+    pub fn new(links: &'a LinkNames) -> Self {
         Self {
             links,
             tables: Names::tables(),
@@ -94,7 +92,7 @@ impl<'a> Context<'a> {
 }
 
 /// All tables of both families.
-pub fn all(socket: &mut Socket, links: &HashMap<u32, String>) -> Result<Dump<Route>, Error> {
+pub fn all(socket: &mut Socket, links: &LinkNames) -> Result<Dump<Route>, Error> {
     let context = Context::new(links);
     let mut all = Dump {
         rows: Vec::new(),

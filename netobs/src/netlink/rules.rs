@@ -128,7 +128,8 @@ fn selector(rule: &mut Rule, attr: Attr<'_>) {
         17 => rule.oif = Some(attr.text()),
         19 => rule.l3mdev = attr.u8() == Some(1),
         20 => {
-            rule.uidrange = range(array::<8>(attr.value, 0).map(|b| (u32_at(&b, 0), u32_at(&b, 4))))
+            rule.uidrange =
+                range(array::<8>(attr.value, 0).map(|b| (u32_at(&b, 0), u32_at(&b, 4))));
         }
         22 => rule.ipproto = attr.u8().map(ip_protocol),
         23 => rule.sport = ports(attr.value),

@@ -1,4 +1,4 @@
-//! `netobs show firewall`: the rules of nf_tables and of legacy iptables as one list.
+//! `netobs show firewall`: the rules of `nf_tables` and of legacy iptables as one list.
 
 use super::{
     Failure, Status,

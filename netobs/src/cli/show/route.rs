@@ -4,6 +4,7 @@ use super::{
     Failure, Status,
     output::{Output, refused},
 };
+use crate::netlink::links::LinkNames;
 use crate::{
     names::errno_name,
     netlink::{
@@ -17,7 +18,7 @@ use crate::{
 };
 use clap::{Args, Subcommand};
 use serde::Serialize;
-use std::{collections::HashMap, net::IpAddr};
+use std::net::IpAddr;
 
 #[derive(Args)]
 pub struct Route {
@@ -62,7 +63,7 @@ pub fn run(args: &Route, output: &mut Output) -> Result<Status, Failure> {
 fn get(
     socket: &mut Socket,
     question: &Question,
-    links: &HashMap<u32, String>,
+    links: &LinkNames,
     output: &mut Output,
 ) -> Result<Status, Failure> {
     match route_get::ask(socket, question, &Context::new(links)) {
@@ -138,7 +139,7 @@ impl Row for NoRoute {
 }
 
 /// `ADDR [from A] [dev IF] [mark M]`, as `ip route get` takes it.
-fn parse(words: &[String], links: &HashMap<u32, String>) -> Result<Question, String> {
+fn parse(words: &[String], links: &LinkNames) -> Result<Question, String> {
     let mut words = words.iter().map(String::as_str);
     let address = |word: Option<&str>, what: &str| -> Result<IpAddr, String> {
         let word = word.ok_or_else(|| format!("route get: an address must follow '{what}'"))?;
@@ -179,7 +180,7 @@ fn parse(words: &[String], links: &HashMap<u32, String>) -> Result<Question, Str
     Ok(question)
 }
 
-fn index(word: Option<&str>, key: &str, links: &HashMap<u32, String>) -> Result<u32, String> {
+fn index(word: Option<&str>, key: &str, links: &LinkNames) -> Result<u32, String> {
     let word = word.ok_or_else(|| format!("route get: an interface must follow '{key}'"))?;
     let known = links.iter().find(|(_, name)| name.as_str() == word);
     known.map(|(index, _)| *index).ok_or_else(|| {
@@ -204,7 +205,7 @@ mod tests {
     use super::*;
 
     fn parsed(text: &str) -> Result<Question, String> {
-        let links = HashMap::from([(7, "eth0".to_owned())]);
+        let links = LinkNames::from([(7, "eth0".to_owned())]);
         let words: Vec<String> = text.split(' ').map(str::to_owned).collect();
         parse(&words, &links)
     }

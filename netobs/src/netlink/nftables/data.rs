@@ -2,6 +2,7 @@
 
 use crate::netlink::attrs::{array, ip, mac, text};
 use crate::netlink::names::ip_protocol;
+use std::fmt::Write as _;
 
 /// What bytes stand for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -35,13 +36,22 @@ pub enum Kind {
 /// A table of names, for values or for bits.
 #[derive(Debug, PartialEq, Eq)]
 pub struct Names {
-    pub bits: bool,
-    pub quoted: bool,
-    /// A value without a name is hexadecimal.
-    pub hex: bool,
+    pub style: Style,
     /// The kernel keeps it in the machine's byte order.
     pub host: bool,
-    pub names: &'static [(u64, &'static str)],
+    pub table: &'static [(u64, &'static str)],
+}
+
+/// How names are written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Style {
+    /// A value without a name is decimal.
+    Plain,
+    /// A value without a name is hexadecimal.
+    Hex,
+    Quoted,
+    /// Each bit has a name.
+    Bits,
 }
 
 impl Kind {
@@ -50,13 +60,21 @@ impl Kind {
         match self {
             Self::Mark | Self::Ifindex | Self::Host | Self::Hour | Self::Time | Self::Class => true,
             Self::Names(names) => names.host,
-            _ => false,
+            Self::Address
+            | Self::Port
+            | Self::Protocol
+            | Self::EtherType
+            | Self::Mac
+            | Self::Name
+            | Self::Big
+            | Self::Exists
+            | Self::Raw => false,
         }
     }
 
     /// Bits, of which a mask tests several at once.
     pub fn is_bits(self) -> bool {
-        matches!(self, Self::Names(names) if names.bits)
+        matches!(self, Self::Names(names) if names.style == Style::Bits)
     }
 
     /// An address, whose mask may be a prefix.
@@ -94,13 +112,13 @@ impl Names {
         let Some(value) = (if self.host { host(bytes) } else { big(bytes) }) else {
             return raw(bytes);
         };
-        if self.bits {
+        if self.style == Style::Bits {
             return self.bits(value);
         }
-        match self.names.iter().find(|(n, _)| *n == value) {
-            Some((_, name)) if self.quoted => format!("\"{name}\""),
+        match self.table.iter().find(|(n, _)| *n == value) {
+            Some((_, name)) if self.style == Style::Quoted => format!("\"{name}\""),
             Some((_, name)) => (*name).to_owned(),
-            None if self.hex => format!("{value:#04x}"),
+            None if self.style == Style::Hex => format!("{value:#04x}"),
             None => value.to_string(),
         }
     }
@@ -108,7 +126,7 @@ impl Names {
     fn bits(&self, value: u64) -> String {
         let mut words: Vec<String> = Vec::new();
         let mut left = value;
-        for (bit, name) in self.names.iter().filter(|(bit, _)| value & bit != 0) {
+        for (bit, name) in self.table.iter().filter(|(bit, _)| value & bit != 0) {
             words.push((*name).to_owned());
             left &= !bit;
         }
@@ -142,11 +160,8 @@ pub fn raw(bytes: &[u8]) -> String {
     }
     let mut digits = String::from("0x");
     for (n, byte) in bytes[start..].iter().enumerate() {
-        digits.push_str(&if n == 0 {
-            format!("{byte:x}")
-        } else {
-            format!("{byte:02x}")
-        });
+        let width = if n == 0 { 1 } else { 2 };
+        _ = write!(digits, "{byte:0width$x}");
     }
     digits
 }
@@ -212,7 +227,7 @@ pub fn duration(ms: u64) -> String {
     let (mut left, mut text) = (ms, String::new());
     for (unit, name) in UNITS {
         if left >= unit {
-            text.push_str(&format!("{}{name}", left / unit));
+            _ = write!(text, "{}{name}", left / unit);
             left %= unit;
         }
     }

@@ -5,21 +5,21 @@ use super::{
     object::{self, Object},
     sets::{Element, Set, Sets, Shape, element},
 };
+use crate::netlink::links::LinkNames;
 use crate::netlink::{
     attrs::{Attr, attrs, behind},
     firewall::{Chain, Rule, Ruleset, SetRow},
     socket::{Error, NETFILTER, Request, Socket},
 };
-use std::collections::HashMap;
 
 /// `NFNL_SUBSYS_NFTABLES`, in the upper byte of a message's number.
-const SUBSYSTEM: u16 = 10 << 8;
+const SUBSYSTEM: u16 = 0xa00;
 const GETCHAIN: u16 = SUBSYSTEM | 4;
 const GETRULE: u16 = SUBSYSTEM | 7;
-const GETSET: u16 = SUBSYSTEM | 10;
-const GETSETELEM: u16 = SUBSYSTEM | 13;
-const GETGEN: u16 = SUBSYSTEM | 16;
-const GETOBJ: u16 = SUBSYSTEM | 19;
+const GETSET: u16 = SUBSYSTEM | 0xa;
+const GETSETELEM: u16 = SUBSYSTEM | 0xd;
+const GETGEN: u16 = SUBSYSTEM | 0x10;
+const GETOBJ: u16 = SUBSYSTEM | 0x13;
 /// `struct nfgenmsg`.
 const HEADER: usize = 4;
 const VIA: &str = "nftables";
@@ -27,7 +27,7 @@ const VIA: &str = "nftables";
 const RETRIES: u32 = 5;
 
 /// The ruleset of the thread's network namespace; rules in the order the kernel holds them.
-pub fn all(links: &HashMap<u32, String>) -> Result<Ruleset, Error> {
+pub fn all(links: &LinkNames) -> Result<Ruleset, Error> {
     let mut socket = Socket::open(NETFILTER)?;
     let mut ruleset = Ruleset::default();
     for _ in 0..RETRIES {
@@ -53,7 +53,7 @@ fn generation(socket: &mut Socket) -> Result<u32, Error> {
     Ok(number.and_then(Attr::be32).unwrap_or(0))
 }
 
-fn read(socket: &mut Socket, links: &HashMap<u32, String>) -> Result<Ruleset, Error> {
+fn read(socket: &mut Socket, links: &LinkNames) -> Result<Ruleset, Error> {
     let chains = Request::dump("list the chains of nf_tables", GETCHAIN, &[0; HEADER]);
     let chains = socket.rows(&chains, chain)?.rows;
     let sets = read_sets(socket)?;
@@ -188,7 +188,8 @@ fn rule(payload: &[u8], world: &World<'_>) -> Option<Rule> {
     }
     let mut reader = Reader::new(family, &table, world);
     reader.read(expressions);
-    let (text, counters, nat, comment) = reader.text();
+    let text = reader.text();
+    let (counters, nat) = (reader.counters, reader.nat.take());
     Some(Rule {
         family: family_name(family),
         chain,
@@ -196,7 +197,7 @@ fn rule(payload: &[u8], world: &World<'_>) -> Option<Rule> {
         packets: counters.map(|c| c.0),
         bytes: counters.map(|c| c.1),
         rule: text,
-        comment: comment_of(userdata).or(comment),
+        comment: comment_of(userdata).or(reader.comment.take()),
         nat: nat.as_ref().map(|nat| nat.kind),
         nat_to: nat.map(|nat| nat.to),
         table,
@@ -249,7 +250,7 @@ fn elements(payload: &[u8]) -> Option<Vec<Element>> {
     Some(attrs(list.value).map(|a| element(a.value)).collect())
 }
 
-fn row(set: &Set, links: &HashMap<u32, String>) -> SetRow {
+fn row(set: &Set, links: &LinkNames) -> SetRow {
     let (keys, data) = (set.key_loads(), set.data_loads());
     let shape = Shape {
         keys: &keys,

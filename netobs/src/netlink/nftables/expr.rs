@@ -11,13 +11,14 @@ use super::{
     statements,
 };
 use crate::netlink::attrs::{Attr, attrs, find};
+use crate::netlink::links::LinkNames;
 use crate::netlink::xtables;
 use std::collections::HashMap;
 
 /// What a rule refers to.
 pub struct World<'a> {
     pub sets: &'a Sets,
-    pub links: &'a HashMap<u32, String>,
+    pub links: &'a LinkNames,
 }
 
 /// The state of reading one rule.
@@ -83,13 +84,10 @@ impl<'a> Reader<'a> {
         }
     }
 
-    pub fn text(self) -> (String, Option<(u64, u64)>, Option<Nat>, Option<String>) {
-        let words: Vec<String> = self
-            .statements
-            .into_iter()
-            .filter(|s| !s.is_empty())
-            .collect();
-        (words.join(" "), self.counters, self.nat, self.comment)
+    /// The whole rule.
+    pub fn text(&mut self) -> String {
+        self.statements.retain(|statement| !statement.is_empty());
+        self.statements.join(" ")
     }
 
     /// Adds a statement about `loads`; a statement that only settled what they show goes.
@@ -243,13 +241,7 @@ impl<'a> Reader<'a> {
             1 | 7 | 10 => 1,
             11 | 12 | 17 => 2,
             6 | 13 | 21 | 22 => 16,
-            8 | 9 => {
-                if self.network() == Some(6) {
-                    16
-                } else {
-                    4
-                }
-            }
+            8 | 9 if self.network() == Some(6) => 16,
             14..=16 => 8,
             _ => 4,
         };

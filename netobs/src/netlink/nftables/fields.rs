@@ -117,13 +117,13 @@ pub fn cover(reader: &Reader<'_>, base: Base, offset: u32, len: usize) -> Option
 pub fn within(reader: &Reader<'_>, base: Base, offset: u32, mask: &[u8]) -> Option<Load> {
     let value = super::data::big(mask)?;
     let bits = u32::try_from(mask.len() * 8).ok()?;
-    let lead = value.leading_zeros() - (64 - bits);
+    let before = value.leading_zeros() - (64 - bits);
     let (ones, trail) = (value.count_ones(), value.trailing_zeros());
     // One run of bits only.
-    if ones == 0 || lead + ones + trail != bits || ones == bits {
+    if ones == 0 || before + ones + trail != bits || ones == bits {
         return None;
     }
-    let start = offset * 8 + lead;
+    let start = offset * 8 + before;
     let fields = base.fields(reader);
     let (.., text, kind) = fields
         .iter()

@@ -1,6 +1,6 @@
 //! Fields of packet headers by protocol, offset and length, in bits.
 
-use super::data::{Kind, Names};
+use super::data::{Kind, Names, Style};
 
 /// A field: offset and length in bits, name, kind.
 pub type Field = (u32, u32, &'static str, Kind);
@@ -158,18 +158,16 @@ pub fn transport(protocol: Option<u8>) -> &'static [Field] {
 
 const fn hexadecimal(names: &'static [(u64, &'static str)]) -> Names {
     Names {
-        hex: true,
+        style: Style::Hex,
         ..values(names)
     }
 }
 
 const fn values(names: &'static [(u64, &'static str)]) -> Names {
     Names {
-        bits: false,
-        quoted: false,
-        hex: false,
+        style: Style::Plain,
         host: false,
-        names,
+        table: names,
     }
 }
 
@@ -212,11 +210,9 @@ static ARP_OP: Names = values(&[
 ]);
 
 pub static TCP_FLAGS: Names = Names {
-    bits: true,
-    quoted: false,
-    hex: false,
+    style: Style::Bits,
     host: false,
-    names: &[
+    table: &[
         (1, "fin"),
         (2, "syn"),
         (4, "rst"),

@@ -1,6 +1,6 @@
 //! What `meta`, `ct`, `rt`, `socket` and `fib` can load: names and kinds by key number.
 
-use super::data::{Kind, Names};
+use super::data::{Kind, Names, Style};
 
 /// Text and kind of a key; an unknown one by its number.
 pub type Key = (&'static str, Kind);
@@ -137,21 +137,17 @@ pub fn fib(result: u32, flags: u32) -> (String, Kind) {
 
 const fn values(names: &'static [(u64, &'static str)], quoted: bool) -> Names {
     Names {
-        bits: false,
-        quoted,
-        hex: false,
+        style: if quoted { Style::Quoted } else { Style::Plain },
         host: true,
-        names,
+        table: names,
     }
 }
 
 const fn bits(names: &'static [(u64, &'static str)]) -> Names {
     Names {
-        bits: true,
-        quoted: false,
-        hex: false,
+        style: Style::Bits,
         host: true,
-        names,
+        table: names,
     }
 }
 

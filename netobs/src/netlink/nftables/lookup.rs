@@ -9,6 +9,7 @@ use super::{
     statements,
 };
 use crate::netlink::attrs::{Attr, attrs, find};
+use std::fmt::Write as _;
 
 fn set_of<'a>(reader: &Reader<'a>, name: &str) -> Option<&'a Set> {
     reader
@@ -91,7 +92,7 @@ pub fn dynset(reader: &mut Reader<'_>, data: &[u8]) {
     };
     let (loads, mut text) = key(reader, number(data, 4), set);
     if let Some(ms) = find(data, 6).and_then(Attr::be64).filter(|ms| *ms != 0) {
-        text.push_str(&format!(" timeout {}", duration(ms)));
+        _ = write!(text, " timeout {}", duration(ms));
     }
     let one = find(data, 7).map(|a| a.value);
     let several = find(data, 10)
@@ -101,7 +102,7 @@ pub fn dynset(reader: &mut Reader<'_>, data: &[u8]) {
     for expression in one.into_iter().chain(several) {
         let name = find(expression, 1).map(Attr::text).unwrap_or_default();
         let data = find(expression, 2).map_or(&[][..], |a| a.value);
-        text.push_str(&format!(" {}", statements::words(reader, &name, data)));
+        _ = write!(text, " {}", statements::words(reader, &name, data));
     }
     if let Some(register) = maybe(data, 5) {
         let kind = set
@@ -110,7 +111,7 @@ pub fn dynset(reader: &mut Reader<'_>, data: &[u8]) {
         let value = reader
             .registers
             .text(register, kind.unwrap_or(super::data::Kind::Raw));
-        text.push_str(&format!(" : {value}"));
+        _ = write!(text, " : {value}");
     }
     reader.push(format!("{verb} @{name} {{ {text} }}"), &loads);
 }

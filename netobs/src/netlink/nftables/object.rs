@@ -1,7 +1,7 @@
 //! Named counters, quotas, limits and helpers; and nft's data types by number.
 
 use super::{
-    data::{Kind, Names},
+    data::{Kind, Names, Style},
     expr::{Reader, number},
     headers::TCP_FLAGS,
     keys::CT_STATE,
@@ -120,11 +120,9 @@ pub fn decode(family: u8, payload: &[u8]) -> Object {
 const STATE: Kind = Kind::Names(&CT_STATE);
 const FLAGS: Kind = Kind::Names(&TCP_FLAGS);
 static INVALID: Names = Names {
-    bits: false,
-    quoted: false,
-    hex: false,
+    style: Style::Plain,
     host: false,
-    names: &[],
+    table: &[],
 };
 
 /// Name, kind and length of an nft data type.

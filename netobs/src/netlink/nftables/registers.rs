@@ -1,4 +1,4 @@
-//! The registers of nf_tables while a rule is read: what was loaded into each.
+//! The registers of `nf_tables` while a rule is read: what was loaded into each.
 
 use super::data::Kind;
 use std::collections::HashMap;

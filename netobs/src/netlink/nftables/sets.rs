@@ -5,7 +5,9 @@ use super::{
     registers::Load,
 };
 use crate::netlink::attrs::{Attr, attrs};
+use crate::netlink::links::LinkNames;
 use std::collections::HashMap;
+use std::fmt::Write as _;
 
 pub const ANONYMOUS: u32 = 1;
 pub const INTERVAL: u32 = 4;
@@ -105,7 +107,7 @@ pub struct Shape<'a> {
     pub keys: &'a [Load],
     pub data: &'a [Load],
     /// Interfaces by index.
-    pub links: &'a HashMap<u32, String>,
+    pub links: &'a LinkNames,
 }
 
 impl Set {
@@ -210,16 +212,16 @@ impl Shape<'_> {
     fn rest(&self, element: &Element) -> String {
         let mut text = String::new();
         if let Some(ms) = element.timeout {
-            text.push_str(&format!(" timeout {}", duration(ms)));
+            _ = write!(text, " timeout {}", duration(ms));
         }
         if let Some(ms) = element.expires {
-            text.push_str(&format!(" expires {}", duration(ms)));
+            _ = write!(text, " expires {}", duration(ms));
         }
         match &element.data {
             None => {}
-            Some(Value::Verdict(verdict)) => text.push_str(&format!(" : {verdict}")),
-            Some(Value::Object(name)) => text.push_str(&format!(" : \"{name}\"")),
-            Some(Value::Bytes(bytes)) => text.push_str(&format!(" : {}", self.data(bytes))),
+            Some(Value::Verdict(verdict)) => _ = write!(text, " : {verdict}"),
+            Some(Value::Object(name)) => _ = write!(text, " : \"{name}\""),
+            Some(Value::Bytes(bytes)) => _ = write!(text, " : {}", self.data(bytes)),
         }
         text
     }

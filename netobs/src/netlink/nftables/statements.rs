@@ -8,6 +8,7 @@ use super::{
     registers::{Content, Layer, Load},
 };
 use crate::netlink::attrs::{Attr, find};
+use std::fmt::Write as _;
 
 /// Adds a statement to the rule.
 pub fn statement(reader: &mut Reader<'_>, name: &str, data: &[u8]) {
@@ -83,7 +84,7 @@ fn limit(data: &[u8]) -> String {
         } else {
             format!("{burst} packets")
         };
-        text.push_str(&format!(" burst {burst}"));
+        _ = write!(text, " burst {burst}");
     }
     text
 }
@@ -217,16 +218,18 @@ fn synproxy(data: &[u8]) -> String {
     let mut text = "synproxy".to_owned();
     let flags = number(data, 3);
     if flags & 1 != 0 {
-        text.push_str(&format!(
+        _ = write!(
+            text,
             " mss {}",
             find(data, 1).and_then(Attr::be16).unwrap_or(0)
-        ));
+        );
     }
     if flags & 2 != 0 {
-        text.push_str(&format!(
+        _ = write!(
+            text,
             " wscale {}",
             find(data, 2).and_then(Attr::u8).unwrap_or(0)
-        ));
+        );
     }
     for (bit, name) in [(8, " timestamp"), (4, " sack-perm")] {
         if flags & bit != 0 {

@@ -1,6 +1,6 @@
 //! What a rule asks of a packet: `-m NAME ...`.
 
-use super::{address, be16, marked, not, ports, ports::join, unknown};
+use super::{address, marked, not, ports, ports::join, tracking, unknown};
 use crate::netlink::attrs::{mac, text, u16_at, u32_at};
 
 /// One match, in the words of `iptables -S`.
@@ -12,8 +12,8 @@ pub fn matched(name: &str, revision: u32, info: &[u8], v6: bool) -> String {
         ("icmp6", _) => ports::icmp(info, true),
         ("multiport", 1) => ports::multiport(info),
         ("comment", _) => Some(format!("-m comment --comment \"{}\"", text(info))),
-        ("state", _) => state(info),
-        ("conntrack", 1..=3) => conntrack(info, revision, v6),
+        ("state", _) => tracking::state(info),
+        ("conntrack", 1..=3) => tracking::conntrack(info, revision, v6),
         ("addrtype", 1) => address_type(info),
         ("mark", 1) => mark("mark", info),
         ("connmark", 1) => mark("connmark", info),
@@ -29,139 +29,6 @@ pub fn matched(name: &str, revision: u32, info: &[u8], v6: bool) -> String {
         _ => None,
     };
     known.unwrap_or_else(|| unknown("-m", name, revision))
-}
-
-const STATES: [(u32, &str); 7] = [
-    (1, "INVALID"),
-    (8, "NEW"),
-    (4, "RELATED"),
-    (2, "ESTABLISHED"),
-    (64, "SNAT"),
-    (128, "DNAT"),
-    (256, "UNTRACKED"),
-];
-
-fn state_words(mask: u32) -> String {
-    let words = STATES.iter().filter(|(bit, _)| mask & bit != 0);
-    words
-        .map(|(_, name)| *name)
-        .collect::<Vec<&str>>()
-        .join(",")
-}
-
-/// Here the bit of what is not tracked is another one.
-fn state(info: &[u8]) -> Option<String> {
-    let mask = u32_at(info, 0)?;
-    let mask = if mask & 64 != 0 {
-        mask & !64 | 256
-    } else {
-        mask
-    };
-    Some(format!("-m state --state {}", state_words(mask)))
-}
-
-/// `struct xt_conntrack_mtinfo1` to `3`: eight addresses and masks, then numbers.
-fn conntrack(info: &[u8], revision: u32, v6: bool) -> Option<String> {
-    const ADDRESSES: [(usize, u16, &str); 4] = [
-        (0, 0x4, "--ctorigsrc"),
-        (32, 0x8, "--ctorigdst"),
-        (64, 0x10, "--ctreplsrc"),
-        (96, 0x20, "--ctrepldst"),
-    ];
-    const PORTS: [(usize, usize, u16, &str); 4] = [
-        (138, 154, 0x100, "--ctorigsrcport"),
-        (140, 156, 0x200, "--ctorigdstport"),
-        (142, 158, 0x400, "--ctreplsrcport"),
-        (144, 160, 0x800, "--ctrepldstport"),
-    ];
-    let (flags, inverted) = (u16_at(info, 146)?, u16_at(info, 148)?);
-    let (states, statuses) = if revision == 1 {
-        (u32::from(*info.get(150)?), u32::from(*info.get(151)?))
-    } else {
-        (u32::from(u16_at(info, 150)?), u32::from(u16_at(info, 152)?))
-    };
-    // The kernel keeps `-m state` as conntrack, with a flag.
-    if flags & 0x2000 != 0 {
-        return Some(format!(
-            "-m state {}--state {}",
-            not(inverted & 1 != 0),
-            state_words(states)
-        ));
-    }
-    let mut words = Vec::new();
-    let mut add = |bit: u16, flag: &str, value: String| {
-        if flags & bit != 0 {
-            words.push(format!("{}{flag} {value}", not(inverted & bit != 0)));
-        }
-    };
-    add(1, "--ctstate", state_words(states));
-    add(2, "--ctproto", u16_at(info, 136)?.to_string());
-    for (at, bit, flag) in ADDRESSES {
-        let (value, mask) = (address(info, at, v6)?, address(info, at + 16, v6)?);
-        add(bit, flag, format!("{value}/{mask}"));
-    }
-    for (low, high, bit, flag) in PORTS {
-        let first = be16(info, low)?;
-        let last = if revision == 3 {
-            u16_at(info, high).unwrap_or(first)
-        } else {
-            first
-        };
-        let first = if revision == 3 {
-            u16_at(info, low)?
-        } else {
-            first
-        };
-        add(
-            bit,
-            flag,
-            if first == last {
-                first.to_string()
-            } else {
-                format!("{first}:{last}")
-            },
-        );
-    }
-    add(0x40, "--ctstatus", status_words(statuses));
-    let (low, high) = (u32_at(info, 128)?, u32_at(info, 132)?);
-    add(
-        0x80,
-        "--ctexpire",
-        if low == high {
-            low.to_string()
-        } else {
-            format!("{low}:{high}")
-        },
-    );
-    // Which way a packet goes is said by the flag's own inversion.
-    if flags & 0x1000 != 0 {
-        let way = if inverted & 0x1000 != 0 {
-            "REPLY"
-        } else {
-            "ORIGINAL"
-        };
-        words.push(format!("--ctdir {way}"));
-    }
-    Some(join("-m conntrack", &words))
-}
-
-fn status_words(mask: u32) -> String {
-    const NAMES: [(u32, &str); 4] = [
-        (1, "EXPECTED"),
-        (2, "SEEN_REPLY"),
-        (4, "ASSURED"),
-        (8, "CONFIRMED"),
-    ];
-    let words: Vec<&str> = NAMES
-        .iter()
-        .filter(|(bit, _)| mask & bit != 0)
-        .map(|(_, n)| *n)
-        .collect();
-    if words.is_empty() {
-        "NONE".to_owned()
-    } else {
-        words.join(",")
-    }
 }
 
 /// `struct xt_addrtype_info_v1`.
@@ -221,7 +88,7 @@ fn limit(info: &[u8]) -> Option<String> {
         .iter()
         .find(|(seconds, _)| {
             average >= SCALE * seconds
-                || (SCALE * seconds) % average == 0 && SCALE * seconds / average < 60
+                || (SCALE * seconds).is_multiple_of(average) && SCALE * seconds / average < 60
         })
         .unwrap_or(&(1, "sec"));
     let rate = (SCALE * seconds / average).max(1);

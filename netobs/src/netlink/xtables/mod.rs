@@ -1,11 +1,12 @@
 //! Matches and targets of iptables, as its own command line writes them.
 //!
-//! Layouts are those of uapi/linux/netfilter/xt_*.h; they reach us inside nf_tables (iptables-nft) and from the
+//! Layouts are those of uapi/linux/netfilter/xt_*.h; they reach us inside `nf_tables` (iptables-nft) and from the
 //! tables of legacy iptables. An extension that is not decoded is named, with a mark that there is more to it.
 
 mod matches;
 mod ports;
 mod targets;
+mod tracking;
 
 pub use matches::matched;
 pub use targets::{Told, target};

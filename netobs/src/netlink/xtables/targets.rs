@@ -2,6 +2,7 @@
 
 use super::{address, ports, unknown};
 use crate::netlink::attrs::{text, u16_at, u32_at};
+use std::fmt::Write as _;
 
 /// A target in words, and what it translates to, if that is what it does.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -167,10 +168,10 @@ fn log(info: &[u8]) -> Option<String> {
     let prefix = text(info.get(2..32)?);
     let mut words = "-j LOG".to_owned();
     if !prefix.is_empty() {
-        words.push_str(&format!(" --log-prefix \"{prefix}\""));
+        _ = write!(words, " --log-prefix \"{prefix}\"");
     }
     if level != 4 {
-        words.push_str(&format!(" --log-level {level}"));
+        _ = write!(words, " --log-level {level}");
     }
     for (_, name) in FLAGS.iter().filter(|(bit, _)| flags & bit != 0) {
         words.push_str(name);
@@ -179,8 +180,8 @@ fn log(info: &[u8]) -> Option<String> {
 }
 
 fn set_mark(info: &[u8]) -> Option<String> {
-    let (mark, mask) = (u32_at(info, 0)?, u32_at(info, 4)?);
-    Some(format!("-j MARK --set-xmark {mark:#x}/{mask:#x}"))
+    let (value, mask) = (u32_at(info, 0)?, u32_at(info, 4)?);
+    Some(format!("-j MARK --set-xmark {value:#x}/{mask:#x}"))
 }
 
 /// `struct xt_connmark_tginfo1`, and 2, which shifts too.
@@ -200,7 +201,7 @@ fn connection_mark(info: &[u8], revision: u32) -> Option<String> {
         };
         if bits != 0 {
             let side = if direction == 0 { "left" } else { "right" };
-            text.push_str(&format!(" --{side}-shift-mark {bits}"));
+            _ = write!(text, " --{side}-shift-mark {bits}");
         }
     }
     Some(text)
@@ -247,10 +248,10 @@ fn tracking(info: &[u8]) -> Option<String> {
         words.push_str(" --notrack");
     }
     if zone != 0 {
-        words.push_str(&format!(" --zone {zone}"));
+        _ = write!(words, " --zone {zone}");
     }
     if !helper.is_empty() {
-        words.push_str(&format!(" --helper {helper}"));
+        _ = write!(words, " --helper {helper}");
     }
     Some(words)
 }

@@ -5,6 +5,7 @@ use crate::{
     netlink::conntrack::{Entry, Fill},
     views::table::{bytes, shown},
 };
+use std::fmt::Write as _;
 use std::net::{IpAddr, SocketAddr};
 
 impl Row for Fill {
@@ -33,7 +34,7 @@ pub fn sentence(fill: &Fill) -> String {
         (fill.error, "packets with errors"),
     ];
     for (count, what) in troubles.iter().filter(|(count, _)| *count > 0) {
-        text.push_str(&format!("; {count} {what}"));
+        _ = write!(text, "; {count} {what}");
     }
     text.push('\n');
     text

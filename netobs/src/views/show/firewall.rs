@@ -6,6 +6,7 @@ use crate::{
     views::table::{Table, shown},
 };
 use std::collections::HashMap;
+use std::fmt::Write as _;
 
 /// Elements of a set shown in a table; JSON has all.
 const ELEMENTS: usize = 24;
@@ -37,9 +38,10 @@ impl Row for Chain {
             shown(self.packets.as_ref()),
             shown(self.bytes.as_ref()),
             String::new(),
-            self.policy
-                .map(|policy| format!("policy {policy}"))
-                .unwrap_or_else(|| "(jumped to)".to_owned()),
+            self.policy.map_or_else(
+                || "(jumped to)".to_owned(),
+                |policy| format!("policy {policy}"),
+            ),
             String::new(),
         ]
     }
@@ -112,7 +114,7 @@ impl Row for SetRow {
         let count = self.elements.len();
         let mut elements = self.elements[..count.min(ELEMENTS)].join(", ");
         if count > ELEMENTS {
-            elements.push_str(&format!(", and {} more (--json has all)", count - ELEMENTS));
+            _ = write!(elements, ", and {} more (--json has all)", count - ELEMENTS);
         }
         vec![
             self.family.to_owned(),

@@ -52,8 +52,8 @@ fn selector(rule: &Rule) -> String {
 fn mark(rule: &Rule) -> String {
     match (rule.fwmark, rule.fwmask) {
         (None, None) => String::new(),
-        (mark, None | Some(u32::MAX)) => format!("{:#x}", mark.unwrap_or(0)),
-        (mark, Some(mask)) => format!("{:#x}/{mask:#x}", mark.unwrap_or(0)),
+        (value, None | Some(u32::MAX)) => format!("{:#x}", value.unwrap_or(0)),
+        (value, Some(mask)) => format!("{:#x}/{mask:#x}", value.unwrap_or(0)),
     }
 }
 
