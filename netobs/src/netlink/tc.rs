@@ -135,7 +135,8 @@ fn filter(payload: &[u8], place: &str) -> Option<Filter> {
         return None;
     }
     if filter.kind == "bpf" {
-        filter.program = Some(program(options));
+        // Programs of classic BPF have no number.
+        filter.program = Some(program(options)).filter(|(_, id)| *id != 0);
     }
     Some(filter)
 }
