@@ -171,8 +171,32 @@ impl Sockets {
     }
 }
 
+/// Settings of the whole machine that only the first network namespace shows: read before another one is entered.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Machine {
+    tcp_memory: Option<u64>,
+    udp_memory: Option<u64>,
+    orphans: Option<u64>,
+}
+
+impl Machine {
+    pub fn read() -> Self {
+        let last = |path: &str| numbers(path).get(2).copied();
+        Self {
+            tcp_memory: last("sys/net/ipv4/tcp_mem"),
+            udp_memory: last("sys/net/ipv4/udp_mem"),
+            orphans: number("sys/net/ipv4/tcp_max_orphans"),
+        }
+    }
+}
+
 /// Everything that can run out; `fill` of connection tracking if it could be asked.
-pub fn gather(sockets: &Sockets, processes: &Processes, fill: Option<&Fill>) -> Vec<Limit> {
+pub fn gather(
+    machine: &Machine,
+    sockets: &Sockets,
+    processes: &Processes,
+    fill: Option<&Fill>,
+) -> Vec<Limit> {
     let mut limits = vec![machine_files().per_connection()];
     if let Some(fill) = fill {
         let tracked = Limit::new(
@@ -207,7 +231,7 @@ pub fn gather(sockets: &Sockets, processes: &Processes, fill: Option<&Fill>) -> 
         number("sys/net/core/somaxconn"),
         "net.core.somaxconn",
     ));
-    limits.extend(memory());
+    limits.extend(memory(machine));
     limits.extend(tasks());
     limits
 }
@@ -224,7 +248,7 @@ fn machine_files() -> Limit {
 }
 
 /// What sockstat counts against its limits.
-fn memory() -> Vec<Limit> {
+fn memory(machine: &Machine) -> Vec<Limit> {
     let text = proc_file("net/sockstat").unwrap_or_default();
     let of = |protocol: &str, key: &str| -> Option<u64> {
         let line = text
@@ -234,27 +258,26 @@ fn memory() -> Vec<Limit> {
         words.find(|word| *word == key)?;
         words.next()?.parse().ok()
     };
-    let last = |path: &str| numbers(path).get(2).copied();
     vec![
         Limit::new(
             "tcp memory (pages)",
             "machine",
             of("TCP", "mem"),
-            last("sys/net/ipv4/tcp_mem"),
+            machine.tcp_memory,
             "net.ipv4.tcp_mem",
         ),
         Limit::new(
             "udp memory (pages)",
             "machine",
             of("UDP", "mem"),
-            last("sys/net/ipv4/udp_mem"),
+            machine.udp_memory,
             "net.ipv4.udp_mem",
         ),
         Limit::new(
             "orphans",
             "machine",
             of("TCP", "orphan"),
-            number("sys/net/ipv4/tcp_max_orphans"),
+            machine.orphans,
             "net.ipv4.tcp_max_orphans",
         ),
         Limit::new(
@@ -319,7 +342,7 @@ pub fn verdict(limits: &[Limit]) -> Verdict {
         .max_by(|a, b| a.0.total_cmp(&b.0));
     let mut text = match first {
         Some((0, limit)) => format!("no more connections: {} used up", name(limit)),
-        Some((free, limit)) => format!("{free} more connections fit; then {} run out", name(limit)),
+        Some((free, limit)) => format!("{free} more connections fit, then {} run out", name(limit)),
         None => "how many more connections fit is not known here".to_owned(),
     };
     for kind in ["ephemeral ports", "open files"] {

@@ -8,7 +8,7 @@ use crate::{
     clock,
     host::{
         counters,
-        limits::{self, Sockets},
+        limits::{self, Machine, Sockets},
         processes,
         resolver::{self, Whose},
     },
@@ -53,7 +53,11 @@ pub fn stats(args: &Stats, output: &mut Output) -> Result<Status, Failure> {
 }
 
 /// `netns`: limits of the processes inside only, when a namespace was asked for.
-pub fn limits(netns: Option<u32>, output: &mut Output) -> Result<Status, Failure> {
+pub fn limits(
+    netns: Option<u32>,
+    machine: &Machine,
+    output: &mut Output,
+) -> Result<Status, Failure> {
     let mut sockets = Sockets::new();
     tcp_sockets::each(|socket| sockets.take(socket)).map_err(refused)?;
     let found = processes::open_files(netns);
@@ -64,12 +68,16 @@ pub fn limits(netns: Option<u32>, output: &mut Output) -> Result<Status, Failure
             None
         }
     };
-    let limits = limits::gather(&sockets, &found, fill.as_ref());
+    let limits = limits::gather(machine, &sockets, &found, fill.as_ref());
     let verdict = limits::verdict(&limits);
     if output.json {
         output.row(&verdict)?;
     } else {
-        output.say(&format!("{}\n\n", escape(&verdict.text)))?;
+        // One clause a line.
+        output.say(&format!(
+            "{}\n\n",
+            escape(&verdict.text).replace("; ", "\n  ")
+        ))?;
     }
     output.rows(&limits)?;
     if found.refused > 0 {
