@@ -89,11 +89,12 @@ pub fn run(args: &Show) -> Result<Status, Failure> {
 fn no_namespace(error: &NetnsError) -> Failure {
     let refused = |source: &std::io::Error| source.kind() == ErrorKind::PermissionDenied;
     let status = match error {
-        NetnsError::Unknown(_) => Status::Usage,
         NetnsError::Open { source, .. } | NetnsError::Enter { source, .. } if refused(source) => {
             Status::Missing
         }
-        NetnsError::Open { .. } | NetnsError::Enter { .. } => Status::Usage,
+        NetnsError::Unknown(_) | NetnsError::Open { .. } | NetnsError::Enter { .. } => {
+            Status::Usage
+        }
         NetnsError::List(_) | NetnsError::Thread { .. } => Status::Other,
     };
     Failure::new(status, error.to_string())
