@@ -9,7 +9,7 @@ use serde_json::Value;
 use super::{of, same, show, text};
 use crate::support::at;
 
-const RULES: [&str; 27] = [
+const RULES: [&str; 31] = [
     "-t nat -N KUBE-SVC",
     "-t nat -A PREROUTING -m addrtype --dst-type LOCAL -j KUBE-SVC",
     "-t nat -A PREROUTING -p tcp --dport 80 -j DNAT --to-destination 10.0.0.2:8080",
@@ -31,6 +31,10 @@ const RULES: [&str; 27] = [
     "-A INPUT -m length --length 100:200 -j DROP",
     "-A INPUT -i eth+ -f -j DROP",
     "-A INPUT -m limit --limit 3/hour -j DROP",
+    "-A INPUT -m hashlimit --hashlimit-above 10/sec --hashlimit-name x --hashlimit-mode srcip -j DROP",
+    "-A INPUT -m hashlimit --hashlimit-upto 3/hour --hashlimit-burst 7 --hashlimit-name y",
+    "-A INPUT -m recent --set --name ssh",
+    "-A INPUT -m recent --update --seconds 60 --hitcount 4 --rttl --name ssh --rsource -j DROP",
     "-A INPUT -j REJECT --reject-with icmp-host-prohibited",
     "-A OUTPUT -m owner --uid-owner 0 -p udp --dport 7",
     "-A FORWARD -p tcp --syn -j TCPMSS --clamp-mss-to-pmtu",
