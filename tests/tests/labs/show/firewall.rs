@@ -26,21 +26,25 @@ const NAMED: [&str; 5] = [
     "fully-random",
 ];
 
+/// The tables, chains and sets, without rules.
+fn tables(ns: &Netns) -> Result<()> {
+    let plain = RULES.lines().filter_map(|line| line.strip_prefix('='));
+    let script: Vec<String> = plain
+        .map(|line| format!("{}\n", line.replace('\\', "\n")))
+        .collect();
+    ns.tool("nft", &["-f", "-"], &script.concat()).map(drop)
+}
+
 /// Loads what this kernel knows, each rule alone; how many it took.
 fn load(ns: &Netns) -> Result<usize> {
+    tables(ns)?;
     let names = Path::new("/etc/protocols").exists();
     let mut taken = 0;
     for line in RULES
         .lines()
         .filter(|line| !line.is_empty() && !line.starts_with('#'))
     {
-        if let Some(plain) = line.strip_prefix('=') {
-            ns.tool(
-                "nft",
-                &["-f", "-"],
-                &format!("{}\n", plain.replace('\\', "\n")),
-            )?;
-        } else if let Some((chain, rule)) = line.split_once(" | ") {
+        if let Some((chain, rule)) = line.split_once(" | ") {
             if !names && NAMED.iter().any(|word| rule.contains(word)) {
                 continue;
             }
@@ -105,7 +109,7 @@ fn rules_in_nfts_words() -> Result<()> {
 #[test]
 fn chains() -> Result<()> {
     let ns = Netns::new("firewall")?;
-    load(&ns)?;
+    tables(&ns)?;
     let row = |c: &Value, keys: [&str; 7]| keys.map(|key| text(&c[key])).to_vec();
     let chains = of(&show(&ns, &["firewall"])?, "firewall-chain");
     let keys = [
