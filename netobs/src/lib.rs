@@ -10,6 +10,8 @@ pub mod fields;
 pub mod icmp;
 pub mod line;
 pub mod names;
+pub mod netns;
 pub mod packet;
 pub mod sinks;
+pub mod socket;
 pub mod views;
