@@ -5,6 +5,7 @@ use aya::maps::MapData;
 use aya_obj::{EbpfSectionKind, Object};
 use netobs_ebpf::{config::Config, offsets::Offsets};
 use std::{
+    borrow::Cow,
     collections::{HashMap, HashSet},
     os::fd::{AsFd as _, AsRawFd as _, BorrowedFd, OwnedFd},
 };
@@ -74,17 +75,9 @@ pub struct Programs {
 
 impl Programs {
     pub fn prepare(config: &Config, offsets: &Offsets, sizes: &Sizes) -> Result<Self, ObjectError> {
-        let from_file;
-        let bytes = match std::env::var(OBJECT_ENV) {
-            Ok(path) => {
-                from_file =
-                    std::fs::read(&path).map_err(|source| ObjectError::Read { path, source })?;
-                &from_file
-            }
-            Err(_) => EMBEDDED,
-        };
+        let bytes = object_bytes()?;
         let damaged = |e: &dyn std::fmt::Display| ObjectError::Parse(e.to_string());
-        let mut object = Object::parse(bytes).map_err(|e| damaged(&e))?;
+        let mut object = Object::parse(&bytes).map_err(|e| damaged(&e))?;
         let level = [if sizes.log { LOG_LEVEL } else { 0 }];
         let globals = HashMap::from([
             ("CONFIG", (config.as_bytes(), true)),
@@ -147,6 +140,16 @@ impl Programs {
             insns: &insns,
             attach_btf_id,
         })
+    }
+}
+
+/// The object file's bytes.
+pub(super) fn object_bytes() -> Result<Cow<'static, [u8]>, ObjectError> {
+    match std::env::var(OBJECT_ENV) {
+        Ok(path) => std::fs::read(&path)
+            .map(Cow::Owned)
+            .map_err(|source| ObjectError::Read { path, source }),
+        Err(_) => Ok(Cow::Borrowed(EMBEDDED)),
     }
 }
 
