@@ -53,7 +53,7 @@ pub const NETLINK_PROTOCOLS: [(u32, &str); 21] = [
     (21, "crypto"),
 ];
 
-/// Ethernet protocols of packet sockets (`ETH_P_*` of linux/if_ether.h).
+/// Ethernet protocols of packet sockets (`ETH_P_*`).
 pub const LINK_PROTOCOLS: [(u32, &str); 52] = [
     (0x60, "loop"),
     (0x200, "pup"),

@@ -9,6 +9,7 @@ use crate::{
     netns::Netns,
     socket::{Family, Flow, Row, Table, Want},
 };
+use std::sync::Arc;
 
 /// Sockets of one network namespace.
 pub struct Kernel {
@@ -18,7 +19,7 @@ pub struct Kernel {
 
 impl Kernel {
     /// In `netns`, or our own; without netlink everything comes from /proc.
-    pub fn open(netns: Option<Netns>, netlink: bool) -> Result<Self, SourceError> {
+    pub fn open(netns: Option<Arc<Netns>>, netlink: bool) -> Result<Self, SourceError> {
         let inode = match &netns {
             Some(netns) => netns.inode(),
             None => Netns::own().map_or(0, |own| own.inode()),
@@ -98,7 +99,12 @@ fn parts(want: &Want) -> impl Iterator<Item = Part> {
         })
         .filter(move |part| match part.family {
             Family::Inet | Family::Inet6 => true,
-            other => !std::mem::replace(&mut asked[other as usize], true),
+            Family::Unix
+            | Family::Packet
+            | Family::Netlink
+            | Family::Vsock
+            | Family::Tipc
+            | Family::Xdp => !std::mem::replace(&mut asked[part.family as usize], true),
         })
 }
 

@@ -15,7 +15,7 @@ use crate::{
     netns::{Netns, NetnsError},
     socket::{Flow, Row, Table, Want},
 };
-use std::io;
+use std::{io, sync::Arc};
 
 /// Tables in the order in which they are told, which is that of ss.
 pub const ORDER: [Table; 18] = [
@@ -121,6 +121,11 @@ pub trait Source {
         want: &Want,
         visit: &mut dyn FnMut(&Row) -> Flow,
     ) -> Result<Told, SourceError>;
+
+    /// Whether its rows say who holds them, so that nobody has to look.
+    fn tells_holders(&self) -> bool {
+        false
+    }
 }
 
 /// The cheapest source for what is wanted of a namespace; `None`: our own.
@@ -129,7 +134,7 @@ pub trait Source {
 /// `Auto` and `want.holders` of a machine with so many open files that a walk over /proc costs more than loading programs.
 pub fn open(
     engine: Engine,
-    netns: Option<Netns>,
+    netns: Option<Arc<Netns>>,
     _want: &Want,
 ) -> Result<Box<dyn Source>, SourceError> {
     match engine {

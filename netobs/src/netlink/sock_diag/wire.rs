@@ -1,4 +1,4 @@
-//! Requests and answers as the kernel lays them out (linux/inet_diag.h and its neighbours).
+//! Requests and answers as the kernel lays them out (`linux/inet_diag.h` and its neighbours).
 
 use zerocopy::{
     FromBytes, Immutable, IntoBytes, KnownLayout,

@@ -12,6 +12,7 @@ use crate::{
 use std::{
     fs::File,
     io::{self, BufRead as _, BufReader},
+    sync::Arc,
 };
 
 /// A file of /proc/net and how its lines are read; `false` from `parse`: the line is not understood.
@@ -73,7 +74,7 @@ fn is_inet(family: Family) -> bool {
 
 /// The files of one network namespace.
 pub struct ProcNet {
-    netns: Option<Netns>,
+    netns: Option<Arc<Netns>>,
     inode: u32,
     line: Vec<u8>,
     /// Lines that could not be understood.
@@ -81,7 +82,7 @@ pub struct ProcNet {
 }
 
 impl ProcNet {
-    pub fn new(netns: Option<Netns>, inode: u32) -> Self {
+    pub fn new(netns: Option<Arc<Netns>>, inode: u32) -> Self {
         Self {
             netns,
             inode,
