@@ -27,6 +27,8 @@ impl Unix {
 pub struct Packet {
     /// Ethernet protocol; 3: all.
     pub protocol: u16,
+    /// Whether version, threshold and flags are told.
+    pub info_known: bool,
     pub version: u32,
     pub copy_threshold: u32,
     /// `PDI_*`.

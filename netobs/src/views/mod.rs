@@ -1,6 +1,7 @@
 //! Events to lines: text for people, JSON for programs.
 
 pub mod json;
+pub mod sockets;
 pub mod text;
 pub mod time;
 

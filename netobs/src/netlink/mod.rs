@@ -1,0 +1,3 @@
+//! The kernel's tables by netlink.
+
+pub mod sock_diag;
