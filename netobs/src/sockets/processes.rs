@@ -57,10 +57,39 @@ impl Processes {
             };
             found.process(&proc, entry.file_name(), pid, threads, &mut inner);
         }
-        // Of equal inodes the last found stands first, as ss prints them.
-        found.held.reverse();
-        found.held.sort_by_key(|held| held.inode);
+        found.finish();
         Ok(found)
+    }
+
+    /// Adds a descriptor that another source met.
+    pub fn add(&mut self, inode: u64, holder: &Holder) {
+        // Inodes of sockets count in 32 bits.
+        let Ok(inode) = u32::try_from(inode) else {
+            return;
+        };
+        let same = self
+            .list
+            .last()
+            .is_some_and(|last| (last.pid, last.tid) == (holder.pid, holder.tid));
+        if !same {
+            self.list.push(Process {
+                pid: holder.pid,
+                tid: holder.tid,
+                comm: holder.comm,
+            });
+        }
+        self.held.push(Held {
+            inode,
+            process: u32::try_from(self.list.len() - 1).unwrap_or(u32::MAX),
+            fd: holder.fd,
+        });
+    }
+
+    /// All descriptors were added.
+    pub fn finish(&mut self) {
+        // Of equal inodes the last found stands first, as ss prints them.
+        self.held.reverse();
+        self.held.sort_by_key(|held| held.inode);
     }
 
     fn process(

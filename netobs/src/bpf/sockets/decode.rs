@@ -11,7 +11,8 @@ pub enum Record {
 }
 
 /// No record is longer.
-pub const LONGEST: usize = size_of::<TcpRecord>();
+#[cfg(test)]
+const LONGEST: usize = size_of::<TcpRecord>();
 
 /// The bytes are none of ours.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

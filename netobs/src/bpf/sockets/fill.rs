@@ -28,11 +28,11 @@ pub fn tcp(row: &mut Row, record: &TcpRecord, details: Option<u32>) {
     row.backlog_known = true;
     row.sk = record.holder.sk;
     row.netns = record.holder.netns;
+    row.inode = u32::try_from(record.holder.ino).unwrap_or(0);
     let Some(tick_ns) = details else {
         return;
     };
     row.uid = Some(record.uid);
-    row.inode = u32::try_from(record.holder.ino).unwrap_or(0);
     row.cookie = (record.cookie != 0).then_some(record.cookie);
     row.mark = Some(record.mark);
     row.cgroup = (record.cgroup != 0).then_some(record.cgroup);

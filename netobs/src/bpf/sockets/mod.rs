@@ -10,4 +10,4 @@ mod table;
 pub use counts::Counts;
 pub use load::SocketsError;
 pub use netobs_ebpf::sockets::record::{HOLD_INET, HOLD_OTHER, HOLD_TCP, HOLD_UNIX};
-pub use table::{Held, Question, Table};
+pub use table::{Held, Question, Rest, Table};

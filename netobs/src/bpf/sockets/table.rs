@@ -44,6 +44,9 @@ pub struct Held {
     pub holder: Holder,
 }
 
+/// An open walk over the TCP table of one namespace.
+pub struct Rest(File);
+
 /// Loaded iterators, and what has to be remembered of their answers.
 pub struct Table {
     programs: Programs,
@@ -70,6 +73,9 @@ struct Told {
     pending: bool,
 }
 
+/// Names of the two iterators.
+const HELD: &str = "task_file";
+const REST: &str = "tcp";
 /// The kernel hands out 32 KiB at most.
 const BUFFER: usize = 1 << 16;
 /// Bounds of the map of what was told, in slots of 8 bytes.
@@ -111,10 +117,9 @@ impl Table {
         visit: &mut dyn FnMut(&mut Row) -> Flow,
         hold: &mut dyn FnMut(Held),
     ) -> Result<Flow, SocketsError> {
-        const NAME: &str = "task_file";
         let mut buffer = std::mem::take(&mut self.buffer);
         let mut file = sys::iterate(self.programs.held.as_fd())
-            .map_err(|source| SocketsError::Read { name: NAME, source })?;
+            .map_err(|source| SocketsError::Read { name: HELD, source })?;
         let mut take = |record| match record {
             Record::Holder(record) => {
                 hold(fill::held(&record));
@@ -124,7 +129,7 @@ impl Table {
         };
         let mut end = End::Paused;
         while end == End::Paused {
-            end = read(NAME, &mut file, &mut buffer, &mut take)?;
+            end = read(HELD, &mut file, &mut buffer, &mut take)?;
         }
         self.buffer = buffer;
         if end == End::Enough {
@@ -144,18 +149,23 @@ impl Table {
         before == after && before.waiting == 0 && before.in_use == told.sockets && !told.pending
     }
 
-    /// Walks the TCP table of the calling thread's namespace for what no descriptor told: listeners first, then
-    /// connections if `goes_on` says so.
+    /// Opens the walk over the TCP table of the calling thread's namespace.
+    pub fn open_rest(&mut self) -> Result<Rest, SocketsError> {
+        self.programs.go_on(false)?;
+        let file = sys::iterate(self.programs.rest()?);
+        file.map(Rest)
+            .map_err(|source| SocketsError::Read { name: REST, source })
+    }
+
+    /// Tells what no descriptor told: listeners first, then connections if `goes_on` says so.
     pub fn rest(
         &mut self,
+        rest: Rest,
         row: &mut Row,
         visit: &mut dyn FnMut(&mut Row) -> Flow,
         goes_on: &mut dyn FnMut(&Self) -> bool,
     ) -> Result<Flow, SocketsError> {
-        const NAME: &str = "tcp";
-        self.programs.go_on(false)?;
-        let mut file = sys::iterate(self.programs.rest()?)
-            .map_err(|source| SocketsError::Read { name: NAME, source })?;
+        let Rest(mut file) = rest;
         let mut buffer = std::mem::take(&mut self.buffer);
         let mut take = |table: &mut Self, record: Record| match record {
             Record::Tcp(record) if !table.unmarked.contains(&record.print) => {
@@ -165,13 +175,13 @@ impl Table {
             }
             Record::Tcp(_) | Record::Holder(_) => Flow::More,
         };
-        let mut end = read(NAME, &mut file, &mut buffer, &mut |record| {
+        let mut end = read(REST, &mut file, &mut buffer, &mut |record| {
             take(self, record)
         })?;
         if end == End::Paused && goes_on(self) {
             self.programs.go_on(true)?;
             while end == End::Paused {
-                end = read(NAME, &mut file, &mut buffer, &mut |record| {
+                end = read(REST, &mut file, &mut buffer, &mut |record| {
                     take(self, record)
                 })?;
             }

@@ -124,11 +124,7 @@ impl<'a> Listing<'a> {
         filter.ephemeral = self.host.ephemeral();
         let mut source = sockets::open(self.engine, netns.cloned(), want)?;
         if want.holders && !source.tells_holders() && processes.is_none() {
-            let found = Processes::read(want.threads).map_err(|source| SourceError::Proc {
-                path: "/proc".to_owned(),
-                source,
-            })?;
-            *processes = Some(found);
+            *processes = Some(sockets::holders(self.engine, want)?);
         }
         let mut surroundings = Surroundings {
             filter: &filter,

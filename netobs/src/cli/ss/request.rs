@@ -74,6 +74,7 @@ pub fn read(args: &Ss) -> Result<Asked, Failure> {
         memory: args.memory || needs.memory,
         tos: args.tos,
         details: args.extended || args.bpf,
+        identity: needs_identity(args, &filter),
         holders: args.holders() || needs.holders,
         threads: args.threads,
         bytecode: filter.bytecode(),
@@ -86,6 +87,27 @@ pub fn read(args: &Ss) -> Result<Asked, Failure> {
         namespaces,
         named,
     })))
+}
+
+/// Whether more of a socket is looked at than its ends, state, queues and processes.
+fn needs_identity(args: &Ss, filter: &Filter) -> bool {
+    let shown = args.extended
+        || args.options
+        || args.bpf
+        || args.cgroup
+        || args.inet_sockopt
+        || args.container
+        || args.pod
+        || args.user
+        || args.json
+        || args.columns.is_some();
+    let used = args.kill
+        || args.all_netns
+        || args.watch.is_some()
+        || args.group_by.is_some()
+        || args.sort.is_some()
+        || args.top.is_some();
+    shown || used || filter.expression.is_some()
 }
 
 /// What columns, order and groups need beyond the flags.
