@@ -32,8 +32,6 @@ impl SockDiag {
     pub fn open(netns: u32) -> Result<Self, DiagError> {
         let mut socket = Socket::new(NETLINK_SOCK_DIAG).map_err(DiagError::Open)?;
         socket.bind_auto().map_err(DiagError::Open)?;
-        let kernel = SocketAddr::new(0, 0);
-        socket.connect(&kernel).map_err(DiagError::Open)?;
         Ok(Self {
             socket,
             buffer: Vec::with_capacity(BUFFER),
@@ -116,7 +114,11 @@ impl SockDiag {
         for part in parts {
             bytes.extend_from_slice(part);
         }
-        self.socket.send(&bytes, 0).map_err(DiagError::Send)?;
+        // Not connected: the socket is in the table of netlink sockets itself, and should look like ss's there.
+        let kernel = SocketAddr::new(0, 0);
+        self.socket
+            .send_to(&bytes, &kernel, 0)
+            .map_err(DiagError::Send)?;
         Ok(())
     }
 

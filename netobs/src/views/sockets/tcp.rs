@@ -1,6 +1,6 @@
 //! What `-i` tells of a TCP or MPTCP connection, word for word as ss.
 
-use super::figures::{bandwidth, bits, general, hex, milliseconds};
+use super::figures::{bandwidth, bits, gain256, hex, milliseconds};
 use crate::{
     line::Line,
     socket::{Congestion, Mptcp, Row, State, Subflow, TcpInfo, Tls},
@@ -42,17 +42,17 @@ fn flags(line: &mut Line, info: &TcpInfo) {
     }
 }
 
-/// ` name:` before a figure; nothing if it is 0.
+/// A name such as ` mss:` before a figure; nothing if it is 0.
 fn figure(line: &mut Line, name: &str, value: impl Into<u64>) {
     let value = value.into();
     if value != 0 {
-        line.raw(b" ").raw(name.as_bytes()).raw(b":").number(value);
+        line.raw(name.as_bytes()).number(value);
     }
 }
 
 fn time(line: &mut Line, name: &str, us: u32) {
     if us != 0 {
-        line.raw(b" ").raw(name.as_bytes()).raw(b":");
+        line.raw(name.as_bytes());
         milliseconds(line, us);
     }
 }
@@ -67,34 +67,34 @@ fn transport(line: &mut Line, row: &Row, info: &TcpInfo) {
         line.raw(b",").number(u64::from(info.rcv_wscale()));
     }
     if info.rto_us != RTO_UNKNOWN {
-        time(line, "rto", info.rto_us);
+        time(line, " rto:", info.rto_us);
     }
-    figure(line, "backoff", info.backoff);
+    figure(line, " backoff:", info.backoff);
     if info.rtt_us != 0 {
-        time(line, "rtt", info.rtt_us);
+        time(line, " rtt:", info.rtt_us);
         line.raw(b"/");
         milliseconds(line, info.rttvar_us);
     }
-    time(line, "ato", info.ato_us);
-    figure(line, "mss", info.snd_mss);
-    figure(line, "pmtu", info.pmtu);
-    figure(line, "rcvmss", info.rcv_mss);
-    figure(line, "advmss", info.advmss);
-    figure(line, "cwnd", info.snd_cwnd);
+    time(line, " ato:", info.ato_us);
+    figure(line, " mss:", info.snd_mss);
+    figure(line, " pmtu:", info.pmtu);
+    figure(line, " rcvmss:", info.rcv_mss);
+    figure(line, " advmss:", info.advmss);
+    figure(line, " cwnd:", info.snd_cwnd);
     if info.snd_ssthresh < NO_THRESHOLD {
-        figure(line, "ssthresh", info.snd_ssthresh);
+        figure(line, " ssthresh:", info.snd_ssthresh);
     }
 }
 
 fn volume(line: &mut Line, info: &TcpInfo) {
-    figure(line, "bytes_sent", info.bytes_sent);
-    figure(line, "bytes_retrans", info.bytes_retrans);
-    figure(line, "bytes_acked", info.bytes_acked);
-    figure(line, "bytes_received", info.bytes_received);
-    figure(line, "segs_out", info.segs_out);
-    figure(line, "segs_in", info.segs_in);
-    figure(line, "data_segs_out", info.data_segs_out);
-    figure(line, "data_segs_in", info.data_segs_in);
+    figure(line, " bytes_sent:", info.bytes_sent);
+    figure(line, " bytes_retrans:", info.bytes_retrans);
+    figure(line, " bytes_acked:", info.bytes_acked);
+    figure(line, " bytes_received:", info.bytes_received);
+    figure(line, " segs_out:", info.segs_out);
+    figure(line, " segs_in:", info.segs_in);
+    figure(line, " data_segs_out:", info.data_segs_out);
+    figure(line, " data_segs_in:", info.data_segs_in);
 }
 
 fn congestion(line: &mut Line, info: &Congestion, numeric: bool) {
@@ -126,7 +126,7 @@ fn congestion(line: &mut Line, info: &Congestion, numeric: bool) {
             for (name, gain) in [("pacing_gain", pacing_gain), ("cwnd_gain", cwnd_gain)] {
                 if *gain != 0 {
                     line.raw(b",").raw(name.as_bytes()).raw(b":");
-                    general(line, f64::from(*gain) / 256.0, 6);
+                    gain256(line, *gain);
                 }
             }
             line.raw(b")");
@@ -153,9 +153,9 @@ fn rates(line: &mut Line, row: &Row, info: &TcpInfo, numeric: bool) {
         line.raw(b" send ");
         bandwidth(line, rate, numeric);
     }
-    figure(line, "lastsnd", info.last_data_sent_ms);
-    figure(line, "lastrcv", info.last_data_recv_ms);
-    figure(line, "lastack", info.last_ack_recv_ms);
+    figure(line, " lastsnd:", info.last_data_sent_ms);
+    figure(line, " lastrcv:", info.last_data_recv_ms);
+    figure(line, " lastack:", info.last_ack_recv_ms);
     let limited = |rate: u64| rate != 0 && rate != u64::MAX;
     if limited(info.pacing_rate) {
         line.raw(b" pacing_rate ");
@@ -169,8 +169,8 @@ fn rates(line: &mut Line, row: &Row, info: &TcpInfo, numeric: bool) {
         line.raw(b" delivery_rate ");
         bandwidth(line, bits(info.delivery_rate), numeric);
     }
-    figure(line, "delivered", info.delivered);
-    figure(line, "delivered_ce", info.delivered_ce);
+    figure(line, " delivered:", info.delivered);
+    figure(line, " delivered_ce:", info.delivered_ce);
     if info.app_limited() {
         line.raw(b" app_limited");
     }
@@ -198,35 +198,35 @@ fn limits(line: &mut Line, info: &TcpInfo) {
 }
 
 fn trouble(line: &mut Line, row: &Row, info: &TcpInfo) {
-    figure(line, "unacked", info.unacked);
+    figure(line, " unacked:", info.unacked);
     if info.retrans != 0 || info.total_retrans != 0 {
         line.raw(b" retrans:").number(u64::from(info.retrans));
         line.raw(b"/").number(u64::from(info.total_retrans));
     }
-    figure(line, "lost", info.lost);
+    figure(line, " lost:", info.lost);
     if row.state != State::LISTEN {
-        figure(line, "sacked", info.sacked);
+        figure(line, " sacked:", info.sacked);
     }
-    figure(line, "dsack_dups", info.dsack_dups);
-    figure(line, "fackets", info.fackets);
+    figure(line, " dsack_dups:", info.dsack_dups);
+    figure(line, " fackets:", info.fackets);
     if info.reordering != USUAL_REORDERING {
         line.raw(b" reordering:").number(u64::from(info.reordering));
     }
-    figure(line, "reord_seen", info.reord_seen);
-    time(line, "rcv_rtt", info.rcv_rtt_us);
-    figure(line, "rcv_space", info.rcv_space);
-    figure(line, "rcv_ssthresh", info.rcv_ssthresh);
-    figure(line, "notsent", info.notsent_bytes);
+    figure(line, " reord_seen:", info.reord_seen);
+    time(line, " rcv_rtt:", info.rcv_rtt_us);
+    figure(line, " rcv_space:", info.rcv_space);
+    figure(line, " rcv_ssthresh:", info.rcv_ssthresh);
+    figure(line, " notsent:", info.notsent_bytes);
     if info.min_rtt_us != u32::MAX {
-        time(line, "minrtt", info.min_rtt_us);
+        time(line, " minrtt:", info.min_rtt_us);
     }
-    figure(line, "rcv_ooopack", info.rcv_ooopack);
-    figure(line, "snd_wnd", info.snd_wnd);
-    figure(line, "rcv_wnd", info.rcv_wnd);
-    figure(line, "rehash", info.rehash);
-    figure(line, "total_rto", info.total_rto);
-    figure(line, "total_rto_recoveries", info.total_rto_recoveries);
-    figure(line, "total_rto_time", info.total_rto_time_ms);
+    figure(line, " rcv_ooopack:", info.rcv_ooopack);
+    figure(line, " snd_wnd:", info.snd_wnd);
+    figure(line, " rcv_wnd:", info.rcv_wnd);
+    figure(line, " rehash:", info.rehash);
+    figure(line, " total_rto:", info.total_rto);
+    figure(line, " total_rto_recoveries:", info.total_rto_recoveries);
+    figure(line, " total_rto_time:", info.total_rto_time_ms);
     if let Some((used, Some(allowed))) = row.backlog() {
         line.raw(b" backlog:").number(u64::from(used));
         line.raw(b"/").number(u64::from(allowed));
@@ -234,12 +234,12 @@ fn trouble(line: &mut Line, row: &Row, info: &TcpInfo) {
 }
 
 fn write_mptcp(line: &mut Line, info: &Mptcp) {
-    figure(line, "subflows", info.subflows);
-    figure(line, "add_addr_signal", info.add_addr_signal);
-    figure(line, "add_addr_accepted", info.add_addr_accepted);
-    figure(line, "subflows_max", info.subflows_max);
-    figure(line, "add_addr_signal_max", info.add_addr_signal_max);
-    figure(line, "add_addr_accepted_max", info.add_addr_accepted_max);
+    figure(line, " subflows:", info.subflows);
+    figure(line, " add_addr_signal:", info.add_addr_signal);
+    figure(line, " add_addr_accepted:", info.add_addr_accepted);
+    figure(line, " subflows_max:", info.subflows_max);
+    figure(line, " add_addr_signal_max:", info.add_addr_signal_max);
+    figure(line, " add_addr_accepted_max:", info.add_addr_accepted_max);
     if info.flags & 1 != 0 {
         line.raw(b" fallback");
     }
