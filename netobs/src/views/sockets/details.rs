@@ -91,7 +91,7 @@ fn unix_identity(line: &mut Line, row: &Row) {
         line.raw(b" dev:").number(u64::from(device >> 20));
         line.raw(b"/").number(u64::from(device & 0xf_ffff));
     }
-    if !row.unix.waiting.is_empty() {
+    if row.unix.waiting_known {
         line.raw(b" peers:");
         for inode in &row.unix.waiting {
             line.raw(b" ").number(u64::from(*inode));
