@@ -112,11 +112,6 @@ impl Held {
         Ok(())
     }
 
-    fn pair(&mut self, listener: &TcpListener, to: SocketAddr) -> Result<(TcpStream, TcpStream)> {
-        let client = Dial::to(to).connect()?;
-        Ok((client, listener.accept()?.0))
-    }
-
     fn established(&mut self) -> Result<()> {
         let dual = tcp::listen(SocketAddr::from((Ipv6Addr::UNSPECIFIED, 9010)), 64)?;
         let four = tcp::listen(v4(9011), 64)?;
@@ -127,7 +122,7 @@ impl Held {
                 2 => (&dual, v6(9010)),
                 _ => (&dual, tcp::mapped(v4(9010))),
             };
-            let (mut client, server) = self.pair(listener, to)?;
+            let (mut client, server) = pair(listener, to)?;
             if place % 10 == 0 {
                 client.write_all(&vec![b'x'; place + 1])?;
                 tcp::wait_unread(&server)?;
@@ -161,7 +156,7 @@ impl Held {
         let at = SocketAddr::V6(SocketAddrV6::new(ip, 9020, 0, scope));
         let listener = tcp::listen(at, 16)?;
         for _ in 0..10 {
-            let (client, server) = self.pair(&listener, at)?;
+            let (client, server) = pair(&listener, at)?;
             self.keep(client);
             self.keep(server);
         }
@@ -188,7 +183,7 @@ impl Held {
                 let at = address(number);
                 let listener = tcp::listen(at, 64)?;
                 for _ in 0..SOME / 2 {
-                    let (client, server) = self.pair(&listener, at)?;
+                    let (client, server) = pair(&listener, at)?;
                     self.end(number, client, server)?;
                 }
                 self.keep(listener);
@@ -281,7 +276,7 @@ impl Held {
             self.keep(dgram);
             self.keep(sys::socket(libc::AF_UNIX, libc::SOCK_SEQPACKET, 0)?);
         }
-        let path = format!("/tmp/netobs-zoo-{inode}-{:p}", self);
+        let path = format!("/tmp/netobs-zoo-{inode}-{self:p}");
         let listener = UnixListener::bind(&path)?;
         let waiting = UnixStream::connect(&path)?;
         std::fs::remove_file(&path)?;
@@ -316,6 +311,11 @@ impl Held {
         self.keep(client);
         Ok(())
     }
+}
+
+fn pair(listener: &TcpListener, to: SocketAddr) -> Result<(TcpStream, TcpStream)> {
+    let client = Dial::to(to).connect()?;
+    Ok((client, listener.accept()?.0))
 }
 
 /// Waits for the other side's FIN.

@@ -17,6 +17,11 @@ fn objects(ns: &Netns, args: &[&str]) -> Result<Vec<Value>> {
     text.lines().map(parse).collect()
 }
 
+/// Of every connection, as docs/ss.md names them.
+const KEYS: &str = "ts event pid comm uid netns cgroup container pod ifname proto family state laddr lport raddr rport recvq sendq \
+    inode cookie rtt_us min_rtt_us rto_us cwnd ssthresh retrans_total delivery_rate pacing_rate tx_bytes rx_bytes \
+    unacked lost reordering cong busy_us rwnd_limited_us sndbuf_limited_us app_limited";
+
 /// As many objects as ss has lines, and every documented key of a connection.
 #[test]
 fn json_tells_every_socket() -> Result<()> {
@@ -28,47 +33,7 @@ fn json_tells_every_socket() -> Result<()> {
         .iter()
         .find(|row| row["state"] == "ESTAB")
         .context("no connection")?;
-    for key in [
-        "ts",
-        "event",
-        "pid",
-        "comm",
-        "uid",
-        "netns",
-        "cgroup",
-        "container",
-        "pod",
-        "ifname",
-        "proto",
-        "family",
-        "state",
-        "laddr",
-        "lport",
-        "raddr",
-        "rport",
-        "recvq",
-        "sendq",
-        "inode",
-        "cookie",
-        "rtt_us",
-        "min_rtt_us",
-        "rto_us",
-        "cwnd",
-        "ssthresh",
-        "retrans_total",
-        "delivery_rate",
-        "pacing_rate",
-        "tx_bytes",
-        "rx_bytes",
-        "unacked",
-        "lost",
-        "reordering",
-        "cong",
-        "busy_us",
-        "rwnd_limited_us",
-        "sndbuf_limited_us",
-        "app_limited",
-    ] {
+    for key in KEYS.split_whitespace() {
         ensure!(
             established.get(key).is_some(),
             "no key {key}: {established}"
