@@ -4,8 +4,9 @@
 const PIPELINE: [&str; 6] = ["bpf", "collectors", "enrich", "state", "views", "sinks"];
 
 /// Modules beside the pipeline, and what of it and of each other they may import.
-const BESIDE: [(&str, &[&str]); 5] = [
+const BESIDE: [(&str, &[&str]); 6] = [
     ("netlink", &[]),
+    ("sockets", &["bpf", "netlink"]),
     (
         "probes",
         &["bpf", "collectors", "netlink", "enrich", "state"],

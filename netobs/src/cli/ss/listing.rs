@@ -25,21 +25,18 @@ pub fn once(args: &Ss, request: &Request) -> Result<Status, End> {
         super::summary::show(args)?;
     }
     let mut listing = Listing::new(args, request)?;
-    let told = match args.group_by {
-        Some(by) => {
-            let mut groups = Groups::new(by);
-            let told = listing.look(&mut |shown, _, names| {
-                groups.add(shown, names);
-                Ok(())
-            })?;
-            groups.write(args, &mut listing.output)?;
-            told
-        }
-        None => {
-            let told = listing.look(&mut |shown, output, names| output.row(shown, names))?;
-            listing.output.finish()?;
-            told
-        }
+    let told = if let Some(by) = args.group_by {
+        let mut groups = Groups::new(by);
+        let told = listing.look(&mut |shown, _, names| {
+            groups.add(shown, names);
+            Ok(())
+        })?;
+        groups.write(args, &mut listing.output)?;
+        told
+    } else {
+        let told = listing.look(&mut |shown, output, names| output.row(shown, names))?;
+        listing.output.finish()?;
+        told
     };
     listing.remarks(&told);
     Ok(Status::Done)

@@ -80,10 +80,11 @@ fn fill(row: &mut Row, message: &UnixMessage, bytes: &[u8]) {
                 row.unix.vfs = Some((inode, device));
             }
             2 => row.remote.port = u32_of(value).unwrap_or(0),
-            3 => row
-                .unix
-                .waiting
-                .extend(value.chunks_exact(4).filter_map(u32_of)),
+            3 => {
+                let inodes = value.chunks_exact(4).filter_map(u32_of);
+                row.unix.waiting.extend(inodes);
+                row.unix.waiting_known = true;
+            }
             4 => {
                 [row.recvq, row.sendq] = words(value);
                 row.backlog_known = row.state == State::LISTEN;

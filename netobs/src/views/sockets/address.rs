@@ -8,7 +8,7 @@ use crate::{
         names::{LINK_PROTOCOLS, NETLINK_PROTOCOLS, of},
     },
 };
-use std::net::{IpAddr, Ipv6Addr};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 /// The address of the local end with the mark that separates it from its port.
 pub fn local_address(line: &mut Line, row: &Row, names: &mut SocketNames) {
@@ -108,10 +108,8 @@ fn netlink_port(line: &mut Line, port: u32, numeric: bool, process: Option<&str>
         _ if numeric => _ = line.raw(signed.to_string().as_bytes()),
         _ if port == 0 => _ = line.raw(b"kernel"),
         Some(comm) => {
-            _ = line
-                .escaped(comm.as_bytes())
-                .raw(b"/")
-                .number(u64::from(port))
+            line.escaped(comm.as_bytes()).raw(b"/");
+            line.number(u64::from(port));
         }
         None => _ = line.raw(signed.to_string().as_bytes()),
     }
@@ -137,12 +135,12 @@ fn inet(line: &mut Line, row: &Row, ip: IpAddr, names: &mut SocketNames) {
     }
 }
 
-/// As inet_ntop(3) writes it: `::1.2.3.4` for what is left of v4-compatible addresses.
+/// As `inet_ntop(3)` writes it: `::1.2.3.4` for what is left of v4-compatible addresses.
 pub fn ipv6(line: &mut Line, ip: Ipv6Addr) {
-    let s = ip.segments();
-    if s[..6] == [0; 6] && s[6] != 0 {
-        let [.., a, b, c, d] = ip.octets();
-        line.raw(b"::").ip(IpAddr::from([a, b, c, d]));
+    let segments = ip.segments();
+    if segments[..6] == [0; 6] && segments[6] != 0 {
+        let compatible = Ipv4Addr::from(ip.octets().last_chunk::<4>().copied().unwrap_or_default());
+        line.raw(b"::").ip(IpAddr::V4(compatible));
     } else {
         line.ip(IpAddr::V6(ip));
     }

@@ -51,10 +51,10 @@ const ALL: [Column; 52] = [
         each(l, s, |l, h| _ = l.number(u64::from(h.pid)));
     }),
     column("comm", |l, s, _| {
-        each(l, s, |l, h| _ = l.escaped(h.comm.bytes()))
+        each(l, s, |l, h| _ = l.escaped(h.comm.bytes()));
     }),
     column("fd", |l, s, _| {
-        each(l, s, |l, h| _ = l.number(u64::from(h.fd)))
+        each(l, s, |l, h| _ = l.number(u64::from(h.fd)));
     }),
     column("cmd", |l, s, n| {
         if let Some(command) = s.holders.first().and_then(|h| n.users.command(h.pid)) {
@@ -74,13 +74,13 @@ const ALL: [Column; 52] = [
         None => number(l, s.row.netns),
     }),
     column("container", |l, s, _| {
-        text(l, s.about.and_then(|a| a.container.as_deref()))
+        text(l, s.about.and_then(|a| a.container.as_deref()));
     }),
     column("pod", |l, s, _| {
-        text(l, s.about.and_then(|a| a.pod.as_deref()))
+        text(l, s.about.and_then(|a| a.pod.as_deref()));
     }),
     column("cgroup", |l, s, _| {
-        text(l, s.about.and_then(|a| a.cgroup.as_deref()))
+        text(l, s.about.and_then(|a| a.cgroup.as_deref()));
     }),
     column("ifname", |l, s, n| {
         if s.row.ifindex != 0 {
@@ -116,33 +116,34 @@ const ALL: [Column; 52] = [
     column("delivery", |l, s, n| rate(l, s, n, |t| t.delivery_rate)),
     column("pacing", |l, s, n| rate(l, s, n, |t| t.pacing_rate)),
     column("cong", |l, s, _| {
-        _ = l.escaped(tcp::padded(&s.row.inet.congestion))
+        _ = l.escaped(tcp::padded(&s.row.inet.congestion));
     }),
     column("busy", |l, s, _| info(l, s, |t| t.busy_time_us / 1000)),
     column("rwnd_limited", |l, s, _| {
-        info(l, s, |t| t.rwnd_limited_us / 1000)
+        info(l, s, |t| t.rwnd_limited_us / 1000);
     }),
     column("sndbuf_limited", |l, s, _| {
-        info(l, s, |t| t.sndbuf_limited_us / 1000)
+        info(l, s, |t| t.sndbuf_limited_us / 1000);
     }),
     column("app_limited", |l, s, _| {
-        info(l, s, |t| t.app_limited().into())
+        info(l, s, |t| t.app_limited().into());
     }),
     column("rmem", |l, s, _| option(l, s.row.memory.map(|m| m.rmem))),
     column("wmem", |l, s, _| option(l, s.row.memory.map(|m| m.queued))),
     column("drops", |l, s, _| {
-        option(l, s.row.memory.and_then(|m| m.drops))
+        option(l, s.row.memory.and_then(|m| m.drops));
     }),
     column("tx", |l, s, n| {
-        growth(l, n, s.change.and_then(|c| c.tx_rate))
+        growth(l, n, s.change.and_then(|c| c.tx_rate));
     }),
     column("rx", |l, s, n| {
-        growth(l, n, s.change.and_then(|c| c.rx_rate))
+        growth(l, n, s.change.and_then(|c| c.rx_rate));
     }),
 ];
 
 /// What a choice of columns asks of the source and of the surroundings.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[expect(clippy::struct_excessive_bools, reason = "independent needs")]
 pub struct Needs {
     pub info: bool,
     pub memory: bool,
@@ -155,15 +156,14 @@ impl Columns {
     pub fn new(list: &str, header: bool) -> Result<Self, String> {
         let mut chosen = Vec::new();
         for name in list.split(',').map(str::trim) {
-            match ALL.iter().find(|column| column.name == name) {
-                Some(column) => chosen.push(column),
-                None => {
-                    let names: Vec<_> = ALL.iter().map(|column| column.name).collect();
-                    return Err(format!(
-                        "no column '{name}': columns are {}",
-                        names.join(" ")
-                    ));
-                }
+            if let Some(column) = ALL.iter().find(|column| column.name == name) {
+                chosen.push(column);
+            } else {
+                let names: Vec<_> = ALL.iter().map(|column| column.name).collect();
+                return Err(format!(
+                    "no column '{name}': columns are {}",
+                    names.join(" ")
+                ));
             }
         }
         let mut columns = Self {

@@ -3,7 +3,7 @@
 use super::{Options, Shown, figures, names::SocketNames};
 use crate::{
     line::Line,
-    socket::{Family, Holder, Memory, Row},
+    socket::{Family, Holder, Memory, Packet, Row},
 };
 
 /// ` users:(("sshd",pid=1,fd=3))`.
@@ -91,7 +91,7 @@ fn unix_identity(line: &mut Line, row: &Row) {
         line.raw(b" dev:").number(u64::from(device >> 20));
         line.raw(b"/").number(u64::from(device & 0xf_ffff));
     }
-    if !row.unix.waiting.is_empty() {
+    if row.unix.waiting_known {
         line.raw(b" peers:");
         for inode in &row.unix.waiting {
             line.raw(b" ").number(u64::from(*inode));
@@ -105,12 +105,11 @@ pub fn cgroup(line: &mut Line, shown: &Shown<'_>) {
         return;
     };
     line.raw(b" cgroup:");
-    match shown.about.and_then(|about| about.cgroup.as_deref()) {
-        Some(path) => _ = line.escaped(path.as_bytes()),
-        None => {
-            line.raw(b"unreachable:");
-            figures::hex(line, id);
-        }
+    if let Some(path) = shown.about.and_then(|about| about.cgroup.as_deref()) {
+        line.escaped(path.as_bytes());
+    } else {
+        line.raw(b"unreachable:");
+        figures::hex(line, id);
     }
 }
 
@@ -206,36 +205,7 @@ pub fn packet(line: &mut Line, row: &Row, options: &Options) {
     let packet = &row.packet;
     let begin: &[u8] = if options.oneline { b" " } else { b"\n\t" };
     if options.details && packet.info_known {
-        let text = format!(
-            "ver:{} cpy_thresh:{} flags( ",
-            packet.version, packet.copy_threshold
-        );
-        line.raw(begin).raw(text.as_bytes());
-        const NAMES: [&str; 5] = ["running", " auxdata", " origdev", " vnethdr", " loss"];
-        for (_, name) in NAMES
-            .iter()
-            .enumerate()
-            .filter(|(bit, _)| packet.flags & 1 << bit != 0)
-        {
-            line.raw(name.as_bytes());
-        }
-        line.raw(if packet.flags == 0 { b"0 )" } else { b" )" });
-        for (name, ring) in [("ring_rx(", packet.rx_ring), ("ring_tx(", packet.tx_ring)] {
-            if let Some([size, blocks, frame, frames, timeout, features]) = ring {
-                let text = format!(
-                    "blk_size:{size},blk_nr:{blocks},frm_size:{frame},frm_nr:{frames},tmo:{timeout},features:0x{features:x})"
-                );
-                line.raw(begin).raw(name.as_bytes()).raw(text.as_bytes());
-            }
-        }
-        if let Some(fanout) = packet.fanout {
-            const TYPES: [&str; 6] = ["hash", "lb", "cpu", "roll", "random", "qm"];
-            let (id, kind) = (fanout & 0xffff, fanout >> 16);
-            let kind = usize::try_from(kind).ok().and_then(|k| TYPES.get(k));
-            let kind = kind.map_or_else(|| format!("0x{:x}", fanout >> 16), |k| (*k).to_owned());
-            line.raw(begin)
-                .raw(format!("fanout(id:{id},type:{kind})").as_bytes());
-        }
+        packet_state(line, packet, begin);
     }
     if options.bpf && !packet.filter.is_empty() {
         let text = format!("bpf filter ({}): ", packet.filter.len());
@@ -243,6 +213,39 @@ pub fn packet(line: &mut Line, row: &Row, options: &Options) {
         for [code, jt, jf, k] in &packet.filter {
             line.raw(format!(" 0x{code:02x} {jt} {jf} {k},").as_bytes());
         }
+    }
+}
+
+fn packet_state(line: &mut Line, packet: &Packet, begin: &[u8]) {
+    const FLAGS: [&str; 5] = ["running", " auxdata", " origdev", " vnethdr", " loss"];
+    const FANOUTS: [&str; 6] = ["hash", "lb", "cpu", "roll", "random", "qm"];
+    let text = format!(
+        "ver:{} cpy_thresh:{} flags( ",
+        packet.version, packet.copy_threshold
+    );
+    line.raw(begin).raw(text.as_bytes());
+    for (bit, name) in FLAGS.iter().enumerate() {
+        if packet.flags & 1 << bit != 0 {
+            line.raw(name.as_bytes());
+        }
+    }
+    line.raw(if packet.flags == 0 { b"0 )" } else { b" )" });
+    for (name, ring) in [("ring_rx(", packet.rx_ring), ("ring_tx(", packet.tx_ring)] {
+        if let Some([size, blocks, frame, frames, timeout, features]) = ring {
+            let text = format!(
+                "blk_size:{size},blk_nr:{blocks},frm_size:{frame},frm_nr:{frames},tmo:{timeout},features:0x{features:x})"
+            );
+            line.raw(begin).raw(name.as_bytes()).raw(text.as_bytes());
+        }
+    }
+    if let Some(fanout) = packet.fanout {
+        let (id, kind) = (fanout & 0xffff, fanout >> 16);
+        let known = usize::try_from(kind)
+            .ok()
+            .and_then(|kind| FANOUTS.get(kind));
+        let kind = known.map_or_else(|| format!("0x{kind:x}"), |name| (*name).to_owned());
+        let text = format!("fanout(id:{id},type:{kind})");
+        line.raw(begin).raw(text.as_bytes());
     }
 }
 

@@ -46,15 +46,12 @@ pub fn write(buf: &mut Vec<u8>, ts: &[u8], shown: &Shown<'_>, names: &mut Socket
 }
 
 fn owner(fields: &mut Fields<'_>, shown: &Shown<'_>) {
-    match shown.holders.first() {
-        Some(holder) => {
-            fields.num("pid", u64::from(holder.pid));
-            fields.bytes("comm", holder.comm.bytes());
-        }
-        None => {
-            fields.null("pid");
-            fields.null("comm");
-        }
+    if let Some(holder) = shown.holders.first() {
+        fields.num("pid", u64::from(holder.pid));
+        fields.bytes("comm", holder.comm.bytes());
+    } else {
+        fields.null("pid");
+        fields.null("comm");
     }
     let row = shown.row;
     fields.opt("uid", row.uid.map(u64::from));
@@ -158,13 +155,14 @@ fn path(name: &[u8]) -> String {
     String::from_utf8_lossy(&bytes).into_owned()
 }
 
+const TIMERS: [&str; 5] = ["off", "on", "keepalive", "timewait", "persist"];
+
 fn identity(fields: &mut Fields<'_>, row: &Row) {
     fields.num("inode", u64::from(row.inode));
     fields.opt("cookie", row.cookie);
     if let Some(mark) = row.mark.filter(|mark| *mark != 0) {
         fields.num("mark", u64::from(mark));
     }
-    const TIMERS: [&str; 5] = ["off", "on", "keepalive", "timewait", "persist"];
     if row.timer.kind != 0 {
         let name = TIMERS.get(usize::from(row.timer.kind));
         fields.str("timer", name.unwrap_or(&"unknown"));

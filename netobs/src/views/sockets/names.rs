@@ -83,10 +83,22 @@ impl SocketNames {
             return self.lookup.protocol(port);
         }
         let protocol = match table {
+            Table::Tcp | Table::Mptcp => "tcp",
             Table::Udp | Table::UdpLite => "udp",
             Table::Sctp => "sctp",
             Table::Dccp => "dccp",
-            _ => "tcp",
+            Table::Raw
+            | Table::Ping
+            | Table::UnixStream
+            | Table::UnixDgram
+            | Table::UnixSeqpacket
+            | Table::PacketRaw
+            | Table::PacketDgram
+            | Table::Netlink
+            | Table::VsockStream
+            | Table::VsockDgram
+            | Table::Tipc
+            | Table::Xdp => return None,
         };
         // The list of services has entries for ports that the kernel hands out, which would mislead.
         let fixed = !self.lookup.is_ephemeral(port);

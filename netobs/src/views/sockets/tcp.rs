@@ -136,14 +136,13 @@ fn congestion(line: &mut Line, info: &Congestion, numeric: bool) {
 
 /// What the window lets through in a round trip, bits a second.
 pub fn send_rate(row: &Row, info: &TcpInfo) -> Option<f64> {
-    let rtt = match row.inet.congestion_info {
+    let vegas = match row.inet.congestion_info {
         Congestion::Vegas {
-            enabled: true,
-            rtt_us,
-            ..
-        } if rtt_us != 0 && rtt_us != 0x7fff_ffff => rtt_us,
-        _ => info.rtt_us,
+            enabled, rtt_us, ..
+        } => Some(rtt_us).filter(|us| enabled && *us != 0 && *us != 0x7fff_ffff),
+        Congestion::Nothing | Congestion::Dctcp { .. } | Congestion::Bbr { .. } => None,
     };
+    let rtt = vegas.unwrap_or(info.rtt_us);
     let known = rtt > 0 && info.snd_mss > 0 && info.snd_cwnd > 0;
     known.then(|| f64::from(info.snd_cwnd) * f64::from(info.snd_mss) * 8_000_000.0 / f64::from(rtt))
 }
