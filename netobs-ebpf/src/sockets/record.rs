@@ -98,3 +98,5 @@ pub const RECORD_AGAIN: u8 = 2;
 pub const RECORD_UNMARKED: u8 = 4;
 /// Of a listener: connections are being made.
 pub const RECORD_REQUESTS: u8 = 8;
+/// TIME-WAIT or SYN-RECV: no full socket.
+pub const RECORD_MINI: u8 = 16;

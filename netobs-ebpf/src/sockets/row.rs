@@ -8,7 +8,7 @@ use crate::kernel::{
 use aya_ebpf::helpers::generated::{bpf_jiffies64, bpf_seq_write};
 use core::mem::MaybeUninit;
 use netobs_ebpf::sockets::record::{
-    KIND_TCP, RECORD_AGAIN, RECORD_REQUESTS, RECORD_SOLE, RECORD_UNMARKED, TcpRecord,
+    KIND_TCP, RECORD_AGAIN, RECORD_MINI, RECORD_REQUESTS, RECORD_SOLE, RECORD_UNMARKED, TcpRecord,
 };
 
 /// Timers as `sock_diag` numbers them.
@@ -79,6 +79,7 @@ pub fn tell<A: Access, B: Access>(by: &Teller, common: Ptr, full: Ptr, state: i3
         _pad2: 0,
     });
     if full.is_null() {
+        flags |= RECORD_MINI;
         put_mini(record, common, state);
     } else {
         flags |= put_queues::<A>(record, full, state);

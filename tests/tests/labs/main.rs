@@ -21,6 +21,7 @@ mod retransmit;
 mod retransmit_kinds;
 mod route;
 mod ss;
+mod ss_bpf;
 mod ss_churn;
 mod ss_filters;
 mod ss_input;

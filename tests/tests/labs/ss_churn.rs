@@ -101,3 +101,8 @@ fn by_netlink() -> Result<()> {
 fn by_itself() -> Result<()> {
     churned("auto")
 }
+
+#[test]
+fn by_iterators() -> Result<()> {
+    churned("bpf")
+}

@@ -2,7 +2,7 @@
 
 use super::table::Held;
 use crate::socket::{Comm, End, Family, Holder, Row, State, Table, Timer};
-use netobs_ebpf::sockets::record::{HolderRecord, TcpRecord};
+use netobs_ebpf::sockets::record::{HolderRecord, RECORD_MINI, TcpRecord};
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 const AF_INET6: u16 = 10;
@@ -23,7 +23,9 @@ pub fn tcp(row: &mut Row, record: &TcpRecord, details: Option<u32>) {
     row.local = end(record.family, record.laddr, record.lport);
     row.remote = end(record.family, record.raddr, record.rport);
     row.ifindex = record.ifindex;
-    row.v6only = (record.family == AF_INET6).then_some(record.reuse & 0x20 != 0);
+    // As sock_diag does, of listeners alone.
+    row.v6only = (record.family == AF_INET6 && row.state == State::LISTEN)
+        .then_some(record.reuse & 0x20 != 0);
     (row.recvq, row.sendq) = (record.rqueue, record.wqueue);
     row.backlog_known = true;
     row.sk = record.holder.sk;
@@ -36,7 +38,7 @@ pub fn tcp(row: &mut Row, record: &TcpRecord, details: Option<u32>) {
     row.cookie = (record.cookie != 0).then_some(record.cookie);
     row.mark = Some(record.mark);
     row.cgroup = (record.cgroup != 0).then_some(record.cgroup);
-    row.inet.shutdown = Some(record.shutdown);
+    row.inet.shutdown = (record.flags & RECORD_MINI == 0).then_some(record.shutdown);
     row.timer = Timer {
         kind: record.timer,
         expires_ms: if record.timer == 0 {

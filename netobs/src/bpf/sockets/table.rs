@@ -15,6 +15,7 @@ use netobs_ebpf::sockets::record::{
     RECORD_AGAIN, RECORD_REQUESTS, RECORD_SOLE, RECORD_UNMARKED, SocketsWanted, TcpRecord,
 };
 use std::{
+    cmp::Reverse,
     collections::{HashMap, HashSet},
     fs::File,
     hash::{BuildHasherDefault, Hasher},
@@ -242,7 +243,8 @@ impl Table {
     fn release(&mut self, row: &mut Row, visit: &mut dyn FnMut(&mut Row) -> Flow) -> Flow {
         self.places = HashMap::new();
         let mut holders = std::mem::take(&mut self.holders);
-        holders.sort_by_key(|(place, holder)| (*place, holder.pid, holder.fd));
+        // As ss prints them: what was found last stands first.
+        holders.sort_by_key(|(place, holder)| (*place, Reverse((holder.pid, holder.fd))));
         // Threads that share files after their leader ended are told one by one.
         holders.dedup_by_key(|(place, holder)| (*place, holder.pid, holder.fd));
         let mut holders = holders.into_iter().peekable();
