@@ -175,21 +175,26 @@ pub fn holders(want: &Want) -> Result<Processes, SourceError> {
     Ok(processes)
 }
 
-/// Whether TCP rows with their holders, of a table so large, are cheaper from iterators.
+/// Why iterators cannot be used, if so.
+pub fn probe() -> Result<(), SourceError> {
+    load(&Question {
+        tcp: true,
+        details: true,
+        holders: HOLD_TCP | HOLD_INET | HOLD_UNIX | HOLD_OTHER,
+        ..Question::default()
+    })
+    .map(drop)
+}
+
+/// Whether TCP rows with their holders, of a table so large, are cheaper from iterators. With entries in TIME-WAIT the
+/// whole table has to be walked beside the files, which `sock_diag` does for less.
 pub fn is_worth(want: &Want, netns: Option<&Netns>, from: u64) -> bool {
     let asked = want.holders && !want.threads && tells_rows(want);
     asked
         && Iterators::inside(netns, Counts::read)
             .ok()
             .flatten()
-            .is_some_and(|counts| counts.in_use >= from)
-}
-
-/// Files open on this machine.
-pub fn open_files() -> u64 {
-    let text = std::fs::read_to_string("/proc/sys/fs/file-nr").unwrap_or_default();
-    let open = text.split_whitespace().next();
-    open.and_then(|n| n.parse().ok()).unwrap_or(0)
+            .is_some_and(|counts| counts.in_use >= from && counts.waiting == 0)
 }
 
 /// Whether iterators tell all that is wanted of TCP. Listeners alone are cheaper by `sock_diag`, which has a table of them.

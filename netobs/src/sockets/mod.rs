@@ -1,5 +1,6 @@
 //! Where rows of sockets come from: one place that chooses the source, and what every source can be asked.
 
+pub mod doctor;
 pub mod filter;
 mod iterators;
 mod kernel;
@@ -131,10 +132,10 @@ pub trait Source {
     }
 }
 
-/// From so many TCP sockets on, loading programs costs less than it saves: measured, 1,000 sockets take the same either way.
-const ROWS_FROM: u64 = 3_000;
-/// From so many open files on, the kernel walks them faster than /proc tells them.
-const FILES_FROM: u64 = 2_000;
+/// From so many TCP sockets on, telling them by iterators costs less than asking `sock_diag` for them.
+const ROWS_FROM: u64 = 1_000;
+/// Loading an iterator and walking all files costs as much as a walk over /proc of so many microseconds.
+const HOLDERS_FROM_US: u64 = 8_000;
 
 /// The cheapest source for what is wanted of a namespace; `None`: our own.
 ///
@@ -162,7 +163,7 @@ pub fn holders(engine: Engine, want: &Want) -> Result<Processes, SourceError> {
     // Threads are told apart by /proc alone.
     let iterate = match engine {
         Engine::Bpf => !want.threads,
-        Engine::Auto => !want.threads && iterators::open_files() >= FILES_FROM,
+        Engine::Auto => !want.threads && processes::walk_us() >= HOLDERS_FROM_US,
         Engine::Netlink | Engine::Proc => false,
     };
     if iterate && let Ok(found) = iterators::holders(want) {
