@@ -9,7 +9,6 @@ use crate::{
     },
     collectors::{self, ALL},
     sinks::stream::Stdout,
-    sockets::{self, Path},
 };
 use clap::Args;
 use serde_json::{Value, json};
@@ -35,8 +34,7 @@ pub struct Doctor {
 }
 
 pub fn run(args: &Doctor) -> Result<Status, Failure> {
-    let mut facts = support::facts(args.btf.as_deref());
-    facts.push(sockets_fact());
+    let facts = support::facts(args.btf.as_deref());
     let session = support::privileges()
         .and_then(|()| request::probe(args.rung.as_deref(), args.btf.as_deref()));
     let text = if args.json {
@@ -52,30 +50,6 @@ pub fn run(args: &Doctor) -> Result<Status, Failure> {
     } else {
         Status::Missing
     })
-}
-
-/// By what `netobs ss` reads each table of sockets without eBPF.
-fn sockets_fact() -> Fact {
-    let (ok, value) = match sockets::paths() {
-        Ok(paths) => {
-            let mut text = String::new();
-            for path in [Path::SockDiag, Path::Proc] {
-                let tables = paths.iter().filter(|(_, of)| *of == path);
-                let tables: Vec<&str> = tables.map(|(table, _)| table.name()).collect();
-                let separator = if text.is_empty() { "" } else { "; " };
-                _ = write!(text, "{separator}{}: {}", path.name(), tables.join(" "));
-            }
-            let diag = paths.iter().any(|(_, path)| *path == Path::SockDiag);
-            (diag, text)
-        }
-        Err(error) => (false, error.to_string()),
-    };
-    Fact {
-        name: "sockets",
-        ok,
-        value,
-        todo: (!ok).then_some("CONFIG_INET_DIAG, for all that /proc does not tell of a socket"),
-    }
 }
 
 /// A reader that went away wants no error.
