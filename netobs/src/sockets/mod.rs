@@ -13,7 +13,7 @@ pub use kernel::Kernel;
 use crate::{
     netlink::sock_diag::DiagError,
     netns::{Netns, NetnsError},
-    socket::{Flow, Row, State, States, Table, Want},
+    socket::{Flow, Row, Table, Want},
 };
 use std::{io, sync::Arc};
 
@@ -144,21 +144,4 @@ pub fn open(
         Engine::Auto | Engine::Netlink => Ok(Box::new(Kernel::open(netns, true)?)),
         Engine::Proc => Ok(Box::new(Kernel::open(netns, false)?)),
     }
-}
-
-/// By what each table of our own namespace is told without eBPF, for `doctor`: only listeners are asked for.
-pub fn paths() -> Result<Vec<(Table, Path)>, SourceError> {
-    let mut want = Want {
-        ipv4: true,
-        ipv6: true,
-        states: States(1 << State::LISTEN.0),
-        ..Want::default()
-    };
-    // A netlink socket is never in a state that could be left out, and there are few.
-    want.states.0 |= 1 << State::CLOSE.0;
-    for table in ORDER {
-        want.tables = want.tables.with(table);
-    }
-    let mut kernel = Kernel::open(None, true)?;
-    Ok(kernel.read(&want, &mut |_| Flow::More)?.paths)
 }
