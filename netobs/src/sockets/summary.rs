@@ -1,5 +1,6 @@
 //! How many sockets there are, by the kernel's own counters: `ss -s`.
 
+use crate::socket::{Table, Want};
 use std::{fs, io};
 
 /// /proc/net/sockstat and sockstat6, and what /proc/net/snmp adds.
@@ -27,12 +28,16 @@ pub struct Summary {
 impl Summary {
     /// Of the namespace of the calling thread.
     pub fn read() -> io::Result<Self> {
-        let open = |name: &str| fs::read_to_string(format!("/proc/thread-self/net/{name}"));
+        let mut summary = Self::read_sockstat()?;
+        summary.tcp_established = established(&open("snmp")?);
+        Ok(summary)
+    }
+
+    fn read_sockstat() -> io::Result<Self> {
         let mut summary = Self::default();
         summary.sockstat(&open("sockstat")?);
         // A kernel without IPv6 has no sockstat6.
         summary.sockstat(&open("sockstat6").unwrap_or_default());
-        summary.tcp_established = established(&open("snmp")?);
         Ok(summary)
     }
 
@@ -76,6 +81,35 @@ impl Summary {
         let hashed = signed(self.tcp4) + signed(self.tcp6) - signed(self.tcp_timewait);
         signed(self.tcp_total) - hashed
     }
+}
+
+fn open(name: &str) -> io::Result<String> {
+    fs::read_to_string(format!("/proc/thread-self/net/{name}"))
+}
+
+/// What is wanted without the tables that are empty: of many namespaces most are, and the kernel's tables are common to all,
+/// so that a dump of an empty one costs as much as the machine's is large.
+pub fn occupied(want: &Want) -> Want {
+    let mut occupied = want.clone();
+    let Ok(s) = Summary::read_sockstat() else {
+        return occupied;
+    };
+    let tables: [(u64, &[Table]); 4] = [
+        // A connection request has a listener, and an MPTCP socket a TCP one.
+        (
+            s.tcp4 + s.tcp6 + s.tcp_timewait,
+            &[Table::Tcp, Table::Mptcp],
+        ),
+        (s.udp4 + s.udp6, &[Table::Udp]),
+        (s.udplite4 + s.udplite6, &[Table::UdpLite]),
+        (s.raw4 + s.raw6, &[Table::Raw]),
+    ];
+    for (_, empty) in tables.iter().filter(|(count, _)| *count == 0) {
+        for table in *empty {
+            occupied.tables = occupied.tables.without(*table);
+        }
+    }
+    occupied
 }
 
 /// `CurrEstab` of the two lines that begin with `Tcp:`.

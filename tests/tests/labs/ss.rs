@@ -105,6 +105,10 @@ fn details_are_those_of_ss() -> Result<()> {
         &["-tan", "--cgroup", "-H"],
         &["-tan", "--inet-sockopt", "-H"],
         &["-ManiH"],
+        &["-xapH"],
+        &["-uanpH"],
+        &["-wanpH"],
+        &["-0anpH"],
     ] {
         ensure!(
             same_words(&zoo.ns, args, still)? > 0,

@@ -1,20 +1,14 @@
 //! One look at the sockets: from every source through filter and surroundings to the output.
 
 use super::{
-    End,
-    args::Ss,
-    grouping::Groups,
-    lookup::{Host, Shared},
-    output::Output,
-    remark,
-    request::Request,
+    End, args::Ss, grouping::Groups, lookup::Host, output::Output, remark, request::Request,
 };
 use crate::{
     cli::{Failure, Status},
     enrich::{About, Enricher, namespaces},
     netns::Netns,
     socket::{Flow, Holder, Row},
-    sockets::{self, Path, SourceError, Told, filter::Filter, processes::Processes},
+    sockets::{self, Path, SourceError, Told, filter::Filter, ports, processes::Processes},
     views::sockets::{Change, Shown, SocketNames},
 };
 use std::{collections::HashMap, rc::Rc, sync::Arc};
@@ -51,9 +45,10 @@ pub struct Listing<'a> {
     engine: sockets::Engine,
     pub output: Output,
     names: SocketNames,
-    host: Rc<Host>,
     enricher: Option<Enricher>,
     netns_names: HashMap<u32, String>,
+    /// The namespace we began in, to come back to; only needed if we leave it.
+    home: Option<Netns>,
     /// Namespaces that could not be entered or were gone.
     skipped: usize,
     refused: usize,
@@ -61,8 +56,6 @@ pub struct Listing<'a> {
 
 impl<'a> Listing<'a> {
     pub fn new(args: &Ss, request: &'a Request) -> Result<Self, Failure> {
-        let host = Rc::new(Host::new(None));
-        let lookup = Box::new(Shared(Rc::clone(&host)));
         let options = &request.options;
         let about = options.container
             || options.pod
@@ -75,13 +68,17 @@ impl<'a> Listing<'a> {
             request,
             engine: args.engine,
             output: Output::new(args, request)?,
-            names: SocketNames::new(args.numeric, args.resolve, lookup),
-            host,
+            names: SocketNames::new(args.numeric, args.resolve, Box::new(Host::new(None))),
             enricher: about.then(Enricher::new),
             netns_names: if args.all_netns || args.netns.is_some() {
                 namespaces::named().into_iter().collect()
             } else {
                 HashMap::new()
+            },
+            home: if request.stays() {
+                None
+            } else {
+                Netns::own().ok()
             },
             skipped: 0,
             refused: 0,
@@ -115,11 +112,19 @@ impl<'a> Listing<'a> {
         processes: &mut Option<Processes>,
         take: &mut Take<'_>,
     ) -> Result<Told, Fault> {
+        if let Some(netns) = netns.map(Arc::as_ref).or(self.home.as_ref()) {
+            netns.enter().map_err(SourceError::Netns)?;
+        }
         let want = &self.request.want;
-        self.host.enter(netns.cloned());
+        let mut here = want.clone();
+        if self.request.namespaces.len() > 1 {
+            here = sockets::summary::occupied(want);
+        }
         let mut filter = self.request.filter.clone();
-        filter.ephemeral = self.host.ephemeral();
-        let mut source = sockets::open(self.engine, netns.cloned(), want)?;
+        if filter.expression.is_some() {
+            filter.ephemeral = ports::ephemeral();
+        }
+        let mut source = sockets::open(self.engine, None, &here)?;
         if want.holders && !source.tells_holders() && processes.is_none() {
             *processes = Some(sockets::holders(self.engine, want)?);
         }
@@ -132,7 +137,7 @@ impl<'a> Listing<'a> {
         };
         let (output, names) = (&mut self.output, &mut self.names);
         let mut ended = None;
-        let told = source.read(want, &mut |row| {
+        let told = source.read(&here, &mut |row| {
             let Some(Err(end)) = surroundings.with(row, |shown| take(shown, output, names)) else {
                 return Flow::More;
             };

@@ -6,17 +6,11 @@ use crate::{
     views::sockets::names::Lookup,
 };
 use rustix::net::{AddressFamily, SocketFlags, SocketType, netdevice, socket_with};
-use std::{
-    cell::{OnceCell, RefCell},
-    collections::HashMap,
-    net::IpAddr,
-    rc::Rc,
-    sync::Arc,
-};
+use std::{cell::OnceCell, collections::HashMap, net::IpAddr, sync::Arc};
 
-/// What names are looked up in; the namespace changes as one after the other is told.
+/// What names are looked up in: interfaces are those of `netns`, or of the namespace the thread stands in.
 pub struct Host {
-    netns: RefCell<Option<Arc<Netns>>>,
+    netns: Option<Arc<Netns>>,
     services: OnceCell<Services>,
     protocols: OnceCell<HashMap<u32, String>>,
     ephemeral: OnceCell<(u32, u32)>,
@@ -25,15 +19,11 @@ pub struct Host {
 impl Host {
     pub fn new(netns: Option<Arc<Netns>>) -> Self {
         Self {
-            netns: RefCell::new(netns),
+            netns,
             services: OnceCell::new(),
             protocols: OnceCell::new(),
             ephemeral: OnceCell::new(),
         }
-    }
-
-    pub fn enter(&self, netns: Option<Arc<Netns>>) {
-        *self.netns.borrow_mut() = netns;
     }
 
     /// Runs `work` with a socket of the namespace, as interfaces are asked for by ioctl.
@@ -47,7 +37,7 @@ impl Host {
             let socket = socket_with(kind.0, kind.1, SocketFlags::CLOEXEC, None)?;
             work(socket.as_fd())
         };
-        match &*self.netns.borrow() {
+        match &self.netns {
             Some(netns) => netns.run(inside).ok()?.ok(),
             None => inside().ok(),
         }
@@ -56,38 +46,27 @@ impl Host {
     pub fn interface_index(&self, name: &str) -> Option<u32> {
         self.ask(|socket| netdevice::name_to_index(socket, name))
     }
-
-    /// Ports the kernel hands out in the namespace.
-    pub fn ephemeral(&self) -> (u32, u32) {
-        match &*self.netns.borrow() {
-            Some(netns) => netns.run(ports::ephemeral).unwrap_or((1024, 4999)),
-            None => *self.ephemeral.get_or_init(ports::ephemeral),
-        }
-    }
 }
 
-/// Shared by the view and by those who change the namespace.
-pub struct Shared(pub Rc<Host>);
-
-impl Lookup for Shared {
+impl Lookup for Host {
     fn service(&self, port: u16, protocol: &'static str) -> Option<&str> {
-        let services = self.0.services.get_or_init(Services::read);
+        let services = self.services.get_or_init(Services::read);
         services.name(port, protocol)
     }
 
     fn protocol(&self, number: u32) -> Option<&str> {
-        let protocols = self.0.protocols.get_or_init(ports::protocols);
+        let protocols = self.protocols.get_or_init(ports::protocols);
         protocols.get(&number).map(String::as_str)
     }
 
     fn is_ephemeral(&self, port: u32) -> bool {
         // One range serves: it decides about names only.
-        let (low, high) = *self.0.ephemeral.get_or_init(ports::ephemeral);
+        let (low, high) = *self.ephemeral.get_or_init(ports::ephemeral);
         (low..=high).contains(&port)
     }
 
     fn interface(&self, index: u32) -> Option<String> {
-        self.0.ask(|socket| netdevice::index_to_name(socket, index))
+        self.ask(|socket| netdevice::index_to_name(socket, index))
     }
 
     fn host(&self, ip: IpAddr) -> Option<String> {

@@ -19,18 +19,42 @@ pub fn run(args: &args::Ss) -> Result<Status, Failure> {
         request::Asked::Sockets(request) => request,
         request::Asked::SummaryOnly => return summary::show(args).map(|()| Status::Done),
     };
-    let ended = if args.kill {
-        kill::run(args, &request)
-    } else if let Some(every) = args.watch {
-        watch::run(args, &request, every)
+    let ended = if request.stays() {
+        perform(args, &request)
     } else {
-        listing::once(args, &request)
+        elsewhere(args, &request)?
     };
     match ended {
         Ok(status) => Ok(status),
         Err(End::Closed) => Ok(Status::Done), // the reader went away: nothing more is wanted
         Err(End::Failed(failure)) => Err(failure),
     }
+}
+
+fn perform(args: &args::Ss, request: &request::Request) -> Result<Status, End> {
+    if args.kill {
+        kill::run(args, request)
+    } else if let Some(every) = args.watch {
+        watch::run(args, request, every)
+    } else {
+        listing::once(args, request)
+    }
+}
+
+/// On a thread that moves from one network namespace to the next: a thread for each of them would cost more than the looks.
+fn elsewhere(
+    args: &args::Ss,
+    request: &request::Request,
+) -> Result<Result<Status, End>, std::io::Error> {
+    std::thread::scope(|scope| {
+        let mover = std::thread::Builder::new()
+            .name("netns".to_owned())
+            .spawn_scoped(scope, || perform(args, request))?;
+        match mover.join() {
+            Ok(ended) => Ok(ended),
+            Err(panic) => std::panic::resume_unwind(panic),
+        }
+    })
 }
 
 /// Why a listing ended before its end.

@@ -33,6 +33,11 @@ pub struct Request {
 }
 
 impl Request {
+    /// Whether only the namespace we stand in is looked at.
+    pub fn stays(&self) -> bool {
+        self.namespaces.iter().all(Option::is_none)
+    }
+
     /// The same, of one namespace only.
     pub fn of_namespace(&self, place: usize) -> Self {
         Self {
@@ -289,7 +294,7 @@ fn namespaces(args: &Ss) -> Result<Vec<Option<Arc<Netns>>>, Failure> {
     let machine = netns::machine().map_err(failed)?;
     let counts = [
         (machine.vanished, "vanished while they were listed"),
-        (machine.refused, "may not be read: run as root"),
+        (machine.refused, "may not be read"),
         (machine.over_limit, "are left out: too many files are open"),
     ];
     for (count, what) in counts.into_iter().filter(|(count, _)| *count > 0) {

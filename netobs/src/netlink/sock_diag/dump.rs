@@ -56,6 +56,7 @@ impl SockDiag {
     ) -> Result<Flow, DiagError> {
         self.send(wire::BY_FAMILY, NLM_F_REQUEST | NLM_F_DUMP, parts)?;
         let mut flow = Flow::More;
+        self.once.begin();
         loop {
             self.receive()?;
             self.once.next_batch();

@@ -181,7 +181,7 @@ pub fn address(v6: bool, words: &[zerocopy::byteorder::network_endian::U32; 4]) 
 }
 
 #[inline]
-fn fill_attributes(row: &mut Row, bytes: &[u8]) {
+pub(super) fn fill_attributes(row: &mut Row, bytes: &[u8]) {
     for (kind, value) in Attributes(bytes) {
         match kind {
             1 => row.old_memory = Some(attributes::words(value)),

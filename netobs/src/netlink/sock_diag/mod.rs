@@ -47,6 +47,9 @@ impl DiagError {
     }
 }
 
+#[cfg(test)]
+mod noise;
+
 /// What a socket could not be closed for.
 #[derive(Debug, thiserror::Error)]
 pub enum DestroyError {

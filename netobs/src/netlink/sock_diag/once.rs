@@ -24,6 +24,12 @@ impl Default for Once {
 }
 
 impl Once {
+    /// Another table begins: an MPTCP socket and its first subflow have the same addresses, and are two.
+    pub fn begin(&mut self) {
+        self.last.fill(0);
+        self.this.fill(0);
+    }
+
     /// A further answer of the kernel begins.
     pub fn next_batch(&mut self) {
         std::mem::swap(&mut self.last, &mut self.this);
@@ -88,5 +94,7 @@ mod tests {
         assert!((290..300).all(|key| !once.is_new(key)));
         assert!((300..600).all(|key| once.is_new(key)));
         assert_eq!(once.repeated, 10);
+        once.begin();
+        assert!(once.is_new(300));
     }
 }

@@ -55,7 +55,7 @@ impl SockDiag {
     }
 }
 
-fn fill(row: &mut Row, message: &PacketMessage, bytes: &[u8]) {
+pub(super) fn fill(row: &mut Row, message: &PacketMessage, bytes: &[u8]) {
     row.local = crate::socket::End::default();
     row.remote = crate::socket::End::default();
     row.inode = message.inode;

@@ -65,7 +65,7 @@ impl SockDiag {
     }
 }
 
-fn fill(row: &mut Row, message: &UnixMessage, bytes: &[u8]) {
+pub(super) fn fill(row: &mut Row, message: &UnixMessage, bytes: &[u8]) {
     row.state = State(message.state);
     row.inode = message.inode;
     row.cookie = Some(cookie(message.cookie));

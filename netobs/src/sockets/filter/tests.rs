@@ -162,6 +162,54 @@ fn errors_say_where_and_what() {
 }
 
 #[test]
+fn no_words_panic() {
+    const WORDS: [&str; 24] = [
+        "(",
+        ")",
+        "not",
+        "!",
+        "and",
+        "or",
+        "dst",
+        "src",
+        "sport",
+        "dport",
+        "dev",
+        "fwmark",
+        "cgroup",
+        "autobound",
+        "=",
+        ">=",
+        "!=",
+        ":22",
+        "[::1",
+        "::1",
+        "10/8",
+        "unix:*",
+        "link:",
+        "\u{fc}[\u{20ac}",
+    ];
+    let mut state = 7u64;
+    for _ in 0..20_000 {
+        let mut words = Vec::new();
+        for _ in 0..8 {
+            state = state
+                .wrapping_mul(6_364_136_223_846_793_005)
+                .wrapping_add(1);
+            words.push(WORDS[usize::try_from(state >> 33).unwrap() % WORDS.len()]);
+        }
+        let text = words.join(if state & 4096 == 0 { " " } else { "" });
+        match with(|context| parse(&text, context)) {
+            Ok(filter) => {
+                filter.bytecode();
+                filter.matches(&Row::default());
+            }
+            Err(error) => assert!(error.to_string().contains("expected"), "{text}"),
+        }
+    }
+}
+
+#[test]
 fn numbers_as_strtoul_reads_them() {
     assert_eq!(number("0x16"), Some(22));
     assert_eq!(number("010"), Some(8));
