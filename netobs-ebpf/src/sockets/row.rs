@@ -51,33 +51,8 @@ pub fn tell<A: Access, B: Access>(by: &Teller, common: Ptr, full: Ptr, state: i3
     }
     let mut room = MaybeUninit::<TcpRecord>::uninit();
     let record = room.as_mut_ptr();
-    let family: u16 = field!(A, common, sk_family);
-    let dport: u16 = field!(A, common, sk_dport);
-    let (laddr, raddr) = sock::addresses::<A>(common, family);
-    set!(record, {
-        holder.kind: KIND_TCP,
-        holder.pid: by.pid,
-        holder.fd: by.fd,
-        holder.netns: sock::netns::<B>(common),
-        holder.ino: by.ino,
-        holder.sk: number(common),
-        holder.comm[0]: by.comm.0,
-        holder.comm[1]: by.comm.1,
-        print: print,
-        cookie: if wanted!(details) == 0 { 0 } else { field!(A, common, sk_cookie) },
-        laddr[0]: laddr[0],
-        laddr[1]: laddr[1],
-        raddr[0]: raddr[0],
-        raddr[1]: raddr[1],
-        // Of a request it is the listener's port.
-        lport: field!(A, common, sk_num),
-        rport: u16::from_be(dport),
-        family: family,
-        ifindex: field!(A, common, sk_bound_dev_if),
-        reuse: field!(A, common, sk_reuse),
-        _pad: 0,
-        _pad2: 0,
-    });
+    set!(record, { print: print });
+    put_common::<A, B>(record, by, common);
     if full.is_null() {
         flags |= RECORD_MINI;
         put_mini(record, common, state);
@@ -92,6 +67,37 @@ pub fn tell<A: Access, B: Access>(by: &Teller, common: Ptr, full: Ptr, state: i3
     if failed == 0 && before == 0 && !from_table {
         unsafe { slot.write_volatile(print) };
     }
+}
+
+/// What even entries have that are no full sockets.
+#[inline(always)]
+fn put_common<A: Access, B: Access>(record: *mut TcpRecord, by: &Teller, common: Ptr) {
+    let family: u16 = field!(A, common, sk_family);
+    let dport: u16 = field!(A, common, sk_dport);
+    let (laddr, raddr) = sock::addresses::<A>(common, family);
+    set!(record, {
+        holder.kind: KIND_TCP,
+        holder.pid: by.pid,
+        holder.fd: by.fd,
+        holder.netns: sock::netns::<B>(common),
+        holder.ino: by.ino,
+        holder.sk: number(common),
+        holder.comm[0]: by.comm.0,
+        holder.comm[1]: by.comm.1,
+        cookie: if wanted!(details) == 0 { 0 } else { field!(A, common, sk_cookie) },
+        laddr[0]: laddr[0],
+        laddr[1]: laddr[1],
+        raddr[0]: raddr[0],
+        raddr[1]: raddr[1],
+        // Of a request it is the listener's port.
+        lport: field!(A, common, sk_num),
+        rport: u16::from_be(dport),
+        family: family,
+        ifindex: field!(A, common, sk_bound_dev_if),
+        reuse: field!(A, common, sk_reuse),
+        _pad: 0,
+        _pad2: 0,
+    });
 }
 
 /// Returns the flags that a listener's queues make.

@@ -1,14 +1,11 @@
 //! What `netobs doctor` says of `netobs ss`: which ways to the sockets are open, and which one is taken now and why.
 
-use super::{HOLDERS_FROM_US, ROWS_FROM, iterators, processes};
-use crate::{
-    bpf::{sockets::Counts, support::Fact},
-    netlink::sock_diag::SockDiag,
-};
+use super::{HOLDERS_FROM_US, Kernel, Path, ROWS_FROM, iterators, processes};
+use crate::bpf::{sockets::Counts, support::Fact};
 
 /// One fact for each way.
 pub fn facts() -> Vec<Fact> {
-    vec![iterators(), sock_diag()]
+    vec![iterators(), tables()]
 }
 
 fn iterators() -> Fact {
@@ -40,15 +37,34 @@ fn iterators() -> Fact {
     }
 }
 
-fn sock_diag() -> Fact {
-    let opened = SockDiag::open(0);
+/// By what each table is told without iterators.
+fn tables() -> Fact {
+    const NAME: &str = "ss tables";
+    let paths = match Kernel::paths() {
+        Ok(paths) => paths,
+        Err(error) => {
+            return Fact {
+                name: NAME,
+                ok: false,
+                value: error.to_string(),
+                todo: Some("/proc mounted, or the kernel's *_diag modules"),
+            };
+        }
+    };
+    let of = |path: Path| {
+        let tables = paths.iter().filter(|(_, by)| *by == path);
+        let names: Vec<&str> = tables.map(|(table, _)| table.name()).collect();
+        (!names.is_empty()).then(|| format!("{}: {}", path.name(), names.join(" ")))
+    };
+    let ways = [Path::SockDiag, Path::Proc, Path::None];
     Fact {
-        name: "ss sock_diag",
-        ok: opened.is_ok(),
-        value: match opened {
-            Ok(_) => "without -p, and other sockets than TCP".to_owned(),
-            Err(error) => format!("{error}; ss reads /proc/net"),
-        },
+        name: NAME,
+        ok: true,
+        value: ways
+            .into_iter()
+            .filter_map(of)
+            .collect::<Vec<_>>()
+            .join("; "),
         todo: None,
     }
 }

@@ -133,7 +133,7 @@ pub trait Source {
 }
 
 /// From so many TCP sockets on, telling them by iterators costs less than asking `sock_diag` for them.
-const ROWS_FROM: u64 = 1_000;
+const ROWS_FROM: u64 = 3_000;
 /// Loading an iterator and walking all files costs as much as a walk over /proc of so many microseconds.
 const HOLDERS_FROM_US: u64 = 8_000;
 

@@ -236,10 +236,9 @@ fn forks_under_the_walk() -> Result<()> {
         let held = (0..SOCKETS).map(|_| tcp::listen(any(), 1));
         let held = held.collect::<Result<Vec<_>, _>>()?;
         link.say(0)?;
-        let until = std::time::Instant::now() + std::time::Duration::from_secs(20);
         // Bounded: the lab ends this process long before.
-        while std::time::Instant::now() < until {
-            let child = sys::fork_copy(|| std::thread::yield_now())?;
+        for _ in 0..100_000 {
+            let child = sys::fork_copy(std::thread::yield_now)?;
             while sys::try_wait(child)?.is_none() {}
         }
         drop(held);

@@ -86,3 +86,49 @@ pub fn held(record: &HolderRecord) -> Held {
         holder: holder(record),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use netobs_ebpf::sockets::record::KIND_TCP;
+    use zerocopy::{FromBytes as _, FromZeros as _};
+
+    #[test]
+    fn any_bytes_make_a_row() {
+        for byte in [0, 0x7f, 0x80, 0xff] {
+            let record = TcpRecord::read_from_bytes(&[byte; size_of::<TcpRecord>()]).unwrap();
+            let mut row = Row::default();
+            tcp(&mut row, &record, Some(u32::MAX));
+            row.holders.push(holder(&record.holder));
+            assert_eq!(row.table, Table::Tcp);
+            assert!(row.holders_known);
+        }
+    }
+
+    #[test]
+    fn timers_that_are_over_have_nothing_left() {
+        assert_eq!(milliseconds(250, 4_000_000), 1000);
+        assert_eq!(milliseconds(u64::MAX, 4_000_000), 0);
+        assert_eq!(milliseconds(u64::MAX >> 1, u32::MAX), u32::MAX);
+    }
+
+    #[test]
+    fn ends_of_both_families() {
+        let mut record = TcpRecord::new_zeroed();
+        (record.holder.kind, record.family, record.state) = (KIND_TCP, AF_INET6, 10);
+        record.laddr = zerocopy::transmute!(Ipv6Addr::LOCALHOST.octets());
+        (record.lport, record.reuse) = (443, 0x20);
+        let mut row = Row::default();
+        tcp(&mut row, &record, None);
+        assert_eq!(
+            (row.local.ip, row.local.port),
+            (Ipv6Addr::LOCALHOST.into(), 443)
+        );
+        assert_eq!(row.v6only, Some(true));
+        assert_eq!(row.uid, None, "not looked for");
+        record.family = 2;
+        tcp(&mut row, &record, None);
+        assert_eq!(row.local.ip, IpAddr::from([0, 0, 0, 0]));
+        assert_eq!(row.v6only, None);
+    }
+}

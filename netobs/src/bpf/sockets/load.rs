@@ -6,7 +6,7 @@ use crate::bpf::{
     sys::{self, Load, LoadError, ProgType},
 };
 use aya::maps::{Array, MapData};
-use aya_obj::{Map, Object};
+use aya_obj::{Map, Object, Program};
 use netobs_ebpf::{
     offsets::{FIELD_COUNT, Offsets},
     sockets::record::SocketsWanted,
@@ -164,7 +164,11 @@ fn prepare(
     object
         .programs
         .retain(|name, _| names.contains(&name.as_str()));
-    let kept: HashSet<_> = object.programs.values().map(|p| p.function_key()).collect();
+    let kept: HashSet<_> = object
+        .programs
+        .values()
+        .map(Program::function_key)
+        .collect();
     object.functions.retain(|key, _| kept.contains(key));
     let globals = HashMap::from([
         ("SOCKETS_WANTED", (wanted.as_bytes(), true)),

@@ -199,7 +199,7 @@ impl Table {
     ) -> Flow {
         let has = |flag| record.flags & flag != 0;
         self.count(record, 0);
-        if !(has(RECORD_SOLE) && !has(RECORD_AGAIN | RECORD_UNMARKED)) {
+        if !has(RECORD_SOLE) || has(RECORD_AGAIN | RECORD_UNMARKED) {
             if let Some(place) = self.places.get(&record.holder.sk) {
                 self.holders.push((*place, fill::holder(&record.holder)));
                 return Flow::More;
@@ -324,11 +324,11 @@ fn read(
             Ok(0) if kept == 0 => return Ok(End::All),
             Ok(0) => return Err(SocketsError::Strange { name }),
             Ok(len) => kept + len,
-            Err(source) => match source.kind() {
-                io::ErrorKind::WouldBlock if kept == 0 => return Ok(End::Paused),
-                io::ErrorKind::Interrupted => continue,
-                _ => return Err(SocketsError::Read { name, source }),
-            },
+            Err(source) if source.kind() == io::ErrorKind::Interrupted => continue,
+            Err(source) if kept == 0 && source.kind() == io::ErrorKind::WouldBlock => {
+                return Ok(End::Paused);
+            }
+            Err(source) => return Err(SocketsError::Read { name, source }),
         };
         let mut bytes = &buffer[..len];
         loop {
