@@ -16,8 +16,12 @@ pub fn lines(text: &str, keep: impl Fn(&str) -> bool) -> Lines {
     for line in text.lines() {
         // Debian's ss lets two titles touch when the ports are short.
         let line = line.replace("PortProcess", "Port Process");
-        let words = line.split_whitespace().filter(|word| keep(word));
-        let line = words.collect::<Vec<_>>().join(" ");
+        let mut words: Vec<&str> = line.split_whitespace().filter(|word| keep(word)).collect();
+        // Where the kernel has raw_diag, ss names a raw socket by its IP protocol, which mostly has no name.
+        if let Some(first @ &mut ("???" | "icmp6")) = words.first_mut() {
+            *first = "raw";
+        }
+        let line = words.join(" ");
         if !line.is_empty() {
             *lines.entry(line).or_default() += 1;
         }

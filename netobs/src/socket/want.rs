@@ -65,7 +65,7 @@ pub struct Want {
     pub identity: bool,
     /// Processes, if the source knows them at no great cost; others are found in /proc.
     pub holders: bool,
-    /// Address of the socket's cgroup and mark: every source that knows them tells them without being asked.
+    /// Threads told apart, where they do not share their process's descriptors.
     pub threads: bool,
     /// A filter for the kernel, in the byte code of `inet_diag`; empty: none. Sources that cannot use it ignore it: rows are
     /// looked at again by the reader.

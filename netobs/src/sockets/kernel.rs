@@ -49,11 +49,6 @@ impl Kernel {
         Ok(kernel.read(&want, &mut |_| Flow::More)?.paths)
     }
 
-    /// To close sockets by what this source told of them.
-    pub fn diag(&mut self) -> Option<&mut SockDiag> {
-        self.diag.as_mut()
-    }
-
     fn table(
         &mut self,
         part: Part,

@@ -49,6 +49,11 @@ impl Held {
     }
 }
 
+/// Whether this kernel is built with MPTCP.
+pub fn has_mptcp() -> bool {
+    std::path::Path::new("/proc/sys/net/mptcp").exists()
+}
+
 fn v4(port: u16) -> SocketAddr {
     SocketAddr::from((LOCAL4, port))
 }
@@ -302,6 +307,9 @@ impl Held {
             libc::SOCK_DGRAM,
             i32::from(0x800u16.to_be()),
         )?);
+        if !has_mptcp() {
+            return Ok(());
+        }
         let listener = sys::socket(libc::AF_INET, libc::SOCK_STREAM, IPPROTO_MPTCP)?;
         sys::bind(listener.as_fd(), v4(9030))?;
         sys::listen(listener.as_fd(), 4)?;

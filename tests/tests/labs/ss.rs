@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use anyhow::{Result, ensure};
 use netobs_tests::tables::{Lines, same, same_lines, same_words};
-use netobs_tests::traffic::zoo::Zoo;
+use netobs_tests::traffic::zoo::{Zoo, has_mptcp};
 
 /// Every TCP state is there, or the lab proves nothing.
 #[test]
@@ -31,6 +31,11 @@ fn every_state_is_in_the_lab() -> Result<()> {
         said.lines().count()
     );
     Ok(())
+}
+
+/// Whether the arguments are for a table that this kernel does not have.
+fn lacks(args: &[&str]) -> bool {
+    args[0].starts_with("-M") && !has_mptcp()
 }
 
 #[test]
@@ -72,7 +77,7 @@ fn listings_are_those_of_ss() -> Result<()> {
         &["-tanH", "-O"],
     ] {
         let rows = same(&zoo.ns, args)?;
-        ensure!(rows > 0, "{args:?} shows nothing: no test");
+        ensure!(rows > 0 || lacks(args), "{args:?} shows nothing: no test");
     }
     Ok(())
 }
@@ -111,7 +116,7 @@ fn details_are_those_of_ss() -> Result<()> {
         &["-0anpH"],
     ] {
         ensure!(
-            same_words(&zoo.ns, args, still)? > 0,
+            same_words(&zoo.ns, args, still)? > 0 || lacks(args),
             "{args:?} shows nothing"
         );
     }

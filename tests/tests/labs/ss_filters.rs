@@ -133,6 +133,11 @@ const OTHERS: [&str; 12] = [
     "sport = :22 or sport = :1",
 ];
 
+/// Names of services need a list of them, which a bare machine lacks.
+fn readable(expression: &str) -> bool {
+    !expression.contains("ssh") || std::path::Path::new("/etc/services").exists()
+}
+
 fn compare(zoo: &Zoo, flags: &[&str], expression: &str) -> Result<usize> {
     let args: Vec<&str> = flags.iter().copied().chain(expression.split(' ')).collect();
     same(&zoo.ns, &args)
@@ -141,7 +146,7 @@ fn compare(zoo: &Zoo, flags: &[&str], expression: &str) -> Result<usize> {
 #[test]
 fn every_expression() -> Result<()> {
     let zoo = Zoo::new()?;
-    for expression in MATCHING {
+    for expression in MATCHING.into_iter().filter(|e| readable(e)) {
         let rows = compare(&zoo, &["-tanH"], expression)?;
         ensure!(rows > 0, "`{expression}` shows nothing: no test");
     }
@@ -209,5 +214,5 @@ fn one_argument_or_many() -> Result<()> {
         same(&zoo.ns, &["-tnH", "state", "established", quoted])? > 0,
         "the quoted filter after a state shows nothing"
     );
-    same(&zoo.ns, &["-tnH", "state", "listening", "( sport = :ssh )"]).map(drop)
+    same(&zoo.ns, &["-tnH", "state", "listening", "( sport = :22 )"]).map(drop)
 }

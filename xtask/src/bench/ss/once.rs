@@ -17,6 +17,8 @@ pub struct Run {
     pub cpu_ms: f64,
     pub wall_ms: f64,
     pub rss_kib: i64,
+    /// Memory of the process that started it: the kernel's account of a child begins there, so less is not told apart.
+    pub floor_kib: i64,
     /// Bytes it wrote.
     pub bytes: u64,
 }
@@ -41,6 +43,7 @@ pub fn run(options: &OnceOptions) -> Result<()> {
         cpu_ms: milliseconds(cpu.num_microseconds()),
         wall_ms: milliseconds(i64::try_from(wall / 1000)?),
         rss_kib: usage.max_rss(),
+        floor_kib: getrusage(UsageWho::RUSAGE_SELF)?.max_rss(),
         bytes: file.metadata()?.len(),
     };
     writeln!(std::io::stdout(), "{}", serde_json::to_string(&run)?)?;

@@ -178,6 +178,7 @@ fn compare(name: &str, netns: &Netns, options: &SsOptions, all: &[Contender]) ->
             cpu_ms: cpu(own),
             wall_ms: summary(&own.iter().map(|run| run.wall_ms).collect::<Vec<_>>()),
             rss_kib: own.iter().map(|run| run.rss_kib).max().unwrap_or(0),
+            rss_floor_kib: own.iter().map(|run| run.floor_kib).max().unwrap_or(0),
             bytes: own.first().map_or(0, |run| run.bytes),
             against: peer.map(|argv| shown(argv)),
             ratio: against.map(|other| cpu(own).median / other),

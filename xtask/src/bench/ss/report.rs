@@ -25,11 +25,25 @@ pub struct Row {
     pub cpu_ms: Summary,
     pub wall_ms: Summary,
     pub rss_kib: i64,
+    /// The bench's own: what is not above it may be anything below.
+    pub rss_floor_kib: i64,
     /// Bytes of its output.
     pub bytes: u64,
     /// The command it is measured against, and its CPU time as a multiple of that one's.
     pub against: Option<String>,
     pub ratio: Option<f64>,
+}
+
+impl Row {
+    fn rss(&self) -> String {
+        // Pages of the starter that are counted between two readings.
+        const NOISE_KIB: i64 = 512;
+        if self.rss_kib <= self.rss_floor_kib + NOISE_KIB {
+            format!("<{}", self.rss_kib)
+        } else {
+            self.rss_kib.to_string()
+        }
+    }
 }
 
 impl Report {
@@ -53,7 +67,7 @@ impl Report {
                     row.cpu_ms.median,
                     row.cpu_ms.spread,
                     row.wall_ms.median,
-                    row.rss_kib,
+                    row.rss(),
                     row.bytes
                 )?;
                 match (row.ratio, &row.against) {
