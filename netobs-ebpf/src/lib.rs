@@ -41,6 +41,11 @@ pub mod neigh {
 }
 pub mod sought;
 
+pub mod sockets {
+    //! The table of sockets as it is.
+    pub mod record;
+}
+
 pub mod reset {
     //! RST segments sent and received.
     pub mod event;

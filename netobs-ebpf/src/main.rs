@@ -8,6 +8,7 @@ mod filter;
 mod kernel;
 mod maps;
 mod owners;
+mod sockets;
 mod stash;
 mod subject;
 

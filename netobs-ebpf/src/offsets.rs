@@ -38,6 +38,13 @@ fields! {
     sk_net: "sock"."__sk_common.skc_net.net";
     sk_protocol: "sock"."sk_protocol";
     sk_uid: "sock"."sk_uid";
+    sk_hash: "sock"."__sk_common.skc_hash";
+    sk_ports: "sock"."__sk_common.skc_portpair";
+    sk_cookie: "sock"."__sk_common.skc_cookie";
+    sk_bound_dev_if: "sock"."__sk_common.skc_bound_dev_if";
+    /// The byte with `skc_reuse`, `skc_reuseport` and, in bit 5, `skc_ipv6only`.
+    sk_reuse: "sock"."__sk_common.skc_reuse";
+    sk_type: "sock"."sk_type";
     sk_err: "sock"."sk_err";
     sk_shutdown: "sock"."sk_shutdown";
     sk_flags: "sock"."__sk_common.skc_flags";
@@ -76,7 +83,24 @@ fields! {
     tcp_ca_state: "tcp_sock"."inet_conn.icsk_ca_state";
     /// An empty list head points at itself: in a socket just cloned it still points into the listener.
     tcp_self_list: "tcp_sock"."tsq_node" | "tcp_sock"."tsorted_sent_queue";
+    tcp_rcv_nxt: "tcp_sock"."rcv_nxt";
+    tcp_copied_seq: "tcp_sock"."copied_seq";
+    tcp_write_seq: "tcp_sock"."write_seq";
+    tcp_retransmits: "tcp_sock"."inet_conn.icsk_retransmits";
+    tcp_probes_out: "tcp_sock"."inet_conn.icsk_probes_out";
+    /// When the retransmission timer fires, in jiffies; its timer moved about.
+    tcp_timeout: "tcp_sock"."inet_conn.icsk_timeout" | "tcp_sock"."inet_conn.icsk_retransmit_timer.expires"
+        | "sock"."tcp_retransmit_timer.expires";
+    tcp_keepalive_expires: "tcp_sock"."inet_conn.icsk_keepalive_timer.expires" | "sock"."sk_timer.expires";
+    tcp_keepalive_pprev: "tcp_sock"."inet_conn.icsk_keepalive_timer.entry.pprev" | "sock"."sk_timer.entry.pprev";
     tcp_synq_len: "tcp_sock"."inet_conn.icsk_accept_queue.qlen";
+
+    // entries of the TCP table that are no full sockets
+    tw_substate: "inet_timewait_sock"."tw_substate";
+    tw_mark: "inet_timewait_sock"."tw_mark";
+    tw_expires: "inet_timewait_sock"."tw_timer.expires";
+    req_expires: "request_sock"."rsk_timer.expires";
+    req_mark: "inet_request_sock"."ir_mark";
 
     // struct request_sock and tcp_skb_cb
     skb_cb: "sk_buff"."cb";
@@ -169,6 +193,14 @@ fields! {
     inode_ino: "inode"."i_ino";
     inode_mode: "inode"."i_mode";
     file_inode: "file"."f_inode";
+    file_count: "file"."f_count";
+    /// From 6.13, counted from 0.
+    file_ref: "file"."f_ref";
+    files_count: "files_struct"."count";
+    task_signal: "task_struct"."signal";
+    signal_threads: "signal_struct"."nr_threads";
+    /// Until 5.15: the walk over files holds the table.
+    iter_files: "bpf_iter_seq_task_file_info"."files";
     file_private: "file"."private_data";
     task_files: "task_struct"."files";
     files_fdt: "files_struct"."fdt";

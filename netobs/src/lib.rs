@@ -16,4 +16,5 @@ pub mod netns;
 pub mod packet;
 pub mod sinks;
 pub mod socket;
+pub mod sockets;
 pub mod views;

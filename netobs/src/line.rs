@@ -37,6 +37,11 @@ impl Line {
         self.start = 0;
     }
 
+    /// Takes back what was written beyond `length` bytes.
+    pub fn truncate(&mut self, length: usize) {
+        self.buf.truncate(length);
+    }
+
     /// Goes to a column of the line, at least one space on.
     pub fn column(&mut self, column: usize) -> &mut Self {
         let here = self.buf.len() - self.start - self.invisible;

@@ -55,7 +55,8 @@ impl Drop for Cgroup {
     }
 }
 
-fn mount() -> Result<PathBuf> {
+/// Where cgroup v2 is mounted.
+pub fn mount() -> Result<PathBuf> {
     let mounts = fs::read_to_string("/proc/self/mounts").context("read the mounts")?;
     let mut mounts = mounts.lines().map(|line| line.split(' '));
     let found = mounts.find_map(|mut words| {

@@ -10,6 +10,7 @@ pub mod netobs;
 pub mod programs;
 pub mod rules;
 pub mod sys;
+pub mod tables;
 pub mod tool;
 pub mod topology;
 pub mod traffic;

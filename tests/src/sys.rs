@@ -55,6 +55,76 @@ pub fn fork_into(
     unsafe { libc::_exit(status) }
 }
 
+/// Forks a child that keeps every descriptor, runs `body` and ends; it dies with the thread that forks it.
+pub fn fork_copy(body: impl FnOnce()) -> io::Result<libc::pid_t> {
+    // SAFETY: the child only runs what follows, whose allocations glibc keeps usable after fork, and leaves by _exit.
+    let pid = check(unsafe { libc::fork() })?;
+    if pid > 0 {
+        return Ok(pid);
+    }
+    let life = || die_with_parent().map(|()| body());
+    let status = c_int::from(!matches!(catch_unwind(AssertUnwindSafe(life)), Ok(Ok(()))));
+    // SAFETY: ends the child at once: no destructor of the parent's threads or test harness runs twice.
+    unsafe { libc::_exit(status) }
+}
+
+/// Room for one descriptor in a control message, aligned as its header is.
+type Control = [u64; 3];
+
+fn with_message<T>(control: &mut Control, call: impl FnOnce(*mut libc::msghdr) -> T) -> T {
+    let mut byte = 0u8;
+    let mut part = libc::iovec {
+        iov_base: (&raw mut byte).cast(),
+        iov_len: 1,
+    };
+    // SAFETY: all zeroes is a valid msghdr.
+    let mut message: libc::msghdr = unsafe { std::mem::zeroed() };
+    message.msg_iov = &raw mut part;
+    message.msg_iovlen = 1;
+    message.msg_control = control.as_mut_ptr().cast();
+    message.msg_controllen = size_of::<Control>();
+    call(&raw mut message)
+}
+
+/// Passes a descriptor to the process at the other end of a UNIX socket.
+pub fn send_fd(over: BorrowedFd<'_>, fd: BorrowedFd<'_>) -> io::Result<()> {
+    // struct cmsghdr { size_t len; int level; int type; } and the descriptor.
+    let level = u64::from(libc::SOL_SOCKET.unsigned_abs());
+    let kind = u64::from(libc::SCM_RIGHTS.unsigned_abs());
+    let mut control: Control = [
+        20,
+        level | kind << 32,
+        u64::from(fd.as_raw_fd().unsigned_abs()),
+    ];
+    with_message(&mut control, |message| {
+        // SAFETY: the message, its byte and its control buffer outlive the call.
+        let sent = unsafe { libc::sendmsg(over.as_raw_fd(), message, 0) };
+        if sent < 0 {
+            Err(io::Error::last_os_error())
+        } else {
+            Ok(())
+        }
+    })
+}
+
+/// Takes a descriptor that [`send_fd`] passes.
+pub fn receive_fd(over: BorrowedFd<'_>) -> io::Result<OwnedFd> {
+    let mut control: Control = [0; 3];
+    let got = with_message(&mut control, |message| {
+        // SAFETY: the message, its byte and its control buffer outlive the call.
+        unsafe { libc::recvmsg(over.as_raw_fd(), message, libc::MSG_CMSG_CLOEXEC) }
+    });
+    if got < 0 {
+        return Err(io::Error::last_os_error());
+    }
+    if control[0] != 20 {
+        return Err(io::Error::other("no descriptor came"));
+    }
+    let fd = RawFd::try_from(control[2] & 0xffff_ffff).map_err(io::Error::other)?;
+    // SAFETY: the kernel has just given us this descriptor.
+    Ok(unsafe { OwnedFd::from_raw_fd(fd) })
+}
+
 fn only_keep(fd: RawFd) -> OwnedFd {
     // SAFETY: `fd` is open; descriptor 3 belongs to nobody in this fresh child, which closes what it inherited.
     let kept = unsafe { libc::dup2(fd, 3) };

@@ -14,11 +14,11 @@ use netobs_ebpf::owner::{ListenKey, SockOwner};
 /// Context of `iter/task_file` (5.8); every member is eight bytes.
 #[repr(C)]
 pub struct TaskFile {
-    meta: Ptr,
-    task: Ptr,
-    fd: u32,
+    pub meta: Ptr,
+    pub task: Ptr,
+    pub fd: u32,
     _pad: u32,
-    file: Ptr,
+    pub file: Ptr,
 }
 
 const S_IFMT: u16 = 0o170_000;

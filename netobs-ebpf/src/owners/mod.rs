@@ -1,6 +1,6 @@
 //! Who owns a socket: written when it connects or listens, inherited from the listener by its children.
 
-mod existing;
+pub mod existing;
 mod sought;
 pub mod store;
 

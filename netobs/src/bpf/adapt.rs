@@ -1,8 +1,8 @@
 //! Makes instructions fit the running kernel: what it cannot do is taken out, what it alone can is put in.
 
 use super::{btf::KernelTypes, support};
-use aya_obj::generated::bpf_insn;
-use netobs_ebpf::config::CAST;
+use aya_obj::{Object, generated::bpf_insn};
+use netobs_ebpf::config::{CAST, TYPES, TypeIds};
 
 /// Casts a pointer; the verifier turns the call into a move (6.2).
 pub const CAST_FUNCTION: &str = "bpf_rdonly_cast";
@@ -47,17 +47,31 @@ impl Kernel {
         }
     }
 
+    /// Numbers of the types that programs cast to.
+    pub fn type_ids(&self, types: &KernelTypes) -> TypeIds {
+        let id = |name| types.structs.get(name).copied().unwrap_or(0);
+        let mut ids: TypeIds = zerocopy::transmute!(TYPES.map(id));
+        if self.cast.is_none() {
+            (ids.socket, ids.words) = (0, 0);
+        }
+        ids
+    }
+
     /// Whether a program can lose the processor while a tracepoint runs it.
     pub fn is_preempted(&self) -> bool {
         self.hold.is_some()
     }
 
-    pub fn can_cast(&self) -> bool {
-        self.cast.is_some()
+    /// Every instruction of an object whose calls are in place.
+    pub fn adapt_all(&self, object: &mut Object) {
+        let functions = object.functions.values_mut();
+        functions
+            .flat_map(|function| &mut function.instructions)
+            .for_each(|insn| self.adapt(insn));
     }
 
     /// One instruction.
-    pub fn adapt(&self, insn: &mut bpf_insn) {
+    fn adapt(&self, insn: &mut bpf_insn) {
         if (insn.code, insn.imm) == (CALL, CAST) {
             self.put_cast(insn);
         } else if (insn.code, insn.imm) == COMPARE_EXCHANGE && !self.atomics {

@@ -14,6 +14,7 @@ mod perf;
 pub mod ring;
 pub mod routes;
 pub mod session;
+pub mod sockets;
 pub mod sought;
 pub mod spec;
 pub mod support;

@@ -8,6 +8,7 @@ use aya::maps::MapData;
 use aya_obj::{EbpfSectionKind, Object};
 use netobs_ebpf::{config::Config, offsets::Offsets};
 use std::{
+    borrow::Cow,
     collections::{HashMap, HashSet},
     os::fd::{AsFd as _, AsRawFd as _, BorrowedFd, OwnedFd},
 };
@@ -85,17 +86,9 @@ impl Programs {
         kernel: Kernel,
         wanted: impl Fn(&str) -> bool,
     ) -> Result<Self, ObjectError> {
-        let from_file;
-        let bytes = match std::env::var(OBJECT_ENV) {
-            Ok(path) => {
-                from_file =
-                    std::fs::read(&path).map_err(|source| ObjectError::Read { path, source })?;
-                &from_file
-            }
-            Err(_) => EMBEDDED,
-        };
+        let bytes = object_bytes()?;
         let damaged = |e: &dyn std::fmt::Display| ObjectError::Parse(e.to_string());
-        let mut object = Object::parse(bytes).map_err(|e| damaged(&e))?;
+        let mut object = Object::parse(&bytes).map_err(|e| damaged(&e))?;
         let level = [if sizes.log { LOG_LEVEL } else { 0 }];
         let globals = HashMap::from([
             ("CONFIG", (config.as_bytes(), true)),
@@ -117,10 +110,7 @@ impl Programs {
             .relocate_maps(references, &text)
             .map_err(|e| damaged(&e))?;
         object.relocate_calls(&text).map_err(|e| damaged(&e))?;
-        let functions = object.functions.values_mut();
-        for insn in functions.flat_map(|function| &mut function.instructions) {
-            kernel.adapt(insn);
-        }
+        kernel.adapt_all(&mut object);
         let maps = maps
             .into_iter()
             .map(|(name, (map, _))| (name, map))
@@ -187,6 +177,16 @@ fn keep(object: &mut Object, wanted: impl Fn(&str) -> bool) {
         }
         keep
     });
+}
+
+/// The object file's bytes.
+pub(super) fn object_bytes() -> Result<Cow<'static, [u8]>, ObjectError> {
+    match std::env::var(OBJECT_ENV) {
+        Ok(path) => std::fs::read(&path)
+            .map(Cow::Owned)
+            .map_err(|source| ObjectError::Read { path, source }),
+        Err(_) => Ok(Cow::Borrowed(EMBEDDED)),
+    }
 }
 
 fn make_maps(

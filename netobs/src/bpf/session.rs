@@ -286,12 +286,7 @@ fn config(request: &Request<'_>, types: &KernelTypes, kernel: Kernel) -> Config 
     config.reason_consumed = types
         .enumerator("skb_drop_reason", "SKB_CONSUMED")
         .unwrap_or(u32::MAX);
-    let id = |name| types.structs.get(name).copied().unwrap_or(0);
-    config.again = u32::from(kernel.is_preempted());
-    config.types = zerocopy::transmute!(TYPES.map(id));
-    if !kernel.can_cast() {
-        (config.types.socket, config.types.words) = (0, 0);
-    }
+    config.types = kernel.type_ids(types);
     config.args_kfree_skb = args("kfree_skb");
     config.args_retransmit = args("tcp_retransmit_skb");
     config.args_send_reset = args("tcp_send_reset");

@@ -9,6 +9,7 @@ use crate::{
     },
     collectors::{self, ALL},
     sinks::stream::Stdout,
+    sockets,
 };
 use clap::Args;
 use serde_json::{Value, json};
@@ -34,7 +35,8 @@ pub struct Doctor {
 }
 
 pub fn run(args: &Doctor) -> Result<Status, Failure> {
-    let facts = support::facts(args.btf.as_deref());
+    let mut facts = support::facts(args.btf.as_deref());
+    facts.extend(sockets::doctor::facts());
     let session = support::privileges()
         .and_then(|()| request::probe(args.rung.as_deref(), args.btf.as_deref()));
     let text = if args.json {

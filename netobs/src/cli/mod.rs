@@ -3,6 +3,7 @@
 mod doctor;
 mod filters;
 mod show;
+mod ss;
 mod watch;
 
 use crate::sinks::stream::tell;
@@ -26,6 +27,8 @@ struct Cli {
 enum Command {
     /// Who connects to whom, what is lost, dropped, reset or refused, as it happens
     Watch(Box<watch::args::Watch>),
+    /// The live socket table: ss's flags and filters, in every namespace, with processes and containers
+    Ss(Box<ss::args::Ss>),
     /// What this kernel and these privileges allow, and what to do about the rest
     Doctor(doctor::Doctor),
     /// What the node has: links, addresses, routes, neighbours, firewall, limits ...
@@ -73,6 +76,7 @@ impl Failure {
 pub fn main() -> ExitCode {
     let result = match Cli::parse().command {
         Command::Watch(args) => watch::run(&args),
+        Command::Ss(args) => ss::run(&args),
         Command::Doctor(args) => doctor::run(&args),
         Command::Show(args) => show::run(&args),
     };

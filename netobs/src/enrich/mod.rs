@@ -6,6 +6,7 @@ pub mod listen_drops;
 pub mod namespaces;
 pub mod sockets;
 pub mod symbols;
+pub mod users;
 
 use crate::event::{Common, Owner};
 use std::{collections::HashMap, fs, path::PathBuf, rc::Rc};
@@ -48,7 +49,12 @@ impl Enricher {
         } else {
             0
         };
-        let key = (common.cgroup, pid);
+        self.of(common.cgroup, pid)
+    }
+
+    /// Of a cgroup v2 id, or of a process where the id tells no container; 0: unknown.
+    pub fn of(&mut self, cgroup: u64, pid: u32) -> Rc<About> {
+        let key = (cgroup, pid);
         if let Some((last, about)) = &self.last
             && *last == key
         {

@@ -16,6 +16,7 @@ pub mod nftables;
 pub mod route_get;
 pub mod routes;
 pub mod rules;
+pub mod sock_diag;
 pub mod socket;
 pub mod tc;
 pub mod tcp_sockets;

@@ -9,8 +9,9 @@ pub struct Unix {
     pub peer_name: Vec<u8>,
     /// Inode and device of the path.
     pub vfs: Option<(u32, u32)>,
-    /// Inodes of sockets that wait to be accepted.
+    /// Inodes of sockets that wait to be accepted, and whether they were told.
     pub waiting: Vec<u32>,
+    pub waiting_known: bool,
 }
 
 impl Unix {
@@ -19,6 +20,7 @@ impl Unix {
         self.peer_name.clear();
         self.waiting.clear();
         self.vfs = None;
+        self.waiting_known = false;
     }
 }
 
@@ -27,6 +29,8 @@ impl Unix {
 pub struct Packet {
     /// Ethernet protocol; 3: all.
     pub protocol: u16,
+    /// Whether version, threshold and flags are told.
+    pub info_known: bool,
     pub version: u32,
     pub copy_threshold: u32,
     /// `PDI_*`.

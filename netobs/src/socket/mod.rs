@@ -3,6 +3,7 @@
 mod holder;
 mod inet;
 mod local;
+pub mod names;
 mod state;
 mod tcp_info;
 mod want;
@@ -144,6 +145,8 @@ pub struct Row {
     pub unix: Unix,
     pub packet: Packet,
     pub netlink: Netlink,
+    /// Context ids of a vsock's ends.
+    pub vsock: (u32, u32),
     /// Who holds a descriptor of it. Only what the source knows by itself: the BPF iterator over files does, others leave
     /// it empty and `holders_known` false.
     pub holders: Vec<Holder>,
@@ -182,6 +185,7 @@ impl Row {
             unix,
             packet,
             netlink,
+            vsock,
             holders,
             holders_known,
         } = self;
@@ -194,6 +198,7 @@ impl Row {
         unix.reset();
         packet.reset();
         *netlink = Netlink::default();
+        *vsock = (0, 0);
         holders.clear();
     }
 

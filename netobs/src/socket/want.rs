@@ -60,9 +60,12 @@ pub struct Want {
     pub tos: bool,
     /// Device and inode of UNIX paths, sockets that wait to be accepted; filters of packet sockets.
     pub details: bool,
+    /// User, inode, cookie, mark, cgroup, shutdown and timer of TCP sockets: a source that has to look for them does so only
+    /// if asked.
+    pub identity: bool,
     /// Processes, if the source knows them at no great cost; others are found in /proc.
     pub holders: bool,
-    /// Address of the socket's cgroup and mark: every source that knows them tells them without being asked.
+    /// Threads told apart, where they do not share their process's descriptors.
     pub threads: bool,
     /// A filter for the kernel, in the byte code of `inet_diag`; empty: none. Sources that cannot use it ignore it: rows are
     /// looked at again by the reader.

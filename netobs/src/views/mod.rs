@@ -2,6 +2,7 @@
 
 pub mod json;
 pub mod show;
+pub mod sockets;
 pub mod table;
 pub mod text;
 pub mod time;

@@ -7,8 +7,9 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
 use std::sync::atomic::{AtomicU32, Ordering};
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, ensure};
 
+use crate::netns::Netns;
 use crate::{sys, wait};
 
 /// `NETOBS_BIN`, else the best build in the target directory that this test was built into.
@@ -41,6 +42,19 @@ pub fn run(args: &[&str]) -> Result<Output> {
         .stdin(Stdio::null())
         .output()
         .context("run netobs")
+}
+
+/// Runs netobs to its end inside a network namespace; its standard output.
+pub fn run_within(ns: &Netns, args: &[&str]) -> Result<String> {
+    let output = ns.run(|| run(args))?;
+    let said = String::from_utf8_lossy(&output.stderr);
+    ensure!(
+        output.status.success(),
+        "netobs {} ended with {}: {said}",
+        args.join(" "),
+        output.status
+    );
+    String::from_utf8(output.stdout).context("netobs writes UTF-8")
 }
 
 /// Runs netobs as a user without any privilege, from a copy that this user may read.

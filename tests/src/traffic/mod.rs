@@ -5,5 +5,6 @@ pub mod frame;
 pub mod process;
 pub mod tcp;
 pub mod udp;
+pub mod zoo;
 
 pub use process::{Link, Process};

@@ -3,7 +3,7 @@
 use std::ffi::CString;
 use std::io::{BufRead, BufReader, Write};
 use std::net::{SocketAddr, TcpStream};
-use std::os::fd::AsFd;
+use std::os::fd::{AsFd, OwnedFd};
 use std::os::unix::net::UnixStream;
 
 use anyhow::{Context, Result, bail, ensure};
@@ -23,6 +23,11 @@ impl Link {
 
     pub fn say(&mut self, number: u64) -> Result<()> {
         writeln!(self.0.get_mut(), "{number}").context("tell the other process")
+    }
+
+    /// Takes the descriptor that the other side passes next.
+    pub fn take(&mut self) -> Result<OwnedFd> {
+        sys::receive_fd(self.0.get_ref().as_fd()).context("take a descriptor")
     }
 
     pub fn hear(&mut self) -> Result<u64> {
@@ -127,6 +132,11 @@ impl Process {
 
     pub fn hear(&mut self) -> Result<u64> {
         self.link.hear()
+    }
+
+    /// Passes a descriptor to the child, which is to [`Link::take`] it.
+    pub fn pass(&self, fd: impl AsFd) -> Result<()> {
+        sys::send_fd(self.link.0.get_ref().as_fd(), fd.as_fd()).context("pass a descriptor")
     }
 
     /// Waits for the child to end well.

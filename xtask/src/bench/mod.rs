@@ -15,6 +15,7 @@ pub mod netns;
 mod options;
 mod process;
 mod report;
+mod ss;
 mod startup;
 mod stats;
 pub mod summary;
@@ -37,7 +38,11 @@ pub fn run(args: Vec<String>) -> Result<()> {
     let bench = Bench::parse_from(std::iter::once("bench".to_owned()).chain(args));
     match bench.task {
         Task::Watch(options) => watch::run(options),
+        Task::Ss(options) => ss::run(&options),
         Task::Load(options) => generate(&options),
+        Task::Hold(options) => ss::hold::run(&options),
+        Task::Dump(options) => ss::dump::run(&options),
+        Task::Once(options) => ss::once(&options),
     }
 }
 

@@ -14,6 +14,17 @@ pub struct Bench {
 pub enum Task {
     /// Cost, startup, memory, loss and latency of `netobs watch` beside its peers
     Watch(WatchOptions),
+    /// CPU time and memory of `netobs ss` beside a bare kernel dump and ss
+    Ss(SsOptions),
+    /// A holder of connections, as the bench starts it
+    #[command(hide = true)]
+    Hold(HoldOptions),
+    /// The bare dump
+    #[command(hide = true)]
+    Dump(DumpOptions),
+    /// One run of a command, with its account
+    #[command(hide = true)]
+    Once(OnceOptions),
     /// The load generator alone, as the bench starts it
     #[command(hide = true)]
     Load(LoadOptions),
@@ -48,6 +59,39 @@ pub struct LoadOptions {
     pub netns: PathBuf,
     #[arg(long)]
     pub cpu: Option<usize>,
+}
+
+#[derive(Args, Clone, Debug)]
+pub struct SsOptions {
+    /// Runs of each command
+    #[arg(long, default_value_t = 9)]
+    pub rounds: usize,
+    /// Only parts whose name contains NAME: 50000, 1000, processes, namespaces (repeatable)
+    #[arg(long, value_name = "NAME")]
+    pub only: Vec<String>,
+}
+
+#[derive(Args, Clone, Debug)]
+pub struct HoldOptions {
+    #[arg(long)]
+    pub connections: usize,
+    /// Last byte of the loopback address
+    #[arg(long)]
+    pub host: u8,
+    #[arg(long)]
+    pub netns: PathBuf,
+}
+
+#[derive(Args, Clone, Debug)]
+pub struct DumpOptions {
+    #[arg(long)]
+    pub info: bool,
+}
+
+#[derive(Args, Clone, Debug)]
+pub struct OnceOptions {
+    #[arg(last = true)]
+    pub command: Vec<String>,
 }
 
 const PARTS: [&str; 4] = ["cost", "startup", "latency", "drops"];

@@ -4,9 +4,10 @@
 const PIPELINE: [&str; 6] = ["bpf", "collectors", "enrich", "state", "views", "sinks"];
 
 /// Modules beside the pipeline, and what of it and of each other they may import.
-const BESIDE: [(&str, &[&str]); 6] = [
+const BESIDE: [(&str, &[&str]); 7] = [
     ("netlink", &[]),
     ("host", &["netlink"]),
+    ("sockets", &["bpf", "netlink"]),
     (
         "probes",
         &["bpf", "collectors", "netlink", "enrich", "state"],

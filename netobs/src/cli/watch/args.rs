@@ -112,7 +112,7 @@ fn edits(a: &str, b: &str) -> usize {
 }
 
 /// `10`, `10s`, `1.5s`, `500ms`, `5m`, `1h`.
-fn duration(text: &str) -> Result<Duration, String> {
+pub fn duration(text: &str) -> Result<Duration, String> {
     let split = text
         .find(|c: char| c.is_ascii_alphabetic())
         .unwrap_or(text.len());

@@ -1,0 +1,13 @@
+//! The table of sockets from BPF iterators: one walk over all open files tells TCP sockets with their holders, and who
+//! holds the others; a walk over the kernel's table tells the TCP sockets that no file holds.
+
+mod counts;
+mod decode;
+mod fill;
+mod load;
+mod table;
+
+pub use counts::Counts;
+pub use load::SocketsError;
+pub use netobs_ebpf::sockets::record::{HOLD_INET, HOLD_OTHER, HOLD_TCP, HOLD_UNIX};
+pub use table::{Held, Question, Rest, Table};

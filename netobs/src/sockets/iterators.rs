@@ -1,0 +1,228 @@
+//! The source with eBPF: TCP sockets with their processes from one walk over all open files, other tables as without, with
+//! the holders that the same walk met.
+
+use super::{Kernel, Path, Source, SourceError, Told, processes::Processes};
+use crate::{
+    bpf::{
+        sockets::{
+            Counts, HOLD_INET, HOLD_OTHER, HOLD_TCP, HOLD_UNIX, Question, SocketsError,
+            Table as Iterated,
+        },
+        support,
+    },
+    netns::{Netns, NetnsError},
+    socket::{Flow, Row, States, Table, Want},
+};
+use std::sync::Arc;
+
+/// Tables of which only the holders are asked for.
+const INET: [Table; 6] = [
+    Table::Udp,
+    Table::UdpLite,
+    Table::Raw,
+    Table::Ping,
+    Table::Sctp,
+    Table::Dccp,
+];
+const UNIX: [Table; 3] = [Table::UnixStream, Table::UnixDgram, Table::UnixSeqpacket];
+const OTHER: [Table; 7] = [
+    Table::PacketRaw,
+    Table::PacketDgram,
+    Table::Netlink,
+    Table::VsockStream,
+    Table::VsockDgram,
+    Table::Tipc,
+    Table::Xdp,
+];
+
+/// Sockets of one network namespace.
+pub struct Iterators {
+    table: Iterated,
+    /// TCP rows come from iterators; else only holders do.
+    rows: bool,
+    kernel: Kernel,
+    netns: Option<Arc<Netns>>,
+    inode: u32,
+}
+
+impl Iterators {
+    /// Loads the programs.
+    pub fn open(netns: Option<Arc<Netns>>, want: &Want) -> Result<Self, SourceError> {
+        let inode = match &netns {
+            Some(netns) => netns.inode(),
+            None => Netns::own()?.inode(),
+        };
+        let rows = tells_rows(want);
+        let question = Question {
+            tcp: rows,
+            details: want.identity,
+            holders: held(want),
+            states: want.states,
+            netns: Some(inode),
+        };
+        Ok(Self {
+            table: load(&question)?,
+            rows,
+            kernel: Kernel::open(netns.clone(), true)?,
+            netns,
+            inode,
+        })
+    }
+
+    fn inside<T: Send>(
+        netns: Option<&Netns>,
+        work: impl FnOnce() -> T + Send,
+    ) -> Result<T, NetnsError> {
+        match netns {
+            Some(netns) => netns.run(work),
+            None => Ok(work()),
+        }
+    }
+
+    /// Tells TCP rows, and collects the holders of all others.
+    fn iterate(
+        &mut self,
+        want: &Want,
+        processes: &mut Processes,
+        visit: &mut dyn FnMut(&Row) -> Flow,
+    ) -> Result<Flow, SourceError> {
+        let netns = self.netns.as_deref();
+        let mut row = Row::default();
+        let mut wanted = |row: &mut Row| {
+            if want.state(row.state) && want.family(row.family) {
+                visit(row)
+            } else {
+                Flow::More
+            }
+        };
+        let before = Self::inside(netns, Counts::read)?;
+        let flow = self.table.held(&mut row, &mut wanted, &mut |held| {
+            processes.add(held.inode, &held.holder);
+        })?;
+        processes.finish();
+        if flow == Flow::Enough || !self.rows {
+            return Ok(flow);
+        }
+        let after = Self::inside(netns, Counts::read)?;
+        let inode = self.inode;
+        let is_complete = |table: &Iterated| {
+            let counts = before.as_ref().zip(after.as_ref());
+            counts.is_some_and(|(before, after)| table.is_complete(inode, before, after))
+        };
+        if is_complete(&self.table) {
+            return Ok(flow);
+        }
+        let table = &mut self.table;
+        let rest = Self::inside(netns, || table.open_rest())??;
+        let mut with_holders = |row: &mut Row| {
+            // Subflows of MPTCP have the inode of the socket that a process holds.
+            row.holders.extend(processes.of(row.inode));
+            wanted(row)
+        };
+        let flow = table.rest(rest, &mut row, &mut with_holders, &mut |table| {
+            !is_complete(table)
+        })?;
+        Ok(flow)
+    }
+}
+
+impl Source for Iterators {
+    fn read(
+        &mut self,
+        want: &Want,
+        visit: &mut dyn FnMut(&Row) -> Flow,
+    ) -> Result<Told, SourceError> {
+        let mut told = Told::default();
+        let mut processes = Processes::default();
+        let flow = self.iterate(want, &mut processes, visit)?;
+        let mut others = want.clone();
+        if self.rows {
+            told.paths.push((Table::Tcp, Path::Iterator));
+            others.tables = others.tables.without(Table::Tcp);
+        }
+        if flow == Flow::Enough || others.tables.is_empty() {
+            return Ok(told);
+        }
+        let mut copy = Row::default();
+        let by_kernel = self.kernel.read(&others, &mut |row| {
+            copy.clone_from(row);
+            copy.holders.clear();
+            copy.holders.extend(processes.of(row.inode));
+            copy.holders_known = true;
+            visit(&copy)
+        })?;
+        told.add(&by_kernel);
+        Ok(told)
+    }
+
+    fn tells_holders(&self) -> bool {
+        true
+    }
+}
+
+/// Holders alone, of the sockets of all namespaces.
+pub fn holders(want: &Want) -> Result<Processes, SourceError> {
+    let mut table = load(&Question {
+        holders: held(want),
+        states: want.states,
+        ..Question::default()
+    })?;
+    let mut processes = Processes::default();
+    table.held(&mut Row::default(), &mut |_| Flow::More, &mut |held| {
+        processes.add(held.inode, &held.holder);
+    })?;
+    processes.finish();
+    Ok(processes)
+}
+
+/// Why iterators cannot be used, if so.
+pub fn probe() -> Result<(), SourceError> {
+    load(&Question {
+        tcp: true,
+        details: true,
+        holders: HOLD_TCP | HOLD_INET | HOLD_UNIX | HOLD_OTHER,
+        ..Question::default()
+    })
+    .map(drop)
+}
+
+/// Whether TCP rows with their holders, of a table so large, are cheaper from iterators. With entries in TIME-WAIT the
+/// whole table has to be walked beside the files, which `sock_diag` does for less.
+pub fn is_worth(want: &Want, netns: Option<&Netns>, from: u64) -> bool {
+    let asked = want.holders && !want.threads && tells_rows(want);
+    asked
+        && Iterators::inside(netns, Counts::read)
+            .ok()
+            .flatten()
+            .is_some_and(|counts| counts.in_use >= from && counts.waiting == 0)
+}
+
+/// Whether iterators tell all that is wanted of TCP. Listeners alone are cheaper by `sock_diag`, which has a table of them.
+fn tells_rows(want: &Want) -> bool {
+    const FEW: States = States(States::LISTENING.0 | 1 << 13);
+    want.tables.has(Table::Tcp)
+        && !(want.info || want.memory || want.tos || want.threads)
+        && want.states.0 & !FEW.0 != 0
+        && want.states.0 & 1 << 13 == 0
+}
+
+/// Of which sockets the holders are asked for: MPTCP always goes with TCP.
+fn held(want: &Want) -> u32 {
+    let any = |tables: &[Table]| tables.iter().any(|table| want.tables.has(*table));
+    let bit = |tables: &[Table], bit| if any(tables) { bit } else { 0 };
+    bit(&[Table::Tcp, Table::Mptcp], HOLD_TCP)
+        | bit(&INET, HOLD_INET)
+        | bit(&UNIX, HOLD_UNIX)
+        | bit(&OTHER, HOLD_OTHER)
+}
+
+fn load(question: &Question) -> Result<Iterated, SourceError> {
+    support::privileges().map_err(SourceError::Unavailable)?;
+    Ok(Iterated::load(question)?)
+}
+
+impl From<SocketsError> for SourceError {
+    fn from(error: SocketsError) -> Self {
+        Self::Unavailable(error.to_string())
+    }
+}
