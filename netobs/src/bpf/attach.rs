@@ -9,7 +9,7 @@ use super::{
     tracefs,
 };
 use std::{
-    io::{self, Read as _},
+    io,
     os::fd::{AsFd as _, BorrowedFd, OwnedFd},
 };
 
@@ -49,12 +49,9 @@ impl Taken {
         if self.rung != Rung::Poll {
             return Ok(());
         }
-        let mut nothing = [0; 64];
-        for iterator in &self.links {
-            let mut walk = sys::walk(iterator.as_fd())?;
-            while walk.read(&mut nothing)? > 0 {}
-        }
-        Ok(())
+        self.links
+            .iter()
+            .try_for_each(|iterator| sys::walk_through(sys::walk(iterator.as_fd())?))
     }
 
     /// Run statistics over all programs of the rung.

@@ -10,7 +10,6 @@ use crate::event::Mono;
 use aya::maps::{Array, HashMap, MapData};
 use netobs_ebpf::owner::{Slots, SockOwner, slot_set};
 use std::{
-    io::Read as _,
     os::fd::{AsFd as _, OwnedFd},
     sync::{Arc, OnceLock},
 };
@@ -162,8 +161,5 @@ impl Owners {
 
 /// Walks the files of all processes in the kernel; new entries only.
 fn walk(program: &OwnedFd) -> std::io::Result<()> {
-    let mut walk = sys::iterate(program.as_fd())?;
-    let mut nothing = [0; 64];
-    while walk.read(&mut nothing)? > 0 {}
-    Ok(())
+    sys::walk_through(sys::iterate(program.as_fd())?)
 }

@@ -11,7 +11,7 @@ use crate::event::{Comm, Ends};
 use aya::maps::{HashMap, MapData};
 use netobs_ebpf::sought::{Sought, SoughtKey};
 use std::{
-    io::{self, Read as _},
+    io,
     net::IpAddr,
     os::fd::{AsFd as _, BorrowedFd, OwnedFd},
 };
@@ -103,10 +103,7 @@ impl Finder {
 const NO_REPLACE: u64 = 1;
 
 fn walk(program: BorrowedFd<'_>) -> io::Result<()> {
-    let mut walk = sys::iterate(program)?;
-    let mut nothing = [0; 64];
-    while walk.read(&mut nothing)? > 0 {}
-    Ok(())
+    sys::walk_through(sys::iterate(program)?)
 }
 
 fn holder(answer: &Sought) -> Holder {

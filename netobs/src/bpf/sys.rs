@@ -4,7 +4,7 @@ use std::{
     ffi::CString,
     fmt,
     fs::File,
-    io,
+    io::{self, Read as _},
     os::fd::{AsRawFd as _, BorrowedFd, FromRawFd as _, OwnedFd, RawFd},
 };
 
@@ -229,6 +229,19 @@ pub fn attach_iterator(
 pub fn walk(iterator: BorrowedFd<'_>) -> io::Result<File> {
     let mut attr = [number(iterator), 0_u32];
     bpf_fd(ITER_CREATE, &mut attr).map(File::from)
+}
+
+/// Walks to the end, for what the program does on its way. A walk that passes a million elements without a word pauses.
+pub fn walk_through(mut walk: File) -> io::Result<()> {
+    let mut nothing = [0; 64];
+    loop {
+        match walk.read(&mut nothing) {
+            Ok(0) => return Ok(()),
+            Ok(_) => {}
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
+            Err(error) => return Err(error),
+        }
+    }
 }
 
 #[repr(C)]
