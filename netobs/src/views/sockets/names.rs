@@ -70,9 +70,15 @@ impl SocketNames {
             return;
         }
         match self.service(table, port) {
-            Some(name) => line.escaped(name.as_bytes()),
-            None => line.number(u64::from(port)),
-        };
+            Some(name) => _ = line.escaped(name.as_bytes()),
+            None => {
+                // Of a raw socket it is an IP protocol, and ss says so.
+                if table == Table::Raw && !self.numeric {
+                    line.raw(b"ipproto-");
+                }
+                line.number(u64::from(port));
+            }
+        }
     }
 
     fn service(&self, table: Table, port: u32) -> Option<&str> {
