@@ -313,6 +313,28 @@ pub fn send_frame(fd: BorrowedFd<'_>, ifindex: c_int, frame: &[u8]) -> io::Resul
     }
 }
 
+/// Lets this process have as many files open as it may; root may have more than it was given.
+pub fn raise_file_limit() -> io::Result<()> {
+    const WANTED: libc::rlim_t = 65_536;
+    let mut limit = libc::rlimit {
+        rlim_cur: 0,
+        rlim_max: 0,
+    };
+    // SAFETY: `limit` outlives the call.
+    check(unsafe { libc::getrlimit(libc::RLIMIT_NOFILE, &raw mut limit) })?;
+    let more = libc::rlimit {
+        rlim_cur: WANTED.max(limit.rlim_cur),
+        rlim_max: WANTED.max(limit.rlim_max),
+    };
+    // SAFETY: `more` outlives the call.
+    if check(unsafe { libc::setrlimit(libc::RLIMIT_NOFILE, &raw const more) }).is_ok() {
+        return Ok(());
+    }
+    limit.rlim_cur = limit.rlim_max;
+    // SAFETY: `limit` outlives the call.
+    check(unsafe { libc::setrlimit(libc::RLIMIT_NOFILE, &raw const limit) }).map(drop)
+}
+
 /// CPU time of this process, user and system, from getrusage(2).
 pub fn cpu_user_sys() -> (Duration, Duration) {
     // SAFETY: all zeroes is a valid rusage.

@@ -64,6 +64,7 @@ fn v6(port: u16) -> SocketAddr {
 
 impl Zoo {
     pub fn new() -> Result<Self> {
+        sys::raise_file_limit().context("raise the limit of open files")?;
         let ns = Netns::new("zoo")?;
         ns.ip("link add d0 type veth peer name d1\nlink set dev d0 up\nlink set dev d1 up\naddr add fe80::1/64 dev d0 nodad\naddr add 10.9.0.1/24 dev d0\n")?;
         ns.sysctl("net/ipv4/ping_group_range", "0 0")?;

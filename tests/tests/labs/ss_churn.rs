@@ -7,6 +7,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use anyhow::{Result, ensure};
 use netobs_tests::netns::Netns;
 use netobs_tests::netobs::binary;
+use netobs_tests::sys;
 use netobs_tests::traffic::tcp;
 
 const HELD: usize = 1500;
@@ -41,6 +42,7 @@ fn look(ns: &Netns, engine: &str) -> Result<BTreeMap<String, usize>> {
 }
 
 fn held(ns: &Netns) -> Result<(Vec<TcpStream>, BTreeSet<String>)> {
+    sys::raise_file_limit()?;
     ns.run(|| {
         let listener = tcp::listen(SocketAddr::from(([127, 0, 0, 1], 9000)), 64)?;
         let (mut sockets, mut names) = (Vec::new(), BTreeSet::new());

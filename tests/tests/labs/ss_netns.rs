@@ -6,6 +6,7 @@ use std::net::{SocketAddr, TcpListener};
 use anyhow::{Context, Result, ensure};
 use netobs_tests::netns::Netns;
 use netobs_tests::netobs::binary;
+use netobs_tests::tables::{lines, same_lines};
 use netobs_tests::traffic::{Process, tcp};
 use serde_json::Value;
 
@@ -131,8 +132,8 @@ fn summary_of_a_namespace() -> Result<()> {
     let ns = Netns::new("summary")?;
     let _held: Vec<TcpListener> =
         ns.run(|| (0..7).map(|_| Ok(tcp::listen(any(), 1)?)).collect())?;
-    let theirs = ns.tool("ss", &["-s"], "")?;
-    let ours = binary::run_within(&ns, &["ss", "-s"])?;
-    ensure!(theirs == ours, "ss\n{theirs}\nnetobs\n{ours}");
+    // The kernel counts sockets that are not bound yet for the whole machine.
+    let rows = same_lines(&ns, &["-s"], &["ss", "-s"], |text| lines(text, |_| true))?;
+    ensure!(rows == 8, "{rows} lines");
     Ok(())
 }

@@ -69,10 +69,15 @@ impl SocketNames {
             line.raw(b"*");
             return;
         }
-        match self.service(table, port) {
-            Some(name) => line.escaped(name.as_bytes()),
-            None => line.number(u64::from(port)),
-        };
+        if let Some(name) = self.service(table, port) {
+            line.escaped(name.as_bytes());
+            return;
+        }
+        // Of a raw socket it is an IP protocol, and ss says so.
+        if table == Table::Raw && !self.numeric {
+            line.raw(b"ipproto-");
+        }
+        line.number(u64::from(port));
     }
 
     fn service(&self, table: Table, port: u32) -> Option<&str> {
