@@ -213,6 +213,15 @@ const OBSERVATIONS: [&str; 13] = [
     "listen_overflow::",
 ];
 
+/// Long labs of what is the same on every kernel: the filter language, views, words. They run on the host.
+const OF_THE_TOOL: [&str; 5] = [
+    "ss_filters::",
+    "ss_views::",
+    "ss_input::",
+    "ss_churn::",
+    "show::firewall::",
+];
+
 impl Task {
     fn name(self) -> String {
         match self {
@@ -229,6 +238,10 @@ impl Task {
                 let mut command = vec!["/payload/labs".to_owned()];
                 match (rung, filter) {
                     (Some(_), []) => command.extend(OBSERVATIONS.map(str::to_owned)),
+                    (None, []) => {
+                        let skips = OF_THE_TOOL.into_iter().flat_map(|lab| ["--skip", lab]);
+                        command.extend(skips.map(str::to_owned));
+                    }
                     _ => command.extend_from_slice(filter),
                 }
                 command

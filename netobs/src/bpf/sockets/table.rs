@@ -169,7 +169,8 @@ impl Table {
         let Rest(mut file) = rest;
         let mut buffer = std::mem::take(&mut self.buffer);
         let mut take = |table: &mut Self, record: Record| match record {
-            Record::Tcp(record) if !table.unmarked.contains(&record.print) => {
+            // Before 5.15 the walk finds its place again by counting: while connections come and go it meets some twice.
+            Record::Tcp(record) if table.unmarked.insert(record.print) => {
                 table.count(&record, 1);
                 fill::tcp(row, &record, table.details);
                 visit(row)
