@@ -2,6 +2,7 @@
 
 mod adapt;
 pub mod attach;
+pub mod attached;
 pub mod btf;
 pub mod cost;
 mod files;

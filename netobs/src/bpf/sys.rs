@@ -106,7 +106,7 @@ struct ProgLoadAttr {
     attach_btf_id: u32,
 }
 
-fn bpf<T>(cmd: u32, attr: &mut T) -> io::Result<i64> {
+pub(super) fn bpf<T>(cmd: u32, attr: &mut T) -> io::Result<i64> {
     let len = size_of::<T>();
     // SAFETY: `attr` is a plain struct laid out as the kernel expects for `cmd`, alive during the call, and `len` is its size.
     let ret = unsafe { libc::syscall(libc::SYS_bpf, cmd, std::ptr::from_mut(attr), len) };

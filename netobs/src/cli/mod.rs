@@ -2,6 +2,7 @@
 
 mod doctor;
 mod filters;
+mod show;
 mod watch;
 
 use crate::sinks::stream::tell;
@@ -27,6 +28,8 @@ enum Command {
     Watch(Box<watch::args::Watch>),
     /// What this kernel and these privileges allow, and what to do about the rest
     Doctor(doctor::Doctor),
+    /// What the node has: links, addresses, routes, neighbours, firewall, limits ...
+    Show(show::Show),
 }
 
 /// Exit statuses of every command.
@@ -71,6 +74,7 @@ pub fn main() -> ExitCode {
     let result = match Cli::parse().command {
         Command::Watch(args) => watch::run(&args),
         Command::Doctor(args) => doctor::run(&args),
+        Command::Show(args) => show::run(&args),
     };
     match result {
         Ok(status) => ExitCode::from(status as u8),

@@ -1,6 +1,8 @@
 //! Events to lines: text for people, JSON for programs.
 
 pub mod json;
+pub mod show;
+pub mod table;
 pub mod text;
 pub mod time;
 

@@ -1,0 +1,87 @@
+//! `netobs show stats`, `limits`, `resolver`: what /proc and /etc tell.
+
+use super::{
+    Failure, Status,
+    output::{Output, refused},
+};
+use crate::{
+    clock,
+    host::{
+        counters,
+        limits::{self, Sockets},
+        processes,
+        resolver::{self, Whose},
+    },
+    netlink::{conntrack, tcp_sockets},
+    sinks::stream::tell,
+    views::table::escape,
+};
+use clap::Args;
+use std::time::Duration;
+
+/// Longer than anybody waits for one answer.
+const LONGEST: f64 = 86_400.0;
+
+#[derive(Args)]
+pub struct Stats {
+    /// Also counters that are zero, or did not grow
+    #[arg(long)]
+    all: bool,
+
+    /// What grew within so many seconds, and how fast
+    #[arg(long, value_name = "SECONDS", value_parser = seconds)]
+    interval: Option<f64>,
+}
+
+fn seconds(text: &str) -> Result<f64, String> {
+    let parsed = text.trim_end_matches('s').parse::<f64>().ok();
+    parsed
+        .filter(|s| *s > 0.0 && *s <= LONGEST)
+        .ok_or_else(|| format!("'{text}' is no number of seconds between 0 and {LONGEST}"))
+}
+
+pub fn stats(args: &Stats, output: &mut Output) -> Result<Status, Failure> {
+    let mut found = counters::read()?;
+    if let Some(seconds) = args.interval {
+        let start = clock::instant();
+        std::thread::sleep(Duration::from_secs_f64(seconds));
+        let now = counters::read()?;
+        found = counters::since(&found, now, start.elapsed());
+    }
+    output.rows(&counters::arrange(found, args.all))?;
+    Ok(Status::Done)
+}
+
+/// `netns`: limits of the processes inside only, when a namespace was asked for.
+pub fn limits(netns: Option<u32>, output: &mut Output) -> Result<Status, Failure> {
+    let mut sockets = Sockets::new();
+    tcp_sockets::each(|socket| sockets.take(socket)).map_err(refused)?;
+    let found = processes::open_files(netns);
+    let fill = match conntrack::fill() {
+        Ok(fill) => Some(fill),
+        Err(error) => {
+            tell(&format!("netobs: conntrack not seen: {error}"));
+            None
+        }
+    };
+    let limits = limits::gather(&sockets, &found, fill.as_ref());
+    let verdict = limits::verdict(&limits);
+    if output.json {
+        output.row(&verdict)?;
+    } else {
+        output.say(&format!("{}\n\n", escape(&verdict.text)))?;
+    }
+    output.rows(&limits)?;
+    if found.refused > 0 {
+        tell(&format!(
+            "netobs: open files of {} processes of other users not seen; need CAP_SYS_PTRACE: run as root",
+            found.refused
+        ));
+    }
+    Ok(Status::Done)
+}
+
+pub fn resolver(whose: &Whose, output: &mut Output) -> Result<Status, Failure> {
+    output.rows(&resolver::read(whose))?;
+    Ok(Status::Done)
+}

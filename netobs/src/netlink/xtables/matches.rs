@@ -1,0 +1,234 @@
+//! What a rule asks of a packet: `-m NAME ...`.
+
+use super::{address, marked, not, ports, ports::join, tracking, unknown};
+use crate::netlink::attrs::{mac, text, u16_at, u32_at};
+
+/// One match, in the words of `iptables -S`.
+pub fn matched(name: &str, revision: u32, info: &[u8], v6: bool) -> String {
+    let known = match (name, revision) {
+        ("tcp", _) => ports::tcp(info),
+        ("udp", _) => ports::udp(info),
+        ("icmp", _) => ports::icmp(info, false),
+        ("icmp6", _) => ports::icmp(info, true),
+        ("multiport", 1) => ports::multiport(info),
+        ("comment", _) => Some(format!("-m comment --comment \"{}\"", text(info))),
+        ("state", _) => tracking::state(info),
+        ("conntrack", 1..=3) => tracking::conntrack(info, revision, v6),
+        ("addrtype", 1) => address_type(info),
+        ("mark", 1) => mark("mark", info),
+        ("connmark", 1) => mark("connmark", info),
+        ("limit", _) => limit(info),
+        ("statistic", _) => statistic(info),
+        ("physdev", _) => physical(info),
+        ("owner", 1) => owner(info),
+        ("iprange", 1) => address_range(info, v6),
+        ("pkttype", _) => packet_type(info),
+        ("length", _) => length(info),
+        ("mac", _) => hardware(info),
+        ("set", 1..=4) => set(info, revision),
+        _ => None,
+    };
+    known.unwrap_or_else(|| unknown("-m", name, revision))
+}
+
+/// `struct xt_addrtype_info_v1`.
+fn address_type(info: &[u8]) -> Option<String> {
+    const NAMES: [&str; 12] = [
+        "UNSPEC",
+        "UNICAST",
+        "LOCAL",
+        "BROADCAST",
+        "ANYCAST",
+        "MULTICAST",
+        "BLACKHOLE",
+        "UNREACHABLE",
+        "PROHIBIT",
+        "THROW",
+        "NAT",
+        "XRESOLVE",
+    ];
+    let types = |mask: u16| {
+        let set = NAMES.iter().enumerate().filter(|(n, _)| mask >> n & 1 != 0);
+        set.map(|(_, name)| *name).collect::<Vec<&str>>().join(",")
+    };
+    let (source, dest, flags) = (u16_at(info, 0)?, u16_at(info, 2)?, u32_at(info, 4)?);
+    let mut words = Vec::new();
+    if source != 0 {
+        words.push(format!(
+            "{}--src-type {}",
+            not(flags & 1 != 0),
+            types(source)
+        ));
+    }
+    if dest != 0 {
+        words.push(format!("{}--dst-type {}", not(flags & 2 != 0), types(dest)));
+    }
+    for (bit, flag) in [(4, "--limit-iface-in"), (8, "--limit-iface-out")] {
+        if flags & bit != 0 {
+            words.push(flag.to_owned());
+        }
+    }
+    Some(join("-m addrtype", &words))
+}
+
+fn mark(name: &str, info: &[u8]) -> Option<String> {
+    let value = marked(u32_at(info, 0)?, u32_at(info, 4)?);
+    Some(format!(
+        "-m {name} {}--mark {value}",
+        not(*info.get(8)? != 0)
+    ))
+}
+
+/// `struct xt_rateinfo`: the average is ten-thousandths of a second per packet.
+fn limit(info: &[u8]) -> Option<String> {
+    const SCALE: u32 = 10_000;
+    const UNITS: [(u32, &str); 4] = [(86_400, "day"), (3_600, "hour"), (60, "min"), (1, "sec")];
+    let (average, burst) = (u32_at(info, 0)?.max(1), u32_at(info, 4)?);
+    let (seconds, unit) = *UNITS
+        .iter()
+        .find(|(seconds, _)| {
+            average >= SCALE * seconds
+                || (SCALE * seconds).is_multiple_of(average) && SCALE * seconds / average < 60
+        })
+        .unwrap_or(&(1, "sec"));
+    let rate = (SCALE * seconds / average).max(1);
+    let burst = if burst == 5 {
+        String::new()
+    } else {
+        format!(" --limit-burst {burst}")
+    };
+    Some(format!("-m limit --limit {rate}/{unit}{burst}"))
+}
+
+/// `struct xt_statistic_info`.
+fn statistic(info: &[u8]) -> Option<String> {
+    let (mode, flags) = (u16_at(info, 0)?, u16_at(info, 2)?);
+    let inverted = not(flags & 1 != 0);
+    let first = u32_at(info, 4)?;
+    Some(match mode {
+        0 => format!(
+            "-m statistic --mode random {inverted}--probability {:.11}",
+            f64::from(first) / 2_147_483_648.0
+        ),
+        1 => format!(
+            "-m statistic --mode nth {inverted}--every {} --packet {}",
+            u64::from(first) + 1,
+            u32_at(info, 8)?
+        ),
+        _ => return None,
+    })
+}
+
+/// `struct xt_physdev_info`.
+fn physical(info: &[u8]) -> Option<String> {
+    let [inverted, set] = *info.get(64..66)? else {
+        return None;
+    };
+    let mut words = Vec::new();
+    for (bit, at, flag) in [(4, 0, "--physdev-in"), (8, 32, "--physdev-out")] {
+        if set & bit != 0 {
+            words.push(format!(
+                "{}{flag} {}",
+                not(inverted & bit != 0),
+                text(&info[at..at + 16])
+            ));
+        }
+    }
+    for (bit, flag) in [
+        (1, "--physdev-is-in"),
+        (2, "--physdev-is-out"),
+        (16, "--physdev-is-bridged"),
+    ] {
+        if set & bit != 0 {
+            words.push(format!("{}{flag}", not(inverted & bit != 0)));
+        }
+    }
+    Some(join("-m physdev", &words))
+}
+
+/// `struct xt_owner_match_info`.
+fn owner(info: &[u8]) -> Option<String> {
+    let [set, inverted] = *info.get(16..18)? else {
+        return None;
+    };
+    let mut words = Vec::new();
+    for (bit, at, flag) in [(1, 0, "--uid-owner"), (2, 8, "--gid-owner")] {
+        if set & bit != 0 {
+            let (low, high) = (u32_at(info, at)?, u32_at(info, at + 4)?);
+            let ids = if low == high {
+                low.to_string()
+            } else {
+                format!("{low}-{high}")
+            };
+            words.push(format!("{}{flag} {ids}", not(inverted & bit != 0)));
+        }
+    }
+    if set & 4 != 0 {
+        words.push(format!("{}--socket-exists", not(inverted & 4 != 0)));
+    }
+    Some(join("-m owner", &words))
+}
+
+/// `struct xt_iprange_mtinfo`.
+fn address_range(info: &[u8], v6: bool) -> Option<String> {
+    let flags = *info.get(64)?;
+    let mut words = Vec::new();
+    for (bit, inverted, at, flag) in [(1, 16, 0, "--src-range"), (2, 32, 32, "--dst-range")] {
+        if flags & bit != 0 {
+            let (low, high) = (address(info, at, v6)?, address(info, at + 16, v6)?);
+            words.push(format!("{}{flag} {low}-{high}", not(flags & inverted != 0)));
+        }
+    }
+    Some(join("-m iprange", &words))
+}
+
+fn packet_type(info: &[u8]) -> Option<String> {
+    let kind = match u32_at(info, 0)? {
+        0 => "unicast",
+        1 => "broadcast",
+        2 => "multicast",
+        _ => return None,
+    };
+    Some(format!(
+        "-m pkttype {}--pkt-type {kind}",
+        not(u32_at(info, 4)? != 0)
+    ))
+}
+
+fn length(info: &[u8]) -> Option<String> {
+    let (low, high) = (u16_at(info, 0)?, u16_at(info, 2)?);
+    let range = if low == high {
+        low.to_string()
+    } else {
+        format!("{low}:{high}")
+    };
+    Some(format!(
+        "-m length {}--length {range}",
+        not(*info.get(4)? != 0)
+    ))
+}
+
+fn hardware(info: &[u8]) -> Option<String> {
+    let address = mac(info.get(..6)?);
+    Some(format!(
+        "-m mac {}--mac-source {address}",
+        not(u32_at(info, 8)? != 0)
+    ))
+}
+
+/// `struct xt_set_info_match_*`: sets of ipset are known by number here.
+fn set(info: &[u8], revision: u32) -> Option<String> {
+    let number = u16_at(info, 0)?;
+    let (dims, flags) = (*info.get(2)?, *info.get(3)?);
+    let sides: Vec<&str> = (1..=dims.min(6))
+        .map(|dim| if flags >> dim & 1 != 0 { "src" } else { "dst" })
+        .collect();
+    if revision > 4 {
+        return None;
+    }
+    Some(format!(
+        "-m set {}--match-set #{number} {}",
+        not(flags & 1 != 0),
+        sides.join(",")
+    ))
+}

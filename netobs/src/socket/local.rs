@@ -1,0 +1,62 @@
+//! What UNIX, packet and netlink sockets have of their own.
+
+/// What only UNIX sockets have.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Unix {
+    /// Path, or an abstract name that begins with NUL; empty: none. Bytes from outside.
+    pub name: Vec<u8>,
+    /// The peer's name where the source tells it.
+    pub peer_name: Vec<u8>,
+    /// Inode and device of the path.
+    pub vfs: Option<(u32, u32)>,
+    /// Inodes of sockets that wait to be accepted.
+    pub waiting: Vec<u32>,
+}
+
+impl Unix {
+    pub(super) fn reset(&mut self) {
+        self.name.clear();
+        self.peer_name.clear();
+        self.waiting.clear();
+        self.vfs = None;
+    }
+}
+
+/// What only packet sockets have.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Packet {
+    /// Ethernet protocol; 3: all.
+    pub protocol: u16,
+    pub version: u32,
+    pub copy_threshold: u32,
+    /// `PDI_*`.
+    pub flags: u32,
+    /// Block size and number, frame size and number, time-out, features.
+    pub rx_ring: Option<[u32; 6]>,
+    pub tx_ring: Option<[u32; 6]>,
+    pub fanout: Option<u32>,
+    /// Instructions of the attached classic filter.
+    pub filter: Vec<[u32; 4]>,
+}
+
+impl Packet {
+    pub(super) fn reset(&mut self) {
+        let mut filter = std::mem::take(&mut self.filter);
+        filter.clear();
+        *self = Self {
+            filter,
+            ..Self::default()
+        };
+    }
+}
+
+/// What only netlink sockets have.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Netlink {
+    pub protocol: u8,
+    pub groups: u32,
+    /// Port id and group it is connected to.
+    pub peer: Option<(u32, u32)>,
+    /// Address of its callback, where /proc tells it.
+    pub callback: u64,
+}

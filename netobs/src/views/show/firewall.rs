@@ -1,0 +1,176 @@
+//! The firewall: each chain with its policy, its rules below it; what translates addresses stands out.
+
+use super::Row;
+use crate::{
+    netlink::firewall::{Chain, Rule, Ruleset, SetRow},
+    views::table::{Table, shown},
+};
+use std::collections::HashMap;
+use std::fmt::Write as _;
+
+/// Elements of a set shown in a table; JSON has all.
+const ELEMENTS: usize = 24;
+
+const HEAD: &[&str] = &[
+    "FAMILY", "TABLE", "CHAIN", "HOOK", "PRIO", "HANDLE", "PACKETS", "BYTES", "NAT", "RULE",
+    "COMMENT",
+];
+
+impl Row for Chain {
+    const KIND: &'static str = "firewall-chain";
+    const HEAD: &'static [&'static str] = HEAD;
+
+    fn cells(&self) -> Vec<String> {
+        let devices = if self.devices.is_empty() {
+            String::new()
+        } else {
+            format!(" {}", self.devices.join(","))
+        };
+        vec![
+            self.family.to_owned(),
+            table_name(self.via, &self.table),
+            self.chain.clone(),
+            self.hook
+                .map(|hook| format!("{hook}{devices}"))
+                .unwrap_or_default(),
+            shown(self.priority.as_ref()),
+            shown(self.handle.as_ref()),
+            shown(self.packets.as_ref()),
+            shown(self.bytes.as_ref()),
+            String::new(),
+            self.policy.map_or_else(
+                || "(jumped to)".to_owned(),
+                |policy| format!("policy {policy}"),
+            ),
+            String::new(),
+        ]
+    }
+}
+
+fn table_name(via: &str, table: &str) -> String {
+    if via == "iptables" {
+        format!("{table} (legacy)")
+    } else {
+        table.to_owned()
+    }
+}
+
+impl Row for Rule {
+    const KIND: &'static str = "firewall-rule";
+    const HEAD: &'static [&'static str] = HEAD;
+
+    fn cells(&self) -> Vec<String> {
+        vec![
+            self.family.to_owned(),
+            table_name(self.via, &self.table),
+            self.chain.clone(),
+            String::new(),
+            String::new(),
+            shown(self.handle.as_ref()),
+            shown(self.packets.as_ref()),
+            shown(self.bytes.as_ref()),
+            nat(self),
+            without_counter(self),
+            self.comment.clone().unwrap_or_default(),
+        ]
+    }
+}
+
+/// The columns count; the word would only take room.
+fn without_counter(rule: &Rule) -> String {
+    let words = rule.rule.split(' ');
+    if rule.packets.is_none() || rule.rule.contains('"') {
+        return rule.rule.clone();
+    }
+    let mut left = 1;
+    let kept = words.filter(|word| {
+        let drop = *word == "counter" && left > 0;
+        left -= i32::from(drop);
+        !drop
+    });
+    kept.collect::<Vec<&str>>().join(" ")
+}
+
+/// `DNAT -> 10.0.0.2:80`: what forwards a port is seen at once.
+fn nat(rule: &Rule) -> String {
+    let Some(kind) = rule.nat else {
+        return String::new();
+    };
+    let kind = kind.to_uppercase();
+    match rule.nat_to.as_deref() {
+        None | Some("") => kind,
+        Some(to) => format!("{kind} -> {to}"),
+    }
+}
+
+impl Row for SetRow {
+    const KIND: &'static str = "firewall-set";
+    const HEAD: &'static [&'static str] = &[
+        "FAMILY", "TABLE", "NAME", "KIND", "TYPE", "HANDLE", "PACKETS", "BYTES", "COUNT",
+        "ELEMENTS",
+    ];
+
+    fn cells(&self) -> Vec<String> {
+        let count = self.elements.len();
+        let mut elements = self.elements[..count.min(ELEMENTS)].join(", ");
+        if count > ELEMENTS {
+            _ = write!(elements, ", and {} more (--json has all)", count - ELEMENTS);
+        }
+        vec![
+            self.family.to_owned(),
+            self.table.clone(),
+            self.name.clone(),
+            self.kind.to_owned(),
+            self.key.clone(),
+            self.handle.to_string(),
+            shown(self.packets.as_ref()),
+            shown(self.bytes.as_ref()),
+            if matches!(self.kind, "set" | "map") {
+                count.to_string()
+            } else {
+                String::new()
+            },
+            if elements.is_empty() {
+                self.text.clone()
+            } else {
+                elements
+            },
+        ]
+    }
+}
+
+/// Chains and rules as one table, sets and objects as a second.
+pub fn text(ruleset: &Ruleset, width: Option<usize>) -> String {
+    if ruleset.chains.is_empty() && ruleset.sets.is_empty() {
+        return "no firewall rules: nothing is filtered or translated here\n".to_owned();
+    }
+    let mut rules: HashMap<(&str, &str, &str, &str), Vec<&Rule>> = HashMap::new();
+    for rule in &ruleset.rules {
+        let key = (
+            rule.via,
+            rule.family,
+            rule.table.as_str(),
+            rule.chain.as_str(),
+        );
+        rules.entry(key).or_default().push(rule);
+    }
+    let mut table = Table::new(HEAD);
+    for chain in &ruleset.chains {
+        table.push(&chain.cells());
+        let key = (
+            chain.via,
+            chain.family,
+            chain.table.as_str(),
+            chain.chain.as_str(),
+        );
+        for rule in rules.remove(&key).unwrap_or_default() {
+            table.push(&rule.cells());
+        }
+    }
+    let mut text = table.render(width);
+    if !ruleset.sets.is_empty() {
+        text.push('\n');
+        text.push_str(&super::table(&ruleset.sets, width));
+    }
+    text
+}
