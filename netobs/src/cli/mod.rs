@@ -1,11 +1,15 @@
 //! The command line: arguments to a request, a request to a view, an error to an exit status.
 
+mod dns;
 mod doctor;
 mod filters;
+mod http;
+mod probe;
 mod show;
+mod tls;
 mod watch;
 
-use crate::sinks::stream::tell;
+use crate::{sinks::stream::tell, views::table::escape};
 use clap::{Parser, Subcommand};
 use std::process::ExitCode;
 
@@ -30,6 +34,12 @@ enum Command {
     Doctor(doctor::Doctor),
     /// What the node has: links, addresses, routes, neighbours, firewall, limits ...
     Show(show::Show),
+    /// Ask name servers: answers, times, and what a "no" means
+    Dns(Box<dns::Dns>),
+    /// Shake hands by TLS: times, versions, the certificates and what is wrong with them
+    Tls(Box<tls::Tls>),
+    /// Fetch a URL: status, headers, body, and where the time went
+    Http(Box<http::Http>),
 }
 
 /// Exit statuses of every command.
@@ -75,11 +85,17 @@ pub fn main() -> ExitCode {
         Command::Watch(args) => watch::run(&args),
         Command::Doctor(args) => doctor::run(&args),
         Command::Show(args) => show::run(&args),
+        Command::Dns(args) => dns::run(&args),
+        Command::Tls(args) => tls::run(&args),
+        Command::Http(args) => http::run(&args),
     };
     match result {
         Ok(status) => ExitCode::from(status as u8),
         Err(failure) => {
-            tell(&format!("netobs: {:#}", failure.error));
+            tell(&format!(
+                "netobs: {}",
+                escape(&format!("{:#}", failure.error))
+            ));
             ExitCode::from(failure.status as u8)
         }
     }

@@ -8,6 +8,7 @@ mod order;
 mod servers;
 
 pub use config::{Config, Source};
+pub use servers::candidates;
 
 use crate::clock;
 use serde::Serialize;
@@ -232,4 +233,9 @@ fn by_sources(host: &str, family: Family, config: &Config, steps: &mut Vec<Step>
         }
     }
     last
+}
+
+/// Whether a host is written as an address.
+pub fn is_address(host: &str) -> bool {
+    matches!(local::literal(host), Some(Ok(_)))
 }
