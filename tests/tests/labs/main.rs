@@ -20,6 +20,7 @@ mod reset;
 mod retransmit;
 mod retransmit_kinds;
 mod route;
+mod show;
 mod support;
 mod udp_drop;
 mod watch;
