@@ -113,7 +113,8 @@ fn addresses(
     let resolved = within(request, &host, end)?;
     let resolved = resolved.map_err(|error| failed(Stage::Dns(error.why), error.to_string()))?;
     let addresses = resolved.addresses.iter().map(|a| a.at(port)).collect();
-    exchange.phases.dns = Some(resolved.time);
+    // An address needs no asking.
+    exchange.phases.dns = matches!(url.host(), Some(Host::Domain(_))).then_some(resolved.time);
     exchange.resolved = Some(resolved);
     Ok(addresses)
 }

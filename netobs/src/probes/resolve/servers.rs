@@ -37,40 +37,25 @@ pub fn candidates(host: &str, config: &Config) -> Vec<String> {
     all
 }
 
-/// The best thing that is known of why there is no address.
-struct Missing {
-    why: Why,
-    text: String,
-}
-
-impl Missing {
-    /// Worse news replaces better: a failed server may know the name.
-    fn take(&mut self, why: Why, text: String) {
-        let weight = |why| match why {
-            Why::BadName => 0,
-            Why::NoSuchName => 1,
-            Why::NoAddress => 2,
-            Why::ServerFailed => 3,
-            Why::NoAnswer => 4,
-        };
-        if weight(why) >= weight(self.why) {
-            self.why = why;
-            self.text = text;
-        }
+/// Worse news counts more: a failed server may know the name.
+fn weight(why: Why) -> u8 {
+    match why {
+        Why::BadName => 0,
+        Why::NoSuchName => 1,
+        Why::NoAddress => 2,
+        Why::ServerFailed => 3,
+        Why::NoAnswer => 4,
     }
 }
 
 pub fn search(host: &str, family: Family, config: &Config, steps: &mut Vec<Step>) -> Told {
     let names = candidates(host, config);
-    let mut missing = Missing {
-        why: Why::BadName,
-        text: format!("{host}: no name to ask for"),
-    };
+    let mut missing: Vec<(Why, String)> = Vec::new();
     for text in &names {
         let name = match question::name(text) {
             Ok(name) => name,
             Err(error) => {
-                missing.take(Why::BadName, error.to_string());
+                missing.push((Why::BadName, error.to_string()));
                 continue;
             }
         };
@@ -80,7 +65,7 @@ pub fn search(host: &str, family: Family, config: &Config, steps: &mut Vec<Step>
             Err((Why::NoAnswer, text)) => {
                 return Told::Not(Why::NoAnswer, format!("{host}: {text}"));
             }
-            Err((why, text)) => missing.take(why, text),
+            Err(other) => missing.push(other),
         }
     }
     let tried = if names.len() > 1 {
@@ -88,7 +73,13 @@ pub fn search(host: &str, family: Family, config: &Config, steps: &mut Vec<Step>
     } else {
         String::new()
     };
-    Told::Not(missing.why, format!("{host}: {}{tried}", missing.text))
+    // Of equals the first one stands.
+    let worst = missing
+        .into_iter()
+        .rev()
+        .max_by_key(|(why, _)| weight(*why));
+    let (why, text) = worst.unwrap_or_else(|| (Why::BadName, "no name to ask for".to_owned()));
+    Told::Not(why, format!("{host}: {text}{tried}"))
 }
 
 /// One absolute name at all servers until the questions have final answers.

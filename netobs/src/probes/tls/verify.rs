@@ -247,7 +247,7 @@ impl Judge<'_> {
             return Some(fault);
         }
         if own.self_issued {
-            let text = format!("self-signed, and not in {}", self.roots.source);
+            let text = format!("signed by itself, and not in {}", self.roots.source);
             return Some(fault(Kind::SelfSigned, text));
         }
         if let Error::InvalidCertificate(CertificateError::UnknownIssuer) = error {
