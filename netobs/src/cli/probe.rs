@@ -84,7 +84,7 @@ pub fn unresolved(error: &Unresolved) -> Status {
     match error.why {
         Why::BadName => Status::Usage,
         Why::NoSuchName | Why::NoAddress => Status::No,
-        Why::ServerFailed | Why::NoAnswer => Status::Other,
+        Why::ServerFailed | Why::Refused | Why::NoAnswer => Status::Other,
     }
 }
 

@@ -51,11 +51,12 @@ fn serve(mut stream: TcpStream) -> Result<()> {
     reader.read_exact(&mut body)?;
     let path = request.split(' ').nth(1).unwrap_or_default().to_owned();
     let answer = match path.as_str() {
-        "/ok" => "HTTP/1.1 200 Fine\r\nX-Odd: a\x1b[31mb\r\nContent-Length: 3\r\nConnection: close\r\n\r\nok\n".to_owned(),
+        "/ok" => "HTTP/1.1 200 Fine\r\nX-Odd: a\u{9b}31mb\r\nContent-Length: 3\r\nConnection: close\r\n\r\nok\n".to_owned(),
         "/missing" => "HTTP/1.1 404 Not Found\r\nContent-Length: 0\r\nConnection: close\r\n\r\n".to_owned(),
         "/one" => "HTTP/1.1 302 Found\r\nLocation: /two\r\nContent-Length: 4\r\nConnection: close\r\n\r\nbody".to_owned(),
         "/two" => "HTTP/1.1 301 Moved\r\nLocation: http://localhost:8080/ok\r\nContent-Length: 0\r\n\r\n".to_owned(),
         "/round" => "HTTP/1.1 302 Found\r\nLocation: /round\r\nContent-Length: 0\r\n\r\n".to_owned(),
+        "/escape" => "HTTP/1.1 200 OK\r\nX-Odd: \x1b[31m\r\n\r\n".to_owned(),
         "/garbage" => "\u{1b}[31mthis is not HTTP\r\n\r\n".to_owned(),
         "/cut" => "HTTP/1.1 200 OK\r\nContent-Length: 1000\r\n\r\nonly this".to_owned(),
         "/chunks" => "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n2\r\nde\r\n0\r\n\r\n".to_owned(),
@@ -229,6 +230,7 @@ fn bad_answers() -> Result<()> {
     let host = host()?;
     for (path, words) in [
         ("/garbage", "not HTTP"),
+        ("/escape", "not HTTP"),
         ("/cut", "after 9 bytes of the body"),
     ] {
         let output = host.netobs("http", &[&url(path)])?;
@@ -238,7 +240,11 @@ fn bad_answers() -> Result<()> {
     }
     let odd = host.netobs("http", &[&url("/ok")])?;
     ended_with(&odd, 0)?;
-    ensure!(said(&odd).contains("x-odd: a\\x1b[31mb"), "{}", said(&odd));
+    ensure!(
+        said(&odd).contains("x-odd: a\\xc2\\x9b31mb"),
+        "{}",
+        said(&odd)
+    );
     host.netobs("http", &[&url("/ok"), "-o", "page"])?;
     let kept = std::fs::read(host.dir().join("page"))?;
     ensure!(kept == b"ok\n", "{kept:?}");

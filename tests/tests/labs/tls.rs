@@ -27,23 +27,17 @@ fn host() -> Result<Option<Host>> {
 fn serve(host: &Host, port: u16, leaf: &Leaf, chain: &str, more: &[&str]) -> Result<()> {
     let cert = host.file(&format!("{port}.cert"), &leaf.cert)?;
     let key = host.file(&format!("{port}.key"), &leaf.key)?;
-    let chain = host.file(&format!("{port}.chain"), chain)?;
     let accept = format!("127.0.0.1:{port}");
-    let args = [
-        "s_server",
-        "-accept",
-        &accept,
-        "-cert",
-        &cert,
-        "-key",
-        &key,
-        "-cert_chain",
-        &chain,
-        "-www",
-        "-quiet",
+    let mut args = vec![
+        "s_server", "-accept", &accept, "-cert", &cert, "-key", &key, "-www", "-quiet",
     ];
+    let file = host.file(&format!("{port}.chain"), chain)?;
+    if !chain.is_empty() {
+        args.extend(["-cert_chain", &file]);
+    }
+    args.extend(more);
     let listens: SocketAddr = accept.parse()?;
-    host.serve("openssl", &[&args[..], more].concat(), &[listens])
+    host.serve("openssl", &args, &[listens])
 }
 
 /// What openssl finds wrong: the number of its verify error, 0 is good.

@@ -350,7 +350,7 @@ fn status(answer: Answer) -> Status {
     match answer {
         Answer::Records => Status::Done,
         Answer::OnlyAlias | Answer::NoData | Answer::NoSuchName => Status::No,
-        Answer::Referral | Answer::Failed | Answer::None => Status::Other,
+        Answer::Truncated | Answer::Referral | Answer::Failed | Answer::None => Status::Other,
     }
 }
 

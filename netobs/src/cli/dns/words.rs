@@ -153,12 +153,12 @@ impl Words {
             "cdflag" | "cd" => self.checking_disabled = on,
             "adflag" | "ad" => self.authentic_data = on,
             "search" | "defname" => self.search = on,
-            other => return self.part(other, on),
+            other => return self.part(other, on).ok_or_else(|| unknown(option)),
         }
         Ok(())
     }
 
-    fn part(&mut self, name: &str, on: bool) -> Result<(), String> {
+    fn part(&mut self, name: &str, on: bool) -> Option<()> {
         let parts = &mut self.parts;
         match name {
             "all" => *parts = if on { Parts::ALL } else { Parts::NONE },
@@ -170,9 +170,9 @@ impl Words {
             "stats" => parts.stats = on,
             // What we print anyway, or never.
             "cmd" | "multiline" | "cookie" | "ttlid" | "class" | "qr" => {}
-            other => return Err(unknown(other)),
+            _ => return None,
         }
-        Ok(())
+        Some(())
     }
 
     fn valued(&mut self, name: &str, value: &str) -> Result<(), String> {

@@ -150,7 +150,7 @@ fn status(args: &Http, last: &Exchange) -> Status {
     match failed.stage {
         Stage::Dns(Why::BadName) => Status::Usage,
         Stage::Dns(Why::NoSuchName | Why::NoAddress) | Stage::Connect | Stage::Tls => Status::No,
-        Stage::Dns(Why::ServerFailed | Why::NoAnswer)
+        Stage::Dns(Why::ServerFailed | Why::Refused | Why::NoAnswer)
         | Stage::Answer
         | Stage::Time
         | Stage::Redirect

@@ -12,7 +12,7 @@ pub fn explain(attempt: &Attempt) -> Option<String> {
     };
     let server = asked.server;
     let text = match attempt.answer() {
-        Answer::Records => return noted(asked),
+        Answer::Records | Answer::Truncated => return noted(asked),
         Answer::OnlyAlias => {
             let target = asked.reply.chain(&name).pop().unwrap_or_default();
             format!("{name} is an alias of {target}, which has no {kind} record here")

@@ -35,6 +35,9 @@ impl Attempt {
         if reply.status != ResponseCode::NoError {
             return Answer::Failed;
         }
+        if reply.answers.is_empty() && reply.has("tc") {
+            return Answer::Truncated;
+        }
         if reply.answers.is_empty() {
             return if reply.refers() {
                 Answer::Referral
@@ -61,6 +64,8 @@ pub enum Answer {
     /// The name exists, the records do not.
     NoData,
     NoSuchName,
+    /// The datagram had no room, and TCP was not wanted.
+    Truncated,
     /// "Ask those servers."
     Referral,
     /// SERVFAIL, REFUSED and the like.

@@ -129,7 +129,11 @@ fn referral(zone: &str, question: &Question, attempt: &Attempt) -> Next {
             let status = reply.status_name();
             return Next::End(Some(format!("{server}, a server of {zone}, says {status}")));
         }
-        Answer::Records | Answer::OnlyAlias | Answer::NoData | Answer::NoSuchName => {
+        Answer::Records
+        | Answer::OnlyAlias
+        | Answer::NoData
+        | Answer::NoSuchName
+        | Answer::Truncated => {
             if reply.has("aa") {
                 return Next::End(None);
             }

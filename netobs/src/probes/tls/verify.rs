@@ -243,8 +243,9 @@ impl Judge<'_> {
         let late = chain
             .iter()
             .find_map(|c| self.time(c, &format!("{} in the chain", c.subject)));
-        if let (true, Some(fault)) = (expired, late) {
-            return Some(fault);
+        if expired {
+            // With a leaf of another time nothing more can be told: a way to a root there is.
+            return late.filter(|_| self.time(own, "").is_none());
         }
         if own.self_issued {
             let text = format!("signed by itself, and not in {}", self.roots.source);

@@ -62,6 +62,10 @@ fn from_the_root_down() -> Result<()> {
         return Ok(());
     }
     let host = Host::new("nameserver 127.0.0.1\n")?;
+    // BIND only takes addresses that an interface has.
+    for ip in ["127.0.0.2/8", "127.0.0.3/8"] {
+        ended_with(&host.tool("ip", &["addr", "add", ip, "dev", "lo"], "")?, 0)?;
+    }
     let root = "ns. A 127.0.0.1\nexample. NS ns.example.\nns.example. A 127.0.0.2\n";
     host.file("root.zone", format!("{}{root}", soa("ns.")))?;
     let example =
@@ -99,6 +103,11 @@ fn from_the_root_down() -> Result<()> {
             "{records:#?}"
         );
     }
+    // dig takes addresses of servers from the C library, not from the referral.
+    host.etc(
+        "hosts",
+        "127.0.0.1 ns\n127.0.0.2 ns.example\n127.0.0.3 ns.lab.example\n",
+    )?;
     let theirs = host.tool("dig", &["+trace", "+nodnssec", "www.lab.example"], "")?;
     ensure!(said(&theirs).contains("10.9.9.80"), "{}", said(&theirs));
     let missing = host.netobs(
