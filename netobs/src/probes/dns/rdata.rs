@@ -118,6 +118,13 @@ pub fn data(data: &RData) -> String {
                 .collect();
             format!("{} {tag} {}", caa.flags(), quoted(&caa.value))
         }
+        _ => rarer(data),
+    }
+}
+
+/// Types that are seldom asked for; what has no form of its own gets the general one.
+fn rarer(data: &RData) -> String {
+    match data {
         RData::HINFO(hinfo) => format!("{} {}", quoted(&hinfo.cpu), quoted(&hinfo.os)),
         RData::DNSSEC(dnssec) => safe(&dnssec.to_string()),
         RData::SSHFP(key) => format!(
