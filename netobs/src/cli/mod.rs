@@ -1,10 +1,10 @@
 //! The command line: arguments to a request, a request to a view, an error to an exit status.
 
+mod ask;
 mod dns;
 mod doctor;
 mod filters;
 mod http;
-mod probe;
 mod show;
 mod tls;
 mod watch;

@@ -1,12 +1,12 @@
 //! `netobs tls`: a handshake, its certificates, and what is wrong with them.
 
-use super::{Failure, Status, probe};
+use super::{Failure, Status, ask};
 use crate::{
     probes::{
         resolve::{Config, Resolved, resolve},
         tls::{Roots, Wanted, shake},
     },
-    views::probe::tls as view,
+    views::ask::tls as view,
 };
 use clap::Args;
 use rustls::pki_types::ServerName;
@@ -23,7 +23,7 @@ pub struct Tls {
     port: Option<u16>,
 
     #[command(flatten)]
-    net: probe::Net,
+    net: ask::Net,
 
     /// Trust the roots in this PEM file, and no others
     #[arg(long, value_name = "FILE")]
@@ -42,7 +42,7 @@ pub struct Tls {
     showcerts: bool,
 
     /// For the connection, and again for the handshake
-    #[arg(long, value_name = "SECONDS", default_value = "10", value_parser = probe::seconds)]
+    #[arg(long, value_name = "SECONDS", default_value = "10", value_parser = ask::seconds)]
     timeout: Duration,
 }
 
@@ -52,7 +52,7 @@ pub fn run(args: &Tls) -> Result<Status, Failure> {
 
 fn inside(args: &Tls, config: &Config) -> Result<Status, Failure> {
     let usage = |text: String| Failure::new(Status::Usage, text);
-    let (host, own_port) = probe::host_port(&args.target).map_err(usage)?;
+    let (host, own_port) = ask::host_port(&args.target).map_err(usage)?;
     if own_port.is_some() && args.port.is_some() {
         return Err(usage("two ports given".to_owned()));
     }
@@ -62,7 +62,7 @@ fn inside(args: &Tls, config: &Config) -> Result<Status, Failure> {
         None => Roots::platform(),
     };
     let resolved = resolve(&host, args.net.family(), config)
-        .map_err(|error| Failure::new(probe::unresolved(&error), error.to_string()))?;
+        .map_err(|error| Failure::new(ask::unresolved(&error), error.to_string()))?;
     let addresses: Vec<SocketAddr> = resolved.addresses.iter().map(|a| a.at(port)).collect();
     let wanted = Wanted {
         name: name(args.sni.as_deref(), &host, addresses[0]).map_err(usage)?,
@@ -97,7 +97,7 @@ fn ask(
     addresses: &[SocketAddr],
     wanted: &Wanted,
 ) -> Result<Status, Failure> {
-    let mut out = probe::Out::new();
+    let mut out = ask::Out::new();
     let mut status = Status::No;
     for addr in addresses {
         let result = shake(*addr, wanted);

@@ -1,7 +1,7 @@
 //! Events to lines: text for people, JSON for programs.
 
+pub mod ask;
 pub mod json;
-pub mod probe;
 pub mod show;
 pub mod table;
 pub mod text;

@@ -3,7 +3,7 @@
 mod servers;
 mod words;
 
-use super::{Failure, Status, probe};
+use super::{Failure, Status, ask};
 use crate::{
     probes::{
         dns::{
@@ -15,7 +15,7 @@ use crate::{
         resolve::{self, Config, Family},
     },
     sinks::stream::tell,
-    views::{probe::dns as view, table::escape},
+    views::{ask::dns as view, table::escape},
 };
 use clap::Args;
 use hickory_proto::rr::Name;
@@ -53,7 +53,7 @@ pub struct Dns {
     source: Option<IpAddr>,
 
     #[command(flatten)]
-    net: probe::Net,
+    net: ask::Net,
 
     /// Over TCP from the start
     #[arg(long)]
@@ -173,7 +173,7 @@ impl Ask<'_> {
     fn lookup(&self, question: &Question) -> Result<Status, Failure> {
         let names = self.names(&question.name);
         let attempts = lookup(question, &names, &self.servers, &self.words.limits);
-        let mut out = probe::Out::new();
+        let mut out = ask::Out::new();
         for attempt in &attempts {
             if self.args.net.json {
                 view::json(out.bytes(), attempt, None, None);
@@ -258,7 +258,7 @@ impl Ask<'_> {
             ..question.clone()
         };
         let compared = compare(&question, &self.servers, &self.words.limits);
-        let mut out = probe::Out::new();
+        let mut out = ask::Out::new();
         if self.args.net.json {
             view::compare_json(out.bytes(), &compared);
         } else {
@@ -292,7 +292,7 @@ impl Ask<'_> {
             resolve: &addresses,
         };
         let way = trace::trace(&question, &roots, &walk);
-        let mut out = probe::Out::new();
+        let mut out = ask::Out::new();
         if self.args.net.json {
             view::way_json(out.bytes(), &way);
         } else if let (true, Some(last)) = (self.words.short, way.last()) {
@@ -355,7 +355,7 @@ fn status(answer: Answer) -> Status {
 }
 
 /// The family that a command line asks for.
-impl probe::Net {
+impl ask::Net {
     pub fn family(&self) -> Family {
         match (self.v4, self.v6) {
             (true, false) => Family::V4,

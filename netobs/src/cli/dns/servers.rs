@@ -2,7 +2,7 @@
 
 use super::{Dns, words::Words};
 use crate::{
-    cli::{Failure, Status, probe},
+    cli::{Failure, Status, ask},
     probes::{
         dns::{Secure, Server, Via},
         resolve::{Config, resolve},
@@ -21,9 +21,9 @@ pub fn chosen(args: &Dns, words: &Words, config: &Config) -> Result<Vec<Server>,
     let family = args.net.family();
     let mut found: Vec<(SocketAddr, Option<String>)> = Vec::new();
     for given in &words.servers {
-        let (host, own_port) = probe::host_port(given).map_err(usage)?;
+        let (host, own_port) = ask::host_port(given).map_err(usage)?;
         let resolved = resolve(&host, family, config)
-            .map_err(|error| Failure::new(probe::unresolved(&error), format!("server {error}")))?;
+            .map_err(|error| Failure::new(ask::unresolved(&error), format!("server {error}")))?;
         let named = host.parse::<IpAddr>().is_err().then(|| host.clone());
         let addresses = resolved.addresses.iter();
         found.extend(addresses.map(|a| (a.at(own_port.unwrap_or(port)), named.clone())));

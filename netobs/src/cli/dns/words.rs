@@ -2,7 +2,7 @@
 
 use crate::{
     probes::dns::{Limits, question},
-    views::probe::dns::Parts,
+    views::ask::dns::Parts,
 };
 use hickory_proto::rr::{DNSClass, Name, RecordType};
 use std::{str::FromStr as _, time::Duration};

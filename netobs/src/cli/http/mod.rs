@@ -3,14 +3,14 @@
 mod request;
 mod sink;
 
-use super::{Failure, Status, probe};
+use super::{Failure, Status, ask};
 use crate::{
     probes::{
         http::{Exchange, Stage, fetch},
         resolve::{Config, Why},
     },
     sinks::stream::tell,
-    views::probe::http as view,
+    views::ask::http as view,
 };
 use clap::Args;
 use sink::Output;
@@ -26,7 +26,7 @@ pub struct Http {
     url: String,
 
     #[command(flatten)]
-    net: probe::Net,
+    net: ask::Net,
 
     /// Only the head: a HEAD request
     #[arg(short = 'I', long, conflicts_with = "data")]
@@ -77,11 +77,11 @@ pub struct Http {
     http2: bool,
 
     /// For everything
-    #[arg(short = 'm', long, value_name = "SECONDS", value_parser = probe::seconds)]
+    #[arg(short = 'm', long, value_name = "SECONDS", value_parser = ask::seconds)]
     max_time: Option<Duration>,
 
     /// For each address, and again for the TLS handshake
-    #[arg(long, value_name = "SECONDS", default_value = "10", value_parser = probe::seconds)]
+    #[arg(long, value_name = "SECONDS", default_value = "10", value_parser = ask::seconds)]
     connect_timeout: Duration,
 
     /// Body to a file
@@ -111,7 +111,7 @@ fn inside(args: &Http, config: Config) -> Result<Status, Failure> {
     let all = fetch(&request, &mut output)?;
     output.finish()?;
     if args.net.json {
-        let mut out = probe::Out::new();
+        let mut out = ask::Out::new();
         for exchange in &all {
             view::json(out.bytes(), exchange);
         }

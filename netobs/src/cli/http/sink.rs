@@ -4,7 +4,7 @@ use super::{Failure, Http, Status};
 use crate::{
     probes::http::{Head, Sink},
     sinks::stream::{SinkError, Stdout},
-    views::probe::http as view,
+    views::ask::http as view,
 };
 use std::{
     fs::File,

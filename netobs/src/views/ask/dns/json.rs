@@ -3,7 +3,7 @@
 use super::comparison;
 use crate::{
     probes::dns::{Attempt, Record, Reply, compare::Compared, explain, rdata, trace::Way},
-    views::probe::{object, us},
+    views::ask::{object, us},
 };
 use serde::Serialize;
 
