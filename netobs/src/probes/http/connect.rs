@@ -4,7 +4,7 @@ use super::{Exchange, Failed, Request, Stage, Tried, Versions};
 use crate::{
     clock,
     probes::{
-        connect_words,
+        refusal::connect_words,
         resolve::{Resolved, Unresolved, resolve},
         tls,
     },

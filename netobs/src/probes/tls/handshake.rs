@@ -114,7 +114,7 @@ pub fn shake(addr: SocketAddr, wanted: &Wanted) -> Result<Handshake, Broken> {
 
 /// Why TCP did not come about, as the kernel knows it.
 fn refusal(addr: SocketAddr, error: &io::Error, timeout: Duration) -> String {
-    crate::probes::connect_words(addr, error, timeout)
+    crate::probes::refusal::connect_words(addr, error, timeout)
 }
 
 /// What was agreed on.
