@@ -14,6 +14,7 @@ pub mod names;
 pub mod netlink;
 pub mod netns;
 pub mod packet;
+pub mod probes;
 pub mod sinks;
 pub mod socket;
 pub mod sockets;

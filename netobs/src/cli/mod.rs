@@ -1,12 +1,16 @@
 //! The command line: arguments to a request, a request to a view, an error to an exit status.
 
+mod ask;
+mod dns;
 mod doctor;
 mod filters;
+mod http;
 mod show;
 mod ss;
+mod tls;
 mod watch;
 
-use crate::sinks::stream::tell;
+use crate::{sinks::stream::tell, views::table::escape};
 use clap::{Parser, Subcommand};
 use std::process::ExitCode;
 
@@ -33,6 +37,12 @@ enum Command {
     Doctor(doctor::Doctor),
     /// What the node has: links, addresses, routes, neighbours, firewall, limits ...
     Show(show::Show),
+    /// Ask name servers: answers, times, and what a "no" means
+    Dns(Box<dns::Dns>),
+    /// Shake hands by TLS: times, versions, the certificates and what is wrong with them
+    Tls(Box<tls::Tls>),
+    /// Fetch a URL: status, headers, body, and where the time went
+    Http(Box<http::Http>),
 }
 
 /// Exit statuses of every command.
@@ -79,11 +89,17 @@ pub fn main() -> ExitCode {
         Command::Ss(args) => ss::run(&args),
         Command::Doctor(args) => doctor::run(&args),
         Command::Show(args) => show::run(&args),
+        Command::Dns(args) => dns::run(&args),
+        Command::Tls(args) => tls::run(&args),
+        Command::Http(args) => http::run(&args),
     };
     match result {
         Ok(status) => ExitCode::from(status as u8),
         Err(failure) => {
-            tell(&format!("netobs: {:#}", failure.error));
+            tell(&format!(
+                "netobs: {}",
+                escape(&format!("{:#}", failure.error))
+            ));
             ExitCode::from(failure.status as u8)
         }
     }

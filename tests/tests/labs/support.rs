@@ -1,8 +1,10 @@
 //! What several labs share: addresses, expected objects, and the honest way to leave something out.
 
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::path::Path;
+use std::process::Output;
 
-use anyhow::{Result, ensure};
+use anyhow::{Context as _, Result, ensure};
 use netobs_tests::netobs::doctor::Doctor;
 use netobs_tests::truth;
 use serde_json::{Value, json};
@@ -81,4 +83,56 @@ pub fn only_polled(event: &str, what: &str) -> Result<bool> {
         eprintln!("left out: {event} is only asked, and does not tell of {what}");
     }
     Ok(polled)
+}
+
+/// Whether these programs are here. Machines of the kernel matrix have no servers: `NETOBS_LAB_BARE` says so, and then what needs
+/// them is left out; anywhere else a missing program fails the lab.
+#[expect(clippy::print_stderr, reason = "what a lab leaves out is never silent")]
+pub fn have(programs: &[&str]) -> Result<bool> {
+    let path = std::env::var("PATH").unwrap_or_default();
+    let there = |program: &str| {
+        path.split(':')
+            .any(|dir| Path::new(dir).join(program).is_file())
+    };
+    let missing: Vec<&str> = programs.iter().copied().filter(|p| !there(p)).collect();
+    if missing.is_empty() {
+        return Ok(true);
+    }
+    let missing = missing.join(" ");
+    ensure!(
+        std::env::var_os("NETOBS_LAB_BARE").is_some(),
+        "this lab needs {missing}: run `cargo xtask setup` as root"
+    );
+    eprintln!("left out on this machine, which lacks {missing}");
+    Ok(false)
+}
+
+/// The JSON lines of an output.
+pub fn objects(output: &Output) -> Result<Vec<Value>> {
+    let text = String::from_utf8(output.stdout.clone()).context("JSON is UTF-8")?;
+    text.lines()
+        .map(|line| serde_json::from_str(line).with_context(|| format!("no JSON: {line}")))
+        .collect()
+}
+
+/// The exit status is this one; else what was said.
+pub fn ended_with(output: &Output, status: i32) -> Result<()> {
+    ensure!(
+        output.status.code() == Some(status),
+        "ended with {}, not {status}:\n{}{}",
+        output.status,
+        String::from_utf8_lossy(&output.stdout),
+        String::from_utf8_lossy(&output.stderr)
+    );
+    Ok(())
+}
+
+/// Both streams as text.
+pub fn said(output: &Output) -> String {
+    let (out, err) = (&output.stdout, &output.stderr);
+    format!(
+        "{}{}",
+        String::from_utf8_lossy(out),
+        String::from_utf8_lossy(err)
+    )
 }

@@ -10,7 +10,7 @@ const BESIDE: [(&str, &[&str]); 7] = [
     ("sockets", &["bpf", "netlink"]),
     (
         "probes",
-        &["bpf", "collectors", "netlink", "enrich", "state"],
+        &["bpf", "collectors", "netlink", "host", "enrich", "state"],
     ),
     (
         "capture",
@@ -97,7 +97,7 @@ pub fn may_import(from: &str, to: &str) -> Result<(), String> {
         )),
         (Some(_), None) if to == "netlink" => Ok(()),
         // Rows of any kind become views.
-        (Some(_), None) if (from, to) == ("views", "host") => Ok(()),
+        (Some(_), None) if from == "views" && ["host", "probes"].contains(&to) => Ok(()),
         (Some(_), None) => Err(format!(
             "{from} imports {to}, which is no stage of the pipeline"
         )),
