@@ -96,10 +96,10 @@ pub fn main() -> ExitCode {
     match result {
         Ok(status) => ExitCode::from(status as u8),
         Err(failure) => {
-            tell(&format!(
-                "netobs: {}",
-                escape(&format!("{:#}", failure.error))
-            ));
+            // A malformed filter is shown with a mark below it: lines stay lines.
+            let text = format!("{:#}", failure.error);
+            let lines: Vec<_> = text.split('\n').map(escape).collect();
+            tell(&format!("netobs: {}", lines.join("\n")));
             ExitCode::from(failure.status as u8)
         }
     }
