@@ -1,8 +1,15 @@
 //! The command line: arguments to a request, a request to a view, an error to an exit status.
 
+mod connect;
 mod doctor;
 mod filters;
+mod mtr;
+mod ping;
+mod probe;
+mod scan;
 mod show;
+mod tcping;
+mod trace;
 mod watch;
 
 use crate::sinks::stream::tell;
@@ -28,6 +35,19 @@ enum Command {
     Watch(Box<watch::args::Watch>),
     /// What this kernel and these privileges allow, and what to do about the rest
     Doctor(doctor::Doctor),
+    /// Echoes to one or many hosts: round trips, loss, and who says what went wrong
+    Ping(Box<ping::Ping>),
+    /// Handshakes with a TCP port: open, refused, filtered or unreachable, and by whom
+    Tcping(Box<tcping::Tcping>),
+    /// The way to a host, hop by hop, and where it ends
+    #[command(visible_aliases = ["trace", "tracert"])]
+    Traceroute(Box<trace::Trace>),
+    /// Ports of a host: open, closed or filtered, many at once
+    Scan(Box<scan::Scan>),
+    /// Talk to a port, or serve one: standard input goes out, answers come out
+    Connect(Box<connect::Connect>),
+    /// The way to a host, again and again: loss and times of every hop
+    Mtr(Box<mtr::Mtr>),
     /// What the node has: links, addresses, routes, neighbours, firewall, limits ...
     Show(show::Show),
 }
@@ -74,6 +94,12 @@ pub fn main() -> ExitCode {
     let result = match Cli::parse().command {
         Command::Watch(args) => watch::run(&args),
         Command::Doctor(args) => doctor::run(&args),
+        Command::Ping(args) => ping::run(&args),
+        Command::Tcping(args) => tcping::run(&args),
+        Command::Traceroute(args) => trace::run(&args),
+        Command::Scan(args) => scan::run(&args),
+        Command::Connect(args) => connect::run(&args),
+        Command::Mtr(args) => mtr::run(&args),
         Command::Show(args) => show::run(&args),
     };
     match result {

@@ -5,6 +5,7 @@
 
 pub mod dns;
 pub mod engine;
+pub mod names;
 pub mod net;
 pub mod outstanding;
 pub mod packet;

@@ -138,11 +138,9 @@ impl Answer {
         match self.what {
             What::Error { kind, code } => mark(self.family(), kind, code),
             What::TooBig { mtu } => Some(Mark::TooBig(mtu)),
-            What::EchoReply
-            | What::SynAck
-            | What::Rst
-            | What::Datagram
-            | What::TimeExceeded => None,
+            What::EchoReply | What::SynAck | What::Rst | What::Datagram | What::TimeExceeded => {
+                None
+            }
         }
     }
 
@@ -230,11 +228,11 @@ pub enum SendError {
 impl std::fmt::Display for SendError {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self {
-            Self::TooBig => f.write_str("message too long for the MTU, and it may not be fragmented"),
-            Self::NoRoute => f.write_str("no route to it (see netobs show route)"),
-            Self::Prohibited => {
-                f.write_str("forbidden by a route or a firewall of this machine")
+            Self::TooBig => {
+                f.write_str("message too long for the MTU, and it may not be fragmented")
             }
+            Self::NoRoute => f.write_str("no route to it (see netobs show route)"),
+            Self::Prohibited => f.write_str("forbidden by a route or a firewall of this machine"),
             Self::HostDown => f.write_str("the neighbour does not answer"),
             Self::Full => f.write_str("no room in a queue of this machine"),
             Self::Other(errno) => write!(f, "{}", std::io::Error::from_raw_os_error(*errno)),

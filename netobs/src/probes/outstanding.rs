@@ -66,7 +66,8 @@ impl<T: Copy> Outstanding<T> {
             let first = self.by_flow.get(&identity.flow())?;
             return Some((self.get(first)?, Match::Exact));
         }
-        self.rewritten(answer).map(|found| (found, Match::Rewritten))
+        self.rewritten(answer)
+            .map(|found| (found, Match::Rewritten))
     }
 
     /// A UDP checksum changes when a translator on the way changes addresses or ports; the identification, which we set to the

@@ -37,7 +37,12 @@ pub struct Signals(SignalFd);
 impl Signals {
     pub fn take() -> io::Result<Self> {
         let mut set = SigSet::empty();
-        for signal in [Signal::SIGINT, Signal::SIGTERM, Signal::SIGQUIT, Signal::SIGWINCH] {
+        for signal in [
+            Signal::SIGINT,
+            Signal::SIGTERM,
+            Signal::SIGQUIT,
+            Signal::SIGWINCH,
+        ] {
             set.add(signal);
         }
         set.thread_block()?;
@@ -74,6 +79,11 @@ pub trait Run {
 
     /// A signal; false ends the run.
     fn asked(&mut self, asked: Asked) -> Result<bool, Self::Error>;
+
+    /// That something more can be read; false ends the run.
+    fn key(&mut self) -> Result<bool, Self::Error> {
+        Ok(true)
+    }
 
     /// Something more to wait for: a keyboard.
     fn also(&self) -> Option<BorrowedFd<'_>> {
@@ -121,6 +131,9 @@ pub fn run<R: Run>(
                 machine.show(clock::mono()).map_err(Broken::Show)?;
                 wait(engine, signals, machine, until).map_err(Broken::Engine)?;
                 collect(engine, machine, &mut events)?;
+                if !machine.key().map_err(Broken::Show)? {
+                    return Ok(true);
+                }
                 while let Some(asked) = signals.next() {
                     if !machine.asked(asked).map_err(Broken::Show)? {
                         return Ok(true);

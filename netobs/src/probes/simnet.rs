@@ -84,7 +84,10 @@ impl Net {
 
     fn random(&mut self, below: u64) -> u64 {
         // Knuth's generator: enough to be unlike a pattern, and the same in every run.
-        self.seed = self.seed.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1);
+        self.seed = self
+            .seed
+            .wrapping_mul(6_364_136_223_846_793_005)
+            .wrapping_add(1);
         (self.seed >> 33) % below.max(1)
     }
 
@@ -120,7 +123,14 @@ impl Net {
         self.routers.get(place).cloned()
     }
 
-    fn complain(&mut self, router: &Router, probe: &Probe, identity: Identity, what: What, now: Mono) {
+    fn complain(
+        &mut self,
+        router: &Router,
+        probe: &Probe,
+        identity: Identity,
+        what: What,
+        now: Mono,
+    ) {
         let flow = usize::from(identity.a ^ identity.b);
         let from = router.addrs[flow % router.addrs.len()];
         let given = self.answered.entry(from).or_default();
@@ -155,7 +165,15 @@ impl Net {
         self.back(self.target, identity, what, None, self.target_delay, now);
     }
 
-    fn back(&mut self, from: IpAddr, identity: Identity, what: What, quote: Option<Quote>, delay: u64, now: Mono) {
+    fn back(
+        &mut self,
+        from: IpAddr,
+        identity: Identity,
+        what: What,
+        quote: Option<Quote>,
+        delay: u64,
+        now: Mono,
+    ) {
         let lost = self.random(1000) < self.loss;
         let copies = match (lost, self.random(1000) < self.twice) {
             (true, _) => 0,
@@ -211,7 +229,12 @@ pub fn run(net: &mut Net, machine: &mut impl Machine) -> u64 {
                 net.send(&probe, now);
                 now.0 += 10_000;
             }
-            Step::Wait(at) => now = net.next().map_or(at, |next| next.min(at)).max(Mono(now.0 + 1)),
+            Step::Wait(at) => {
+                now = net
+                    .next()
+                    .map_or(at, |next| next.min(at))
+                    .max(Mono(now.0 + 1))
+            }
             Step::Done => return now.0 - 1_000 * MS,
         }
     }

@@ -20,13 +20,20 @@ pub struct Rtts {
 }
 
 impl Rtts {
-    #[expect(clippy::cast_precision_loss, reason = "a round trip is far below 2^52 ns")]
+    #[expect(
+        clippy::cast_precision_loss,
+        reason = "a round trip is far below 2^52 ns"
+    )]
     pub fn add(&mut self, ns: u64) {
         if let Some(last) = self.last {
             self.differences += ns.abs_diff(last) as f64;
         }
         self.last = Some(ns);
-        self.min = if self.count == 0 { ns } else { self.min.min(ns) };
+        self.min = if self.count == 0 {
+            ns
+        } else {
+            self.min.min(ns)
+        };
         self.max = self.max.max(ns);
         let each = self.each.max(1);
         if self.count.is_multiple_of(each) {

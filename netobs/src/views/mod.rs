@@ -1,6 +1,7 @@
 //! Events to lines: text for people, JSON for programs.
 
 pub mod json;
+pub mod probes;
 pub mod show;
 pub mod table;
 pub mod text;

@@ -72,7 +72,8 @@ impl Connect {
     fn begin(&mut self, probe: &Probe) -> io::Result<()> {
         let domain = if self.v4 { Domain::IPV4 } else { Domain::IPV6 };
         let socket = Socket::new(domain, Type::STREAM.nonblocking(), None)?;
-        let prepared = apply(&socket, &self.options).and_then(|()| dress(&socket, self.v4, &self.options));
+        let prepared =
+            apply(&socket, &self.options).and_then(|()| dress(&socket, self.v4, &self.options));
         prepared.map_err(into_io)?;
         if let Some(ttl) = probe.ttl.filter(|_| self.v4) {
             socket.set_ttl_v4(u32::from(ttl))?;
@@ -213,7 +214,9 @@ fn failure(errno: i32, identity: Identity, at: Mono) -> Option<Answer> {
 
 fn into_io(error: EngineError) -> io::Error {
     match error {
-        EngineError::Socket { source, .. } | EngineError::Privilege(source) | EngineError::PingGroup(source) => source,
+        EngineError::Socket { source, .. }
+        | EngineError::Privilege(source)
+        | EngineError::PingGroup(source) => source,
         EngineError::NotWithout(..) => io::ErrorKind::PermissionDenied.into(),
     }
 }

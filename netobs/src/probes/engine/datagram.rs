@@ -250,7 +250,11 @@ fn open(v4: bool, kind: Type, protocol: Option<Protocol>) -> std::io::Result<Soc
 }
 
 fn ping_socket(v4: bool, options: &Options) -> Result<Socket, EngineError> {
-    let protocol = if v4 { Protocol::ICMPV4 } else { Protocol::ICMPV6 };
+    let protocol = if v4 {
+        Protocol::ICMPV4
+    } else {
+        Protocol::ICMPV6
+    };
     let socket = open(v4, Type::DGRAM, Some(protocol)).map_err(|error| match error.kind() {
         std::io::ErrorKind::PermissionDenied => EngineError::PingGroup(error),
         _ => EngineError::socket("open a ping socket", error),

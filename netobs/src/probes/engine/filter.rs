@@ -53,7 +53,7 @@ pub fn icmp(start: Start, id: u16) -> Vec<SockFilter> {
     program.push(start.load(false, 0));
     program.push(SockFilter::new(EQUAL, 5, 0, reply));
     for (n, error) in (0_u8..).zip(errors) {
-        program.push(SockFilter::new(EQUAL, 6 - n, 0, error));
+        program.push(SockFilter::new(EQUAL, 7 - n, 0, error));
     }
     program.push(SockFilter::new(RETURN, 0, 0, 0));
     program.push(start.load(true, 4));

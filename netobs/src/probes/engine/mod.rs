@@ -2,13 +2,14 @@
 
 pub mod connect;
 pub mod datagram;
+pub mod dual;
 mod filter;
 pub mod raw;
 mod route;
 mod socket;
 mod stamps;
 
-pub use route::source_towards;
+pub use route::{link_mtu, source_towards};
 
 use super::{
     net::{Event, Odd, Probe, SendError},
@@ -54,25 +55,29 @@ pub struct Options {
 /// Why there is no engine, or no more.
 #[derive(Debug, thiserror::Error)]
 pub enum EngineError {
-    #[error("open a raw socket: {0}; need CAP_NET_RAW: run as root, or setcap cap_net_raw+ep netobs")]
+    #[error(
+        "open a raw socket: {0}; need CAP_NET_RAW: run as root, or setcap cap_net_raw+ep netobs"
+    )]
     Privilege(io::Error),
     #[error(
         "open a ping socket: {0}; need CAP_NET_RAW, or your group in sysctl net.ipv4.ping_group_range"
     )]
     PingGroup(io::Error),
     #[error("{what}: {source}")]
-    Socket {
-        what: String,
-        source: io::Error,
-    },
-    #[error("{0} by {1} needs raw sockets, which are for CAP_NET_RAW: run as root, or setcap cap_net_raw+ep netobs")]
+    Socket { what: String, source: io::Error },
+    #[error(
+        "{0} by {1} needs raw sockets, which are for CAP_NET_RAW: run as root, or setcap cap_net_raw+ep netobs"
+    )]
     NotWithout(&'static str, &'static str),
 }
 
 impl EngineError {
     /// Whether a privilege would help.
     pub const fn is_privilege(&self) -> bool {
-        matches!(self, Self::Privilege(_) | Self::PingGroup(_) | Self::NotWithout(..))
+        matches!(
+            self,
+            Self::Privilege(_) | Self::PingGroup(_) | Self::NotWithout(..)
+        )
     }
 
     fn socket(what: impl Into<String>, source: impl Into<io::Error>) -> Self {

@@ -155,7 +155,8 @@ impl Raw {
         }
         let v4 = self.wanted.v4;
         let socket = self.whole.as_ref().unwrap_or(&self.icmp);
-        let again = stamp_receiving(socket, v4, false).and_then(|()| stamp_receiving(socket, v4, true));
+        let again =
+            stamp_receiving(socket, v4, false).and_then(|()| stamp_receiving(socket, v4, true));
         self.stamps = again.is_ok().then(Stamps::default);
     }
 
@@ -309,7 +310,12 @@ impl Engine for Raw {
     }
 
     fn sources(&self) -> Vec<(BorrowedFd<'_>, Interest)> {
-        let all = [Some(&self.icmp), self.whole.as_ref(), self.tcp.as_ref(), self.udp.as_ref()];
+        let all = [
+            Some(&self.icmp),
+            self.whole.as_ref(),
+            self.tcp.as_ref(),
+            self.udp.as_ref(),
+        ];
         all.into_iter()
             .flatten()
             .map(|socket| (socket.as_fd(), Interest::Read))
@@ -336,12 +342,13 @@ pub(super) fn listener(v4: bool, id: u16, options: &Options) -> Result<Socket, E
 
 fn raw(v4: bool, protocol: Protocol, options: &Options) -> Result<Socket, EngineError> {
     let domain = if v4 { Domain::IPV4 } else { Domain::IPV6 };
-    let socket = Socket::new(domain, Type::RAW.nonblocking(), Some(protocol)).map_err(|error| {
-        match error.kind() {
-            io::ErrorKind::PermissionDenied => EngineError::Privilege(error),
-            _ => EngineError::socket("open a raw socket", error),
-        }
-    })?;
+    let socket =
+        Socket::new(domain, Type::RAW.nonblocking(), Some(protocol)).map_err(
+            |error| match error.kind() {
+                io::ErrorKind::PermissionDenied => EngineError::Privilege(error),
+                _ => EngineError::socket("open a raw socket", error),
+            },
+        )?;
     socket::apply(&socket, options)?;
     if protocol != Protocol::from(libc::IPPROTO_RAW) {
         widen(&socket);
@@ -362,7 +369,9 @@ fn udp_socket(v4: bool, options: &Options) -> Result<(Socket, u16), EngineError>
     socket::apply(&socket, options)?;
     if options.source.is_none() {
         let any = if v4 { "0.0.0.0:0" } else { "[::]:0" };
-        let any: SocketAddr = any.parse().map_err(|_| failed(io::ErrorKind::InvalidInput.into()))?;
+        let any: SocketAddr = any
+            .parse()
+            .map_err(|_| failed(io::ErrorKind::InvalidInput.into()))?;
         socket.bind(&any.into()).map_err(failed)?;
     }
     widen(&socket);

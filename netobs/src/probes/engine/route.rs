@@ -1,6 +1,10 @@
 //! The address this machine would send from.
 
 use super::{EngineError, Options, socket::apply};
+use nix::{
+    getsockopt_impl, sockopt_impl,
+    sys::socket::{getsockopt, sockopt},
+};
 use socket2::{Domain, Socket, Type};
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 
@@ -10,13 +14,46 @@ pub fn source_towards(peer: IpAddr, options: &Options) -> Result<IpAddr, EngineE
         return Ok(source);
     }
     let failed = |error| EngineError::socket(format!("find a way to {peer}"), error);
-    let socket = Socket::new(Domain::for_address(SocketAddr::new(peer, 9)), Type::DGRAM, None)
-        .map_err(failed)?;
+    let socket = Socket::new(
+        Domain::for_address(SocketAddr::new(peer, 9)),
+        Type::DGRAM,
+        None,
+    )
+    .map_err(failed)?;
     apply(&socket, options)?;
-    socket.connect(&SocketAddr::new(peer, 9).into()).map_err(failed)?;
+    socket
+        .connect(&SocketAddr::new(peer, 9).into())
+        .map_err(failed)?;
     let local = socket.local_addr().map_err(failed)?;
-    Ok(local.as_socket().map_or(unspecified(peer), |addr| addr.ip()))
+    Ok(local
+        .as_socket()
+        .map_or(unspecified(peer), |addr| addr.ip()))
 }
+
+/// The MTU of the way out: what this machine itself would send in one piece.
+pub fn link_mtu(peer: IpAddr, options: &Options) -> Result<u16, EngineError> {
+    let failed = |error| EngineError::socket(format!("find the MTU towards {peer}"), error);
+    let addr = SocketAddr::new(peer, 9);
+    let socket = Socket::new(Domain::for_address(addr), Type::DGRAM, None).map_err(failed)?;
+    apply(&socket, options)?;
+    socket.connect(&addr.into()).map_err(failed)?;
+    let mtu = if peer.is_ipv4() {
+        getsockopt(&socket, sockopt::IpMtu)
+    } else {
+        getsockopt(&socket, Ipv6Mtu)
+    };
+    let mtu = mtu.map_err(|error| failed(error.into()))?;
+    Ok(u16::try_from(mtu).unwrap_or(u16::MAX))
+}
+
+sockopt_impl!(
+    /// The MTU of the path, as far as the kernel knows it.
+    Ipv6Mtu,
+    GetOnly,
+    libc::IPPROTO_IPV6,
+    libc::IPV6_MTU,
+    libc::c_int
+);
 
 pub(super) fn unspecified(peer: IpAddr) -> IpAddr {
     match peer {

@@ -7,8 +7,7 @@ use nix::{
     errno::Errno,
     setsockopt_impl, sockopt_impl,
     sys::socket::{
-        ControlMessageOwned, MsgFlags, SetSockOpt, SockaddrStorage, recvmsg, setsockopt,
-        sockopt,
+        ControlMessageOwned, MsgFlags, SetSockOpt, SockaddrStorage, recvmsg, setsockopt, sockopt,
     },
 };
 use socket2::Socket;
@@ -46,9 +45,9 @@ pub fn apply(socket: &Socket, options: &Options) -> Result<(), EngineError> {
             .map_err(|error| EngineError::socket(format!("use interface {device}"), error))?;
     }
     if let Some(mark) = options.mark {
-        socket
-            .set_mark(mark)
-            .map_err(|error| EngineError::socket(format!("set mark {mark} (needs CAP_NET_ADMIN)"), error))?;
+        socket.set_mark(mark).map_err(|error| {
+            EngineError::socket(format!("set mark {mark} (needs CAP_NET_ADMIN)"), error)
+        })?;
     }
     if let Some(source) = options.source {
         socket
@@ -78,7 +77,8 @@ pub fn dress(socket: &Socket, v4: bool, options: &Options) -> Result<(), EngineE
 }
 
 pub fn set<O: SetSockOpt>(socket: &Socket, option: O, value: &O::Val) -> Result<(), EngineError> {
-    setsockopt(socket, option, value).map_err(|error| EngineError::socket("set a socket option", error))
+    setsockopt(socket, option, value)
+        .map_err(|error| EngineError::socket("set a socket option", error))
 }
 
 /// A large receive buffer, if the system lets us.
@@ -109,7 +109,6 @@ pub fn stamp_receiving(socket: &Socket, v4: bool, sending: bool) -> Result<(), E
 /// An error that the kernel keeps for a socket, or a stamp of sending.
 #[derive(Clone, Copy, Debug)]
 pub struct Kept {
-    pub errno: u32,
     pub origin: u8,
     pub kind: u8,
     pub code: u8,
@@ -176,7 +175,10 @@ impl Reader {
 }
 
 impl Message {
-    #[expect(clippy::wildcard_enum_match_arm, reason = "only what was asked for comes; the rest is of no use")]
+    #[expect(
+        clippy::wildcard_enum_match_arm,
+        reason = "only what was asked for comes; the rest is of no use"
+    )]
     fn take(&mut self, control: &ControlMessageOwned) {
         match control {
             ControlMessageOwned::ScmTimestampsns(stamps) => {
@@ -213,7 +215,6 @@ impl Message {
 
 fn kept(error: &libc::sock_extended_err, offender: Option<IpAddr>) -> Kept {
     Kept {
-        errno: error.ee_errno,
         origin: error.ee_origin,
         kind: error.ee_type,
         code: error.ee_code,

@@ -2,7 +2,7 @@
 
 use crate::probes::net::{Probe, Proto};
 use etherparse::{
-    Icmpv4Header, Icmpv4Type, Icmpv6Header, Icmpv6Type, IcmpEchoHeader, IpDscp, IpEcn, IpNumber,
+    IcmpEchoHeader, Icmpv4Header, Icmpv4Type, Icmpv6Header, Icmpv6Type, IpDscp, IpEcn, IpNumber,
     Ipv4Header, Ipv6FlowLabel, Ipv6Header, TcpHeader, TcpOptionElement, UdpHeader,
 };
 use std::net::IpAddr;
@@ -34,7 +34,9 @@ pub fn echo(probe: &Probe, source: IpAddr, out: &mut Vec<u8>) {
         (IpAddr::V6(from), IpAddr::V6(to)) => {
             let request = Icmpv6Type::EchoRequest(echo);
             let sum = |payload: &[u8]| {
-                request.calc_checksum(from.octets(), to.octets(), payload).unwrap_or(0)
+                request
+                    .calc_checksum(from.octets(), to.octets(), payload)
+                    .unwrap_or(0)
             };
             steer(&mut payload, ECHO_CHECKSUM, sum);
             let header = Icmpv6Header {
@@ -109,15 +111,19 @@ fn datagram(probe: &Probe, ends: (IpAddr, IpAddr), out: &mut Vec<u8>) -> Option<
     };
     let mut payload = pattern(probe.payload);
     let sum = |payload: &[u8]| match ends {
-        (IpAddr::V4(from), IpAddr::V4(to)) => {
-            udp.calc_checksum_ipv4_raw(from.octets(), to.octets(), payload).unwrap_or(0)
-        }
-        (IpAddr::V6(from), IpAddr::V6(to)) => {
-            udp.calc_checksum_ipv6_raw(from.octets(), to.octets(), payload).unwrap_or(0)
-        }
+        (IpAddr::V4(from), IpAddr::V4(to)) => udp
+            .calc_checksum_ipv4_raw(from.octets(), to.octets(), payload)
+            .unwrap_or(0),
+        (IpAddr::V6(from), IpAddr::V6(to)) => udp
+            .calc_checksum_ipv6_raw(from.octets(), to.octets(), payload)
+            .unwrap_or(0),
         _ => 0,
     };
-    steer(&mut payload, u16::try_from(probe.identity.token).unwrap_or(0), sum);
+    steer(
+        &mut payload,
+        u16::try_from(probe.identity.token).unwrap_or(0),
+        sum,
+    );
     udp.checksum = sum(&payload);
     udp.write(out).ok()?;
     out.extend_from_slice(&payload);
@@ -125,17 +131,23 @@ fn datagram(probe: &Probe, ends: (IpAddr, IpAddr), out: &mut Vec<u8>) -> Option<
 }
 
 fn syn(probe: &Probe, ends: (IpAddr, IpAddr), out: &mut Vec<u8>) -> Option<()> {
-    let mut tcp = TcpHeader::new(probe.identity.a, probe.identity.b, probe.identity.token, u16::MAX);
+    let mut tcp = TcpHeader::new(
+        probe.identity.a,
+        probe.identity.b,
+        probe.identity.token,
+        u16::MAX,
+    );
     tcp.syn = true;
-    tcp.set_options(&[TcpOptionElement::MaximumSegmentSize(MSS)]).ok()?;
+    tcp.set_options(&[TcpOptionElement::MaximumSegmentSize(MSS)])
+        .ok()?;
     let payload = pattern(probe.payload);
     tcp.checksum = match ends {
-        (IpAddr::V4(from), IpAddr::V4(to)) => {
-            tcp.calc_checksum_ipv4_raw(from.octets(), to.octets(), &payload).ok()?
-        }
-        (IpAddr::V6(from), IpAddr::V6(to)) => {
-            tcp.calc_checksum_ipv6_raw(from.octets(), to.octets(), &payload).ok()?
-        }
+        (IpAddr::V4(from), IpAddr::V4(to)) => tcp
+            .calc_checksum_ipv4_raw(from.octets(), to.octets(), &payload)
+            .ok()?,
+        (IpAddr::V6(from), IpAddr::V6(to)) => tcp
+            .calc_checksum_ipv6_raw(from.octets(), to.octets(), &payload)
+            .ok()?,
         _ => return None,
     };
     tcp.write(out).ok()?;
@@ -218,7 +230,10 @@ mod tests {
         let Some(TransportHeader::Tcp(tcp)) = read.transport else {
             panic!("no TCP header");
         };
-        assert_eq!((tcp.sequence_number, tcp.syn, tcp.ack), (0xdead_beef, true, false));
+        assert_eq!(
+            (tcp.sequence_number, tcp.syn, tcp.ack),
+            (0xdead_beef, true, false)
+        );
         assert_eq!(bytes[1], 0x10);
         assert_eq!(bytes[6] & 0x40, 0x40);
     }

@@ -30,7 +30,9 @@ pub fn read(rest: &[u8], told: usize) -> Option<Box<Extensions>> {
             break;
         };
         match (*class, *kind) {
-            MPLS => found.labels.extend(body.as_chunks::<4>().0.iter().map(label)),
+            MPLS => found
+                .labels
+                .extend(body.as_chunks::<4>().0.iter().map(label)),
             (INTERFACE, kind) => found.interface = Some(interface(kind, body)),
             _ => {}
         }
@@ -120,7 +122,10 @@ mod tests {
             let found = read(&rest, told).unwrap();
             assert_eq!(found.labels.len(), 2);
             assert_eq!((found.labels[0].label, found.labels[0].ttl), (1600, 1));
-            assert_eq!((found.labels[1].label, found.labels[1].traffic_class), (200, 5));
+            assert_eq!(
+                (found.labels[1].label, found.labels[1].traffic_class),
+                (200, 5)
+            );
             let interface = found.interface.unwrap();
             assert_eq!(interface.name.as_deref(), Some(&b"ge-0"[..]));
             assert_eq!(interface.index, Some(7));
@@ -143,6 +148,9 @@ mod tests {
             let objects = [&lie[..], &[1, 1, 0, 0, 0, 0]].concat();
             assert!(read(&with_objects(&objects), 0).is_none());
         }
-        assert!(read(&with_objects(&[0, 8, 2, 0x0f, 255, 1, 1, 1]), 0).is_none_or(|e| e.labels.is_empty()));
+        assert!(
+            read(&with_objects(&[0, 8, 2, 0x0f, 255, 1, 1, 1]), 0)
+                .is_none_or(|e| e.labels.is_empty())
+        );
     }
 }

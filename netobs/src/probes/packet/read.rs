@@ -92,7 +92,11 @@ pub fn icmp(received: Received<'_>) -> Result<Answer, Refusal> {
         quoted6(quoted)?
     };
     // The length of the quote stands in another byte of each family, in other units.
-    let told = if v4 { usize::from(rest[1]) * 4 } else { usize::from(rest[0]) * 8 };
+    let told = if v4 {
+        usize::from(rest[1]) * 4
+    } else {
+        usize::from(rest[0]) * 8
+    };
     // A packet too big tells its MTU there.
     if !matches!(what, What::TooBig { .. }) {
         answer.extensions = extensions::read(quoted, told);

@@ -150,7 +150,10 @@ impl Pinger {
 
     /// The end of waiting for the last probes: two round trips where something answers, as ping does.
     fn linger(&self) -> Mono {
-        let silent = self.targets.iter().any(|t| t.received == 0 && t.errors == 0);
+        let silent = self
+            .targets
+            .iter()
+            .any(|t| t.received == 0 && t.errors == 0);
         let wait = if silent || self.longest_ns == 0 {
             self.plan.wait_ns
         } else {
@@ -177,7 +180,11 @@ impl Pinger {
         if self.next == self.targets.len() {
             self.next = 0;
             self.round += 1;
-            let pause = if self.plan.flood { FLOOD_NS } else { self.plan.interval_ns };
+            let pause = if self.plan.flood {
+                FLOOD_NS
+            } else {
+                self.plan.interval_ns
+            };
             // A round that came late does not make the next come early.
             self.round_at = Mono((self.round_at.0 + pause).max(now.0.saturating_sub(pause)));
             if self.plan.flood {
@@ -192,8 +199,15 @@ impl Pinger {
         let (a, b, token) = if self.plan.proto == Proto::Icmp {
             (self.plan.sport, low(n + 1), 0)
         } else {
-            let token = self.plan.token.wrapping_add(u32::try_from(n & 0xff_ffff).unwrap_or(0) << 8);
-            (self.plan.sport.wrapping_add(low(n % PORTS)), self.plan.dport, token | 1)
+            let token = self
+                .plan
+                .token
+                .wrapping_add(u32::try_from(n & 0xff_ffff).unwrap_or(0) << 8);
+            (
+                self.plan.sport.wrapping_add(low(n % PORTS)),
+                self.plan.dport,
+                token | 1,
+            )
         };
         Probe {
             identity: Identity {

@@ -64,8 +64,16 @@ fn loss_duplicates_and_disorder_are_told_apart() {
     run(&mut net, &mut pinger);
     let target = &pinger.targets()[0];
     assert_eq!(target.sent, 2_000);
-    assert!((1_700..1_900).contains(&target.received), "{}", target.received);
-    assert!((300..440).contains(&target.duplicates), "{}", target.duplicates);
+    assert!(
+        (1_700..1_900).contains(&target.received),
+        "{}",
+        target.received
+    );
+    assert!(
+        (300..440).contains(&target.duplicates),
+        "{}",
+        target.duplicates
+    );
     assert!(target.reordered > 500);
     assert_eq!(pinger.foreign, 0);
 }
@@ -132,5 +140,8 @@ fn late_answers_count_beyond_a_turn_of_the_sequence() {
     });
     run(&mut Net::line(2), &mut pinger);
     let target = &pinger.targets()[0];
-    assert_eq!((target.received, target.duplicates, pinger.foreign), (70_000, 0, 0));
+    assert_eq!(
+        (target.received, target.duplicates, pinger.foreign),
+        (70_000, 0, 0)
+    );
 }

@@ -209,7 +209,11 @@ impl Scan {
                 token,
             },
             ttl: None,
-            payload: if self.plan.proto == Proto::Udp { self.plan.payload } else { 0 },
+            payload: if self.plan.proto == Proto::Udp {
+                self.plan.payload
+            } else {
+                0
+            },
         }
     }
 
@@ -238,7 +242,14 @@ impl Scan {
         }
     }
 
-    fn settle(&mut self, place: usize, state: State, by: Option<IpAddr>, rtt_ns: Option<u64>, reason: Reason) {
+    fn settle(
+        &mut self,
+        place: usize,
+        state: State,
+        by: Option<IpAddr>,
+        rtt_ns: Option<u64>,
+        reason: Reason,
+    ) {
         let port = Port {
             addr: self.plan.targets[place / self.plan.ports.len()],
             port: self.plan.ports[place % self.plan.ports.len()],
@@ -269,7 +280,13 @@ impl Scan {
         };
         if self.results[sent.place].is_none() {
             self.open = self.open.saturating_sub(1);
-            self.settle(sent.place, State::Unreachable, None, None, Reason::NotSent(error));
+            self.settle(
+                sent.place,
+                State::Unreachable,
+                None,
+                None,
+                Reason::NotSent(error),
+            );
         }
     }
 

@@ -23,7 +23,11 @@ pub fn find(hops: &[Hop]) -> Option<Loop> {
         let period = (2..=longest).find(|period| repeats(&at[start..], *period))?;
         Some(Loop {
             ttl: hops[start].ttl,
-            routers: at[start..start + period].iter().flatten().copied().collect(),
+            routers: at[start..start + period]
+                .iter()
+                .flatten()
+                .copied()
+                .collect(),
         })
     })
 }
@@ -43,7 +47,10 @@ fn repeats(at: &[Option<IpAddr>], period: usize) -> bool {
         .iter()
         .zip(second)
         .all(|(a, b)| a.is_none() || b.is_none() || a == b);
-    let met_again = first.iter().zip(second).filter(|(a, b)| a.is_some() && a == b);
+    let met_again = first
+        .iter()
+        .zip(second)
+        .filter(|(a, b)| a.is_some() && a == b);
     let known: Vec<_> = first.iter().flatten().collect();
     same && met_again.count() > 0 && known.windows(2).any(|pair| pair[0] != pair[1])
 }

@@ -47,7 +47,11 @@ impl Plan {
         let (a, b, token) = match self.proto {
             Proto::Icmp => (self.sport, low(self.token.wrapping_add(n)), 0),
             // 0 and 0xffff are the same sum.
-            Proto::Udp => (self.sport, self.dport, self.token.wrapping_add(n) % 0xfffe + 1),
+            Proto::Udp => (
+                self.sport,
+                self.dport,
+                self.token.wrapping_add(n) % 0xfffe + 1,
+            ),
             Proto::Tcp => {
                 let sport = self.sport.wrapping_add(u16::from(query));
                 (sport, self.dport, self.token.wrapping_add(n << 8) | 1)

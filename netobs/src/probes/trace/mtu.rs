@@ -86,7 +86,9 @@ impl Mtu {
     }
 
     fn shrink(&mut self, by: Option<IpAddr>, told: u32) {
-        let told = u16::try_from(told).ok().filter(|told| *told > 0 && *told < self.size);
+        let told = u16::try_from(told)
+            .ok()
+            .filter(|told| *told > 0 && *told < self.size);
         let lower = PLATEAUS.iter().copied().find(|size| *size < self.size);
         self.flying = None;
         self.tries = 0;
@@ -122,7 +124,8 @@ impl Mtu {
             },
             Event::Answer(answer)
                 if answer.identity == flying
-                    || (answer.what == What::Datagram && answer.identity.flow() == flying.flow()) =>
+                    || (answer.what == What::Datagram
+                        && answer.identity.flow() == flying.flow()) =>
             {
                 match answer.what {
                     What::TooBig { mtu } => self.shrink(Some(answer.from), mtu),
@@ -217,6 +220,12 @@ mod tests {
         };
         assert_eq!(sent.payload, 1460 - 28);
         machine.on(&answer(&machine, 200, What::EchoReply));
-        assert_eq!(machine.narrowings, [Narrowing { by: None, mtu: 1460 }]);
+        assert_eq!(
+            machine.narrowings,
+            [Narrowing {
+                by: None,
+                mtu: 1460
+            }]
+        );
     }
 }

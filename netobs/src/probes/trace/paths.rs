@@ -18,7 +18,9 @@ use std::{
 };
 
 /// n(k) for 5 %: flows through a router with k successors.
-const ENOUGH: [usize; 16] = [6, 11, 16, 21, 27, 33, 38, 44, 51, 57, 63, 70, 76, 83, 90, 96];
+const ENOUGH: [usize; 16] = [
+    6, 11, 16, 21, 27, 33, 38, 44, 51, 57, 63, 70, 76, 83, 90, 96,
+];
 /// Probes of one flow and hop before it counts as silent.
 const TRIES: u8 = 3;
 /// Flows tried at most, whatever the confidence.
@@ -77,7 +79,8 @@ impl Paths {
     fn add(&mut self, flows: usize) {
         let span = usize::from(self.plan.max - self.plan.first) + 1;
         for _ in 0..flows {
-            self.queue.extend((0..span).map(|hop| (self.flows.len(), hop)));
+            self.queue
+                .extend((0..span).map(|hop| (self.flows.len(), hop)));
             self.flows.push(Flow {
                 hops: vec![Met::default(); span],
                 ..Flow::default()
@@ -183,7 +186,12 @@ impl Paths {
         let farthest: Vec<usize> = self
             .flows
             .iter()
-            .map(|flow| flow.hops.iter().rposition(|met| met.addr.is_some()).unwrap_or(0))
+            .map(|flow| {
+                flow.hops
+                    .iter()
+                    .rposition(|met| met.addr.is_some())
+                    .unwrap_or(0)
+            })
             .collect();
         let over = self.waiting().filter(|(f, h, until)| {
             now >= *until && *h < farthest[*f] && self.flows[*f].hops[*h].tries < TRIES
@@ -229,7 +237,9 @@ impl Paths {
     pub fn graph(&self) -> BTreeMap<Node, Passed> {
         let mut graph: BTreeMap<Node, Passed> = BTreeMap::new();
         for flow in &self.flows {
-            let end = flow.last.or_else(|| flow.hops.iter().rposition(|m| m.addr.is_some()));
+            let end = flow
+                .last
+                .or_else(|| flow.hops.iter().rposition(|m| m.addr.is_some()));
             let Some(end) = end else {
                 continue;
             };
@@ -258,13 +268,20 @@ impl Paths {
     fn wanted(&self) -> usize {
         let graph = self.graph();
         let beginning = self.first_hops(&graph);
-        let missing = graph.values().chain(std::iter::once(&beginning)).map(|passed| {
-            let known = passed.next.iter().filter(|(_, addr)| addr.is_some()).count();
-            if known == 0 || known > self.most {
-                return 0;
-            }
-            ENOUGH[known - 1].saturating_sub(passed.flows)
-        });
+        let missing = graph
+            .values()
+            .chain(std::iter::once(&beginning))
+            .map(|passed| {
+                let known = passed
+                    .next
+                    .iter()
+                    .filter(|(_, addr)| addr.is_some())
+                    .count();
+                if known == 0 || known > self.most {
+                    return 0;
+                }
+                ENOUGH[known - 1].saturating_sub(passed.flows)
+            });
         // One through every node takes more flows than that where they are spread, which the next look shows.
         let wanted = missing.max().unwrap_or(0);
         wanted.min(MOST_FLOWS.saturating_sub(self.flows.len()))
@@ -283,7 +300,9 @@ impl Paths {
     /// Whether every router has met its rule.
     pub fn is_confident(&self) -> bool {
         let graph = self.graph();
-        self.wanted() == 0 && self.flows.len() < MOST_FLOWS && graph.values().all(|p| p.next.len() <= self.most)
+        self.wanted() == 0
+            && self.flows.len() < MOST_FLOWS
+            && graph.values().all(|p| p.next.len() <= self.most)
     }
 }
 

@@ -187,7 +187,10 @@ impl Rounds {
             // The way may have become longer.
             self.distance = None;
         }
-        let farthest = self.hops.iter().rposition(|hop| hop.history.back().is_some_and(Option::is_some));
+        let farthest = self
+            .hops
+            .iter()
+            .rposition(|hop| hop.history.back().is_some_and(Option::is_some));
         let beyond = farthest.map_or(BEYOND, |last| last + 1 + BEYOND);
         self.limit = match (self.round, self.distance) {
             (_, Some(distance)) => distance,
@@ -223,7 +226,12 @@ impl Rounds {
 
     /// Twice the longest round trip, and no less than a quarter of a second: mtr's loss is never a slow answer.
     fn wait(&self) -> u64 {
-        let longest = self.hops.iter().map(|hop| hop.rtts.max()).max().unwrap_or(0);
+        let longest = self
+            .hops
+            .iter()
+            .map(|hop| hop.rtts.max())
+            .max()
+            .unwrap_or(0);
         if longest == 0 {
             return self.plan.wait_ns;
         }
@@ -266,7 +274,10 @@ impl Rounds {
         if sent.answered {
             return;
         }
-        let late = !self.flying.iter().any(|(identity, _)| *identity == answer.identity)
+        let late = !self
+            .flying
+            .iter()
+            .any(|(identity, _)| *identity == answer.identity)
             && answer.what != What::Datagram;
         if let Some(sent) = self.table.get_mut(&answer.identity) {
             sent.answered = true;

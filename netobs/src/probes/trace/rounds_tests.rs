@@ -40,7 +40,12 @@ fn every_round_is_counted() {
     let took = run(&mut Net::line(10), &mut rounds);
     assert_eq!(rounds.hops().len(), 10);
     for hop in rounds.hops() {
-        assert_eq!((hop.sent, hop.rtts.count(), hop.lost), (10, 10, 0), "{}", hop.ttl);
+        assert_eq!(
+            (hop.sent, hop.rtts.count(), hop.lost),
+            (10, 10, 0),
+            "{}",
+            hop.ttl
+        );
     }
     assert!((9_000 * MS..9_100 * MS).contains(&took), "{took}");
     assert!(rounds.reached);
@@ -55,7 +60,11 @@ fn silence_and_loss() {
     run(&mut net, &mut rounds);
     let hops = rounds.hops();
     assert!((hops[2].loss_pct() - 100.0).abs() < 1e-9);
-    assert!((5.0..15.0).contains(&hops[1].loss_pct()), "{}", hops[1].loss_pct());
+    assert!(
+        (5.0..15.0).contains(&hops[1].loss_pct()),
+        "{}",
+        hops[1].loss_pct()
+    );
     assert_eq!(hops[1].lost + hops[1].rtts.count(), hops[1].sent);
 }
 

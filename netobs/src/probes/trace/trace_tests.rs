@@ -61,7 +61,11 @@ fn a_silent_hop_costs_less_than_three_round_trips() {
     assert!(took < 70 * MS, "{took} ns");
     assert_eq!(manner(tracer.hops(), 4), Manner::Silent);
     let end = verdict(&tracer);
-    assert!(end.sentence.contains("hop 5 stays silent"), "{}", end.sentence);
+    assert!(
+        end.sentence.contains("hop 5 stays silent"),
+        "{}",
+        end.sentence
+    );
 }
 
 #[test]
@@ -70,7 +74,11 @@ fn a_limit_is_no_loss() {
     net.routers[2].limit = Some(1);
     let (tracer, _) = trace(&mut net, Proto::Udp);
     assert_eq!(manner(tracer.hops(), 2), Manner::RateLimited);
-    assert!(verdict(&tracer).sentence.contains("hop 3 limits its answers"));
+    assert!(
+        verdict(&tracer)
+            .sentence
+            .contains("hop 3 limits its answers")
+    );
 }
 
 #[test]
@@ -82,9 +90,16 @@ fn loss_duplicates_and_disorder() {
     assert_eq!(tracer.foreign, 0);
     assert!(took < 120 * MS, "{took}");
     for hop in tracer.hops() {
-        let own = addr(if hop.ttl == 10 { 200 } else { usize::from(hop.ttl) });
+        let own = addr(if hop.ttl == 10 {
+            200
+        } else {
+            usize::from(hop.ttl)
+        });
         assert!(hop.replies().all(|reply| reply.from == own));
-        assert!(hop.replies().all(|reply| reply.rtt_ns >= 20 * MS && reply.rtt_ns < 29 * MS));
+        assert!(
+            hop.replies()
+                .all(|reply| reply.rtt_ns >= 20 * MS && reply.rtt_ns < 29 * MS)
+        );
     }
 }
 
@@ -95,7 +110,11 @@ fn a_silent_destination_is_where_it_stops() {
     let (tracer, took) = trace(&mut net, Proto::Udp);
     let end = verdict(&tracer);
     assert!(!end.reached);
-    assert!(end.sentence.contains("stopped after hop 4 (10.0.4.1)"), "{}", end.sentence);
+    assert!(
+        end.sentence.contains("stopped after hop 4 (10.0.4.1)"),
+        "{}",
+        end.sentence
+    );
     assert!(took < 1_100 * MS, "{took}");
 }
 
@@ -107,7 +126,11 @@ fn a_refusal_ends_the_way() {
     assert_eq!(tracer.hops().len(), 4);
     assert!(took < 25 * MS);
     let end = verdict(&tracer);
-    assert!(end.sentence.contains("10.0.4.1 says !H"), "{}", end.sentence);
+    assert!(
+        end.sentence.contains("10.0.4.1 says !H"),
+        "{}",
+        end.sentence
+    );
     assert!(!end.reached);
 }
 
@@ -117,7 +140,10 @@ fn a_loop_is_named() {
     net.round_from = Some(3);
     let (tracer, _) = trace(&mut net, Proto::Udp);
     let end = verdict(&tracer).sentence;
-    assert!(end.contains("loop from hop 4 on, between 10.0.4.1 and 10.0.5.1"), "{end}");
+    assert!(
+        end.contains("loop from hop 4 on, between 10.0.4.1 and 10.0.5.1"),
+        "{end}"
+    );
 }
 
 #[test]

@@ -54,9 +54,8 @@ pub fn asymmetry(hop: &Hop) -> Option<u8> {
 /// Does a hop speak with the destination's address before the destination is reached? A translator stands in front of it.
 pub fn translated(tracer: &Tracer, hop: &Hop) -> bool {
     let target = tracer.plan().target;
-    hop.replies().any(|reply| {
-        reply.rewritten || (reply.from == target && reply.what == What::TimeExceeded)
-    })
+    hop.replies()
+        .any(|reply| reply.rewritten || (reply.from == target && reply.what == What::TimeExceeded))
 }
 
 /// What a trace came to.
@@ -71,7 +70,9 @@ pub fn verdict(tracer: &Tracer) -> Verdict {
     let hops = tracer.hops();
     let target = tracer.plan().target;
     let end = hops.last().and_then(|hop| {
-        let reply = hop.replies().find(|reply| reply.what != What::TimeExceeded)?;
+        let reply = hop
+            .replies()
+            .find(|reply| reply.what != What::TimeExceeded)?;
         Some((hop.ttl, reply))
     });
     if let Some((ttl, reply)) = end {
@@ -157,15 +158,27 @@ fn quiet_hops(hops: &[Hop], sentence: &mut String) {
     };
     for (manner, one, many) in [
         (Manner::Silent, "stays silent", "stay silent"),
-        (Manner::RateLimited, "limits its answers", "limit their answers"),
+        (
+            Manner::RateLimited,
+            "limits its answers",
+            "limit their answers",
+        ),
     ] {
         let hops = of(manner);
         match hops.as_slice() {
             [] => {}
-            [hop] => _ = write!(sentence, "; hop {hop} {one}, which is no loss: hops beyond answer"),
+            [hop] => {
+                _ = write!(
+                    sentence,
+                    "; hop {hop} {one}, which is no loss: hops beyond answer"
+                )
+            }
             many_hops => {
                 let list = many_hops.join(", ");
-                _ = write!(sentence, "; hops {list} {many}, which is no loss: hops beyond answer");
+                _ = write!(
+                    sentence,
+                    "; hops {list} {many}, which is no loss: hops beyond answer"
+                );
             }
         }
     }
