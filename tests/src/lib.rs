@@ -5,8 +5,10 @@
 //! own namespaces and touch nothing outside them.
 
 pub mod cgroup;
+pub mod delay;
 pub mod netns;
 pub mod netobs;
+pub mod path;
 pub mod programs;
 pub mod rules;
 pub mod sys;

@@ -188,6 +188,7 @@ fn serve(args: &Connect, port: u16, signals: &Signals, config: &Config) -> Resul
         if fds[1].any() == Some(true) {
             let (client, peer) = socket.accept().map_err(failed)?;
             let peer = peer.as_socket().unwrap_or(at);
+            let peer = SocketAddr::new(peer.ip().to_canonical(), peer.port());
             tell(&format!("netobs: connection from {peer}"));
             return Ok(Some((client, peer)));
         }

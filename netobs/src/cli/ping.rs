@@ -19,6 +19,7 @@ use std::net::{IpAddr, Ipv4Addr};
 const MOST_TARGETS: usize = 1 << 16;
 
 #[derive(Args)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a flag of its own")]
 pub struct Ping {
     /// Hosts by name or address, or whole IPv4 networks: 10.0.0.0/24
     #[arg(required = true, value_name = "HOST")]
@@ -140,7 +141,6 @@ fn ping(args: &Ping, signals: &Signals, config: &Config) -> Result<Status, Failu
         json: args.common.json,
         quiet: args.quiet || args.flood,
         stamp: args.stamp,
-        summaries: true,
     };
     let mut pinging = Pinging::new(plan, hosts.names, shown);
     if !several {

@@ -39,7 +39,7 @@ pub struct Scan {
     #[arg(short, long)]
     udp: bool,
 
-    /// Whole handshakes, as everybody may; what happens anyway without CAP_NET_RAW
+    /// Whole handshakes, as everybody may; what happens anyway without `CAP_NET_RAW`
     #[arg(long, conflicts_with = "udp")]
     connect: bool,
 
@@ -254,7 +254,9 @@ fn finish(
             engine.name()
         );
         scanning.out.line(&line);
-        ignored_line(odd).iter().for_each(|line| tell(line));
+        if let Some(line) = ignored_line(odd) {
+            tell(&line);
+        }
     }
     scanning
         .out
@@ -287,7 +289,7 @@ fn table(args: &Scan, scanning: &mut Scanning, ports: &[Port]) {
         for port in own.iter().filter(|port| !hidden.contains(&port.state)) {
             scanning.out.line(&view::line(port, proto, None));
         }
-        if let Some(counts) = view::counts(&own, &hidden) {
+        if let Some(counts) = view::left_out(&own, &hidden) {
             scanning.out.line(&counts);
         }
         let closed = own.iter().any(|port| port.state == State::Closed);

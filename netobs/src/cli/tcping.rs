@@ -22,6 +22,7 @@ use clap::Args;
 use std::net::IpAddr;
 
 #[derive(Args)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a flag of its own")]
 pub struct Tcping {
     /// Host by name or address
     host: String,
@@ -30,7 +31,7 @@ pub struct Tcping {
     #[arg(value_parser = clap::value_parser!(u16).range(1..))]
     port: u16,
 
-    /// Half-open: a bare SYN, no connection that the server sees; needs CAP_NET_RAW
+    /// Half-open: a bare SYN, no connection that the server sees; needs `CAP_NET_RAW`
     #[arg(long)]
     syn: bool,
 
@@ -124,7 +125,6 @@ fn tcping(args: &Tcping, signals: &Signals, config: &Config) -> Result<Status, F
         json: args.common.json,
         quiet: args.quiet,
         stamp: false,
-        summaries: true,
     };
     let mut pinging = Pinging::new(plan, vec![name], shown);
     let how = if args.syn { "half-open SYN" } else { "connect" };

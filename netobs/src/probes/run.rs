@@ -53,10 +53,13 @@ impl Signals {
     pub fn next(&self) -> Option<Asked> {
         let signal = self.0.read_signal().ok()??;
         let number = i32::try_from(signal.ssi_signo).ok()?;
-        Some(match Signal::try_from(number).ok()? {
-            Signal::SIGQUIT => Asked::Report,
-            Signal::SIGWINCH => Asked::Resized,
-            _ => Asked::Quit,
+        let signal = Signal::try_from(number).ok()?;
+        Some(if signal == Signal::SIGQUIT {
+            Asked::Report
+        } else if signal == Signal::SIGWINCH {
+            Asked::Resized
+        } else {
+            Asked::Quit
         })
     }
 

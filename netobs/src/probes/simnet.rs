@@ -46,7 +46,6 @@ pub struct Net {
 /// What the destination does.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum End {
-    Answers,
     Open,
     Closed,
     Silent,
@@ -152,10 +151,10 @@ impl Net {
     fn arrive(&mut self, probe: &Probe, identity: Identity, now: Mono) {
         let what = match (self.end, probe.identity.proto) {
             (End::Silent, _) => return,
-            (End::Answers | End::Open | End::Closed, Proto::Icmp) => What::EchoReply,
-            (End::Answers | End::Open, Proto::Tcp) => What::SynAck,
+            (End::Open | End::Closed, Proto::Icmp) => What::EchoReply,
+            (End::Open, Proto::Tcp) => What::SynAck,
             (End::Closed, Proto::Tcp) => What::Rst,
-            (End::Answers | End::Open, Proto::Udp) => What::Datagram,
+            (End::Open, Proto::Udp) => What::Datagram,
             (End::Closed, Proto::Udp) => What::Error { kind: 3, code: 3 },
         };
         let mut identity = identity;
@@ -233,7 +232,7 @@ pub fn run(net: &mut Net, machine: &mut impl Machine) -> u64 {
                 now = net
                     .next()
                     .map_or(at, |next| next.min(at))
-                    .max(Mono(now.0 + 1))
+                    .max(Mono(now.0 + 1));
             }
             Step::Done => return now.0 - 1_000 * MS,
         }

@@ -82,3 +82,19 @@ pub fn only_polled(event: &str, what: &str) -> Result<bool> {
     }
     Ok(polled)
 }
+
+/// Whether a program of Debian is here; the kernel matrix has few, and what is left out is said.
+#[expect(
+    clippy::print_stderr,
+    reason = "a lab that leaves something out says so"
+)]
+pub fn has_tool(program: &str) -> bool {
+    let places = std::env::var_os("PATH").unwrap_or_default();
+    let mut dirs: Vec<_> = std::env::split_paths(&places).collect();
+    dirs.extend(["/usr/sbin", "/usr/bin"].map(std::path::PathBuf::from));
+    let has = dirs.iter().any(|dir| dir.join(program).is_file());
+    if !has {
+        eprintln!("left out: {program} is not here to agree with");
+    }
+    has
+}

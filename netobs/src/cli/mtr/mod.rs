@@ -186,9 +186,9 @@ impl Rounding {
             for hop in self.rounds.hops() {
                 out.json(&view::object(hop, &mut self.names));
             }
-            view::ends(&self.rounds, self.engine)
-                .iter()
-                .for_each(|end| out.json(end));
+            for end in view::ends(&self.rounds, self.engine) {
+                out.json(&end);
+            }
         } else if args.csv {
             out.line(&view::csv(&self.rounds, &mut self.names));
         } else {
@@ -220,13 +220,13 @@ impl Run for Rounding {
             self.names.ask(*addr);
         }
         if let Some(screen) = &mut self.screen {
-            let page = screen::Page {
+            let mut page = screen::Page {
                 rounds: &self.rounds,
                 host: &self.host,
                 engine: self.engine,
                 clock: &mut self.clock,
             };
-            screen.draw(page, &mut self.names, now)?;
+            screen.draw(&mut page, &mut self.names, now)?;
         }
         Ok(())
     }
@@ -244,7 +244,7 @@ impl Run for Rounding {
         let Some(screen) = &mut self.screen else {
             return Ok(true);
         };
-        match screen.key()? {
+        match screen::Screen::key()? {
             Some(screen::Key::Quit) => return Ok(false),
             Some(screen::Key::Reset) => self.rounds.reset(),
             Some(screen::Key::Pause) => self.rounds.paused = !self.rounds.paused,

@@ -70,7 +70,12 @@ impl Screen {
         self.drawn = None;
     }
 
-    pub fn draw(&mut self, page: Page<'_>, names: &mut Names, now: Mono) -> Result<(), SinkError> {
+    pub fn draw(
+        &mut self,
+        page: &mut Page<'_>,
+        names: &mut Names,
+        now: Mono,
+    ) -> Result<(), SinkError> {
         if self.drawn.is_some_and(|drawn| now.0 < drawn.0 + PACE_NS) {
             return Ok(());
         }
@@ -80,7 +85,7 @@ impl Screen {
     }
 
     /// The key that was pressed, if it means something.
-    pub fn key(&mut self) -> Result<Option<Key>, SinkError> {
+    pub fn key() -> Result<Option<Key>, SinkError> {
         while poll(Duration::ZERO)? {
             let Event::Key(key) = read()? else {
                 continue;
@@ -89,11 +94,14 @@ impl Screen {
                 continue;
             }
             let control = key.modifiers.contains(KeyModifiers::CONTROL);
-            match key.code {
-                KeyCode::Char('c') if control => return Ok(Some(Key::Quit)),
-                KeyCode::Char('q') | KeyCode::Esc => return Ok(Some(Key::Quit)),
-                KeyCode::Char('r') => return Ok(Some(Key::Reset)),
-                KeyCode::Char('p' | ' ') => return Ok(Some(Key::Pause)),
+            let KeyCode::Char(letter) = key.code else {
+                continue;
+            };
+            match letter {
+                'c' if control => return Ok(Some(Key::Quit)),
+                'q' => return Ok(Some(Key::Quit)),
+                'r' => return Ok(Some(Key::Reset)),
+                'p' | ' ' => return Ok(Some(Key::Pause)),
                 _ => {}
             }
         }
@@ -112,7 +120,7 @@ impl Drop for Screen {
 /// Lines kept for route changes at the foot.
 const CHANGES: usize = 3;
 
-fn draw(frame: &mut Frame<'_>, page: Page<'_>, names: &mut Names) {
+fn draw(frame: &mut Frame<'_>, page: &mut Page<'_>, names: &mut Names) {
     let changes: Vec<String> = page
         .rounds
         .changes

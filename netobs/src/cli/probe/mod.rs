@@ -63,7 +63,7 @@ pub struct Common {
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub enum Choice {
-    /// Raw sockets: needs CAP_NET_RAW
+    /// Raw sockets: needs `CAP_NET_RAW`
     Raw,
     /// Ping sockets and kept errors: needs no privilege
     Datagram,

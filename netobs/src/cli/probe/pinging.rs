@@ -21,7 +21,6 @@ pub struct Shown {
     pub json: bool,
     pub quiet: bool,
     pub stamp: bool,
-    pub summaries: bool,
 }
 
 /// A pinger with its lines.
@@ -153,9 +152,7 @@ pub fn run(
     }
     let mut odd = engine.odd();
     odd.foreign += pinging.pinger.foreign;
-    if pinging.shown.summaries {
-        pinging.summaries(odd);
-    }
+    pinging.summaries(odd);
     if let Some(line) = ignored_line(odd).filter(|_| !pinging.shown.json) {
         tell(&line);
     }

@@ -174,7 +174,9 @@ fn one(mut run: Run<'_>) -> Result<Status, Failure> {
             end.sentence,
             run.engine.name()
         ));
-        ignored_line(odd).iter().for_each(|line| tell(line));
+        if let Some(line) = ignored_line(odd) {
+            tell(&line);
+        }
     }
     tracing
         .out

@@ -19,8 +19,8 @@ pub fn run(mut run: Run<'_>, most: usize) -> Result<Status, Failure> {
         broken(why)?;
     }
     let paths = &branching.0;
-    for (_, addr) in paths.graph().keys() {
-        addr.iter().for_each(|addr| run.names.ask(*addr));
+    for addr in paths.graph().keys().filter_map(|(_, addr)| *addr) {
+        run.names.ask(addr);
     }
     run.names.finish();
     let mut out = Out::default();

@@ -45,7 +45,9 @@ impl Tracing {
     /// Writes what is left. The silent end of a path is one hop and a sentence, not a page of stars.
     pub fn finish(&mut self, now: Mono) {
         let hops = self.tracer.hops();
-        hops.iter().for_each(|hop| ask_names(hop, &mut self.names));
+        for hop in hops {
+            ask_names(hop, &mut self.names);
+        }
         self.names.finish();
         let answered = hops.iter().rposition(|hop| hop.answered() > 0);
         let shown = answered.map_or(1, |last| last + 2).min(hops.len());

@@ -255,9 +255,12 @@ fn ping_socket(v4: bool, options: &Options) -> Result<Socket, EngineError> {
     } else {
         Protocol::ICMPV6
     };
-    let socket = open(v4, Type::DGRAM, Some(protocol)).map_err(|error| match error.kind() {
-        std::io::ErrorKind::PermissionDenied => EngineError::PingGroup(error),
-        _ => EngineError::socket("open a ping socket", error),
+    let socket = open(v4, Type::DGRAM, Some(protocol)).map_err(|error| {
+        if error.kind() == std::io::ErrorKind::PermissionDenied {
+            EngineError::PingGroup(error)
+        } else {
+            EngineError::socket("open a ping socket", error)
+        }
     })?;
     socket::apply(&socket, options)?;
     dress(&socket, v4, options)?;

@@ -342,13 +342,13 @@ pub(super) fn listener(v4: bool, id: u16, options: &Options) -> Result<Socket, E
 
 fn raw(v4: bool, protocol: Protocol, options: &Options) -> Result<Socket, EngineError> {
     let domain = if v4 { Domain::IPV4 } else { Domain::IPV6 };
-    let socket =
-        Socket::new(domain, Type::RAW.nonblocking(), Some(protocol)).map_err(
-            |error| match error.kind() {
-                io::ErrorKind::PermissionDenied => EngineError::Privilege(error),
-                _ => EngineError::socket("open a raw socket", error),
-            },
-        )?;
+    let socket = Socket::new(domain, Type::RAW.nonblocking(), Some(protocol)).map_err(|error| {
+        if error.kind() == io::ErrorKind::PermissionDenied {
+            EngineError::Privilege(error)
+        } else {
+            EngineError::socket("open a raw socket", error)
+        }
+    })?;
     socket::apply(&socket, options)?;
     if protocol != Protocol::from(libc::IPPROTO_RAW) {
         widen(&socket);

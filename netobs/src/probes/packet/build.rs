@@ -30,31 +30,25 @@ pub fn echo(probe: &Probe, source: IpAddr, out: &mut Vec<u8>) {
         seq: probe.identity.b,
     };
     let mut payload = pattern(probe.payload);
-    match (source, probe.identity.peer) {
-        (IpAddr::V6(from), IpAddr::V6(to)) => {
-            let request = Icmpv6Type::EchoRequest(echo);
-            let sum = |payload: &[u8]| {
-                request
-                    .calc_checksum(from.octets(), to.octets(), payload)
-                    .unwrap_or(0)
-            };
-            steer(&mut payload, ECHO_CHECKSUM, sum);
-            let header = Icmpv6Header {
-                checksum: sum(&payload),
-                icmp_type: request.clone(),
-            };
-            out.extend_from_slice(&header.to_bytes());
-        }
-        _ => {
-            let request = Icmpv4Type::EchoRequest(echo);
-            let sum = |payload: &[u8]| request.calc_checksum(payload);
-            steer(&mut payload, ECHO_CHECKSUM, sum);
-            let header = Icmpv4Header {
-                checksum: sum(&payload),
-                icmp_type: request.clone(),
-            };
-            out.extend_from_slice(&header.to_bytes());
-        }
+    if let (IpAddr::V6(from), IpAddr::V6(to)) = (source, probe.identity.peer) {
+        let request = Icmpv6Type::EchoRequest(echo);
+        let (from, to) = (from.octets(), to.octets());
+        let sum = |payload: &[u8]| request.calc_checksum(from, to, payload).unwrap_or(0);
+        steer(&mut payload, ECHO_CHECKSUM, sum);
+        let header = Icmpv6Header {
+            checksum: sum(&payload),
+            icmp_type: request,
+        };
+        out.extend_from_slice(&header.to_bytes());
+    } else {
+        let request = Icmpv4Type::EchoRequest(echo);
+        let sum = |payload: &[u8]| request.calc_checksum(payload);
+        steer(&mut payload, ECHO_CHECKSUM, sum);
+        let header = Icmpv4Header {
+            checksum: sum(&payload),
+            icmp_type: request.clone(),
+        };
+        out.extend_from_slice(&header.to_bytes());
     }
     out.extend_from_slice(&payload);
 }

@@ -32,7 +32,7 @@ pub fn read(rest: &[u8], told: usize) -> Option<Box<Extensions>> {
         match (*class, *kind) {
             MPLS => found
                 .labels
-                .extend(body.as_chunks::<4>().0.iter().map(label)),
+                .extend(body.as_chunks::<4>().0.iter().copied().map(label)),
             (INTERFACE, kind) => found.interface = Some(interface(kind, body)),
             _ => {}
         }
@@ -46,8 +46,8 @@ fn checksum_fits(block: &[u8]) -> bool {
     block[2..4] == [0, 0] || Sum16BitWords::new().add_slice(block).ones_complement() == 0
 }
 
-fn label(entry: &[u8; 4]) -> Label {
-    let entry = u32::from_be_bytes(*entry);
+fn label(entry: [u8; 4]) -> Label {
+    let entry = u32::from_be_bytes(entry);
     let [_, _, middle, ttl] = entry.to_be_bytes();
     Label {
         label: entry >> 12,

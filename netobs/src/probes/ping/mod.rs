@@ -248,7 +248,8 @@ impl Pinger {
     fn answer(&mut self, answer: &Answer) -> Option<Told> {
         // An echo or a SYN is known by what it carries, whole: what was rewritten is not believed here.
         let Some(sent) = self.table.get_mut(&answer.identity) else {
-            self.foreign += 1;
+            // Errors about others' packets are others' business.
+            self.foreign += u64::from(self.plan.targets.contains(&answer.identity.peer));
             return None;
         };
         let first = !std::mem::replace(&mut sent.answered, true);

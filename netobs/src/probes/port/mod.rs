@@ -292,7 +292,8 @@ impl Scan {
 
     fn answer(&mut self, answer: &Answer) {
         let Some((sent, _)) = self.table.find(answer) else {
-            self.foreign += 1;
+            // Errors about others' packets are others' business.
+            self.foreign += u64::from(self.plan.targets.contains(&answer.identity.peer));
             return;
         };
         let Some(state) = state_of(answer, self.plan.proto) else {

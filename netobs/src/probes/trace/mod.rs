@@ -254,7 +254,8 @@ impl Tracer {
 
     fn answer(&mut self, answer: &Answer) {
         let Some(((hop, query), how)) = self.table.find(answer) else {
-            self.foreign += 1;
+            // Errors about others' packets are others' business.
+            self.foreign += u64::from(answer.identity.peer == self.plan.target);
             return;
         };
         let one = &mut self.hops[hop].tries[query];

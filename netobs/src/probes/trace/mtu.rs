@@ -92,20 +92,17 @@ impl Mtu {
         let lower = PLATEAUS.iter().copied().find(|size| *size < self.size);
         self.flying = None;
         self.tries = 0;
-        match told.or(lower) {
-            Some(mtu) => {
-                self.size = mtu;
-                match self.narrowings.last_mut() {
-                    // Guesses in a row are one narrowing.
-                    Some(last) if last.by == by => last.mtu = mtu,
-                    _ => self.narrowings.push(Narrowing { by, mtu }),
-                }
-            }
-            None => {
-                // Nothing gets through, whatever its size: that is no matter of the MTU.
-                self.narrowings.retain(|narrowing| narrowing.by.is_some());
-                self.done = true;
-            }
+        let Some(mtu) = told.or(lower) else {
+            // Nothing gets through, whatever its size: that is no matter of the MTU.
+            self.narrowings.retain(|narrowing| narrowing.by.is_some());
+            self.done = true;
+            return;
+        };
+        self.size = mtu;
+        match self.narrowings.last_mut() {
+            // Guesses in a row are one narrowing.
+            Some(last) if last.by == by => last.mtu = mtu,
+            _ => self.narrowings.push(Narrowing { by, mtu }),
         }
     }
 

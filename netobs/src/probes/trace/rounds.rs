@@ -268,7 +268,8 @@ impl Rounds {
 
     fn answer(&mut self, answer: &Answer) {
         let Some((sent, _)) = self.table.find(answer) else {
-            self.foreign += 1;
+            // Errors about others' packets are others' business.
+            self.foreign += u64::from(answer.identity.peer == self.plan.target);
             return;
         };
         if sent.answered {

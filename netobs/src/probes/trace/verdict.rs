@@ -171,7 +171,7 @@ fn quiet_hops(hops: &[Hop], sentence: &mut String) {
                 _ = write!(
                     sentence,
                     "; hop {hop} {one}, which is no loss: hops beyond answer"
-                )
+                );
             }
             many_hops => {
                 let list = many_hops.join(", ");

@@ -171,7 +171,7 @@ pub fn summary(
     );
     let rtts = &target.rtts;
     if rtts.count() > 0 {
-        let [p50, p95, p99] = rtts.percentiles([50, 95, 99]).map(|ns| ms_of(ns));
+        let [p50, p95, p99] = rtts.percentiles([50, 95, 99]).map(ms_of);
         _ = write!(
             text,
             "\nrtt min/avg/max/mdev = {}/{}/{}/{} ms\nrtt p50/p95/p99 = {p50}/{p95}/{p99} ms, jitter {} ms, engine {engine}",

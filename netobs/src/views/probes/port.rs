@@ -104,12 +104,12 @@ pub fn line(port: &Port, proto: Proto, service: Option<&str>) -> String {
 pub const HEAD: &str = "PORT       STATE         SERVICE               RTT  REASON";
 
 /// How many ports are in each state that is not shown one by one.
-pub fn counts(ports: &[Port], hidden: &[State]) -> Option<String> {
-    let parts: Vec<String> = hidden
+pub fn left_out(ports: &[Port], hidden: &[State]) -> Option<String> {
+    let states: Vec<String> = hidden
         .iter()
         .map(|state| (state, ports.iter().filter(|p| p.state == *state).count()))
         .filter(|(_, count)| *count > 0)
         .map(|(state, count)| format!("{count} {}", state.name()))
         .collect();
-    (!parts.is_empty()).then(|| format!("not shown: {}", parts.join(", ")))
+    (!states.is_empty()).then(|| format!("not shown: {}", states.join(", ")))
 }
