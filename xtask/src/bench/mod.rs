@@ -13,6 +13,7 @@ mod lines;
 mod load;
 pub mod netns;
 mod options;
+mod probes;
 mod process;
 mod report;
 mod startup;
@@ -37,6 +38,7 @@ pub fn run(args: Vec<String>) -> Result<()> {
     let bench = Bench::parse_from(std::iter::once("bench".to_owned()).chain(args));
     match bench.task {
         Task::Watch(options) => watch::run(options),
+        Task::Probes(options) => probes::run(&options),
         Task::Load(options) => generate(&options),
     }
 }

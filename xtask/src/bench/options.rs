@@ -14,6 +14,8 @@ pub struct Bench {
 pub enum Task {
     /// Cost, startup, memory, loss and latency of `netobs watch` beside its peers
     Watch(WatchOptions),
+    /// Traces, sweeps, scans and round trips beside traceroute, mtr, fping, nmap and ping
+    Probes(ProbeOptions),
     /// The load generator alone, as the bench starts it
     #[command(hide = true)]
     Load(LoadOptions),
@@ -36,6 +38,16 @@ pub struct WatchOptions {
     /// Pin the load to this CPU
     #[arg(long)]
     pub cpu: Option<usize>,
+}
+
+#[derive(Args, Clone, Debug)]
+pub struct ProbeOptions {
+    /// Runs of each tool; the median counts
+    #[arg(long, default_value_t = 9)]
+    pub runs: usize,
+    /// Fewer replies, and no ten-second runs
+    #[arg(long)]
+    pub quick: bool,
 }
 
 #[derive(Args, Clone, Debug)]

@@ -180,7 +180,14 @@ fn table(rounds: &Rounds, names: &mut Names, width: u16) -> Table<'static> {
     widths.extend([Constraint::Length(6); 8]);
     widths.push(Constraint::Length(u16::try_from(picture).unwrap_or(0)));
     let titles = ["", "Host"].into_iter().chain(TITLES).chain(["Latest"]);
-    let head = titles.map(|title| Cell::from(format!("{title:<}")));
+    let head = titles.map(|title| {
+        let figure = TITLES.contains(&title);
+        Cell::from(if figure {
+            format!("{title:>6}")
+        } else {
+            title.to_owned()
+        })
+    });
     Table::new(rows.collect::<Vec<_>>(), widths).header(Row::new(head).bold())
 }
 
