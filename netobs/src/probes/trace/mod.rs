@@ -130,7 +130,7 @@ impl Hop {
 }
 
 /// What a wait allows beyond the round trips of the path: routers answer at leisure.
-const LEISURE_NS: u64 = 15_000_000;
+const LEISURE_NS: u64 = 20_000_000;
 /// Least wait for what no later answer proves silent.
 const TAIL_NS: u64 = 1_000_000_000;
 
@@ -294,7 +294,7 @@ impl Tracer {
         let learnt = if self.farthest == 0 {
             self.plan.wait_ns
         } else if place < self.farthest {
-            self.longest_ns * 5 / 2 + LEISURE_NS
+            self.longest_ns * 2 + LEISURE_NS
         } else {
             (self.longest_ns * 10).max(TAIL_NS)
         };

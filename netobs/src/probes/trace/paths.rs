@@ -158,7 +158,7 @@ impl Paths {
         if self.longest_ns == 0 {
             return self.plan.wait_ns;
         }
-        (self.longest_ns * 5 / 2 + super::LEISURE_NS).min(self.plan.wait_ns)
+        (self.longest_ns * 2 + super::LEISURE_NS).min(self.plan.wait_ns)
     }
 
     /// Probes without an answer, and until when they may have one.
