@@ -8,7 +8,7 @@ use netobs_tests::path::Path;
 use netobs_tests::rules::{Hook, Rule};
 use netobs_tests::topology::{A4, Pair};
 use netobs_tests::traffic::frame;
-use netobs_tests::wait;
+use netobs_tests::{sys, wait};
 use serde_json::json;
 
 use crate::support::{has_tool, octets4, positive};
@@ -293,5 +293,25 @@ fn bad_input_is_one_line() -> Result<()> {
     }
     let said = probe::text(&lab.a, &["ping", "-c", "1", "-W", "0.1", &nowhere])?.ended(1)?;
     ensure!(said.text.contains("no route"), "{}", said.text);
+    Ok(())
+}
+
+/// Ctrl-C ends with the summary, and with the status that the answers deserve.
+#[test]
+fn an_interrupt_tells_the_summary() -> Result<()> {
+    let lab = Pair::new()?;
+    let target = Pair::B4.to_string();
+    let seen = Rule::add(&lab.b, Hook::Input, "icmp type echo-request", "accept")?;
+    let ping = probe::start(&lab.a, &["ping", "-i", "0.1", "--json", &target])?;
+    wait::until("three echoes", || Ok((seen.packets()? > 2).then_some(())))?;
+    sys::kill(i32::try_from(ping.id())?, 2)?;
+    let output = ping.wait_with_output()?;
+    let text = String::from_utf8_lossy(&output.stdout);
+    let summary: serde_json::Value = serde_json::from_str(text.lines().last().unwrap_or_default())?;
+    ensure!(
+        output.status.code() == Some(0) && summary["event"] == "summary",
+        "{text}"
+    );
+    ensure!(positive(&summary, "received")? > 2, "{summary}");
     Ok(())
 }
