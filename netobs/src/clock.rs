@@ -30,3 +30,11 @@ pub fn wall_offset_ns() -> u64 {
         .unwrap_or(0)
         .wrapping_sub(mono().0)
 }
+
+/// Seconds since 1970: what certificates are judged by.
+pub fn wall_seconds() -> i64 {
+    let wall = SystemTime::now()
+        .duration_since(UNIX_EPOCH)
+        .unwrap_or(Duration::ZERO);
+    i64::try_from(wall.as_secs()).unwrap_or(i64::MAX)
+}

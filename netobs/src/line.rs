@@ -216,7 +216,7 @@ impl Line {
 const END_WIDTH: usize = 22;
 
 /// Characters that change how others are shown: bidirectional overrides, zero-width and the like.
-fn is_format(c: char) -> bool {
+pub fn is_format(c: char) -> bool {
     matches!(c, '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{206f}' | '\u{feff}' | '\u{fff9}'..='\u{fffb}')
 }
 

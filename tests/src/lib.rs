@@ -4,8 +4,10 @@
 //! `NETOBS_LAB_PATIENCE` is how many seconds a lab waits for what must come (30). Labs need root, ip, nft and ss, make their
 //! own namespaces and touch nothing outside them.
 
+pub mod certs;
 pub mod cgroup;
 pub mod delay;
+pub mod host;
 pub mod netns;
 pub mod netobs;
 pub mod path;

@@ -1,18 +1,22 @@
 //! The command line: arguments to a request, a request to a view, an error to an exit status.
 
+mod ask;
 mod connect;
+mod dns;
 mod doctor;
 mod filters;
+mod http;
 mod mtr;
 mod ping;
 mod probe;
 mod scan;
 mod show;
 mod tcping;
+mod tls;
 mod trace;
 mod watch;
 
-use crate::sinks::stream::tell;
+use crate::{sinks::stream::tell, views::table::escape};
 use clap::{Parser, Subcommand};
 use std::process::ExitCode;
 
@@ -50,6 +54,12 @@ enum Command {
     Mtr(Box<mtr::Mtr>),
     /// What the node has: links, addresses, routes, neighbours, firewall, limits ...
     Show(show::Show),
+    /// Ask name servers: answers, times, and what a "no" means
+    Dns(Box<dns::Dns>),
+    /// Shake hands by TLS: times, versions, the certificates and what is wrong with them
+    Tls(Box<tls::Tls>),
+    /// Fetch a URL: status, headers, body, and where the time went
+    Http(Box<http::Http>),
 }
 
 /// Exit statuses of every command.
@@ -101,11 +111,17 @@ pub fn main() -> ExitCode {
         Command::Connect(args) => connect::run(&args),
         Command::Mtr(args) => mtr::run(&args),
         Command::Show(args) => show::run(&args),
+        Command::Dns(args) => dns::run(&args),
+        Command::Tls(args) => tls::run(&args),
+        Command::Http(args) => http::run(&args),
     };
     match result {
         Ok(status) => ExitCode::from(status as u8),
         Err(failure) => {
-            tell(&format!("netobs: {:#}", failure.error));
+            tell(&format!(
+                "netobs: {}",
+                escape(&format!("{:#}", failure.error))
+            ));
             ExitCode::from(failure.status as u8)
         }
     }

@@ -4,7 +4,9 @@ pub mod counters;
 pub mod limits;
 pub mod processes;
 pub mod resolver;
+pub mod sockets;
 mod troubles;
+pub mod verdict;
 
 use std::fs;
 

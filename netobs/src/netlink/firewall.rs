@@ -1,6 +1,7 @@
 //! The firewall as one list, whatever keeps it: `nf_tables` or the tables of legacy iptables.
 
 use serde::Serialize;
+use std::collections::HashMap;
 
 /// A chain.
 #[derive(Clone, Debug, Default, Serialize)]
@@ -48,7 +49,7 @@ pub struct Rule {
     pub rule: String,
 }
 
-/// A named set, map, counter, quota ...
+/// A named set, map, counter, quota, flowtable ...
 #[derive(Clone, Debug, Default, Serialize)]
 pub struct SetRow {
     pub family: &'static str,
@@ -107,17 +108,30 @@ impl Ruleset {
                 chain.table.clone(),
             )
         });
+        let hooks: HashMap<Key<'_>, (Option<&'static str>, Option<i32>)> = self
+            .chains
+            .iter()
+            .map(|chain| {
+                let key = (
+                    chain.via,
+                    chain.family,
+                    chain.table.as_str(),
+                    chain.chain.as_str(),
+                );
+                (key, (chain.hook, chain.priority))
+            })
+            .collect();
         for rule in &mut self.rules {
-            let chain = self.chains.iter().find(|chain| chain.holds(rule));
-            rule.hook = chain.and_then(|chain| chain.hook);
-            rule.priority = chain.and_then(|chain| chain.priority);
+            let key = (
+                rule.via,
+                rule.family,
+                rule.table.as_str(),
+                rule.chain.as_str(),
+            );
+            (rule.hook, rule.priority) = hooks.get(&key).copied().unwrap_or_default();
         }
     }
 }
 
-impl Chain {
-    pub fn holds(&self, rule: &Rule) -> bool {
-        (self.via, self.family, &self.table, &self.chain)
-            == (rule.via, rule.family, &rule.table, &rule.chain)
-    }
-}
+/// What tells chains apart.
+type Key<'a> = (&'static str, &'static str, &'a str, &'a str);

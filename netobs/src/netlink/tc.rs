@@ -1,7 +1,7 @@
 //! Queueing disciplines, and the filters that hang on them.
 
 use super::{
-    attrs::{Attr, attrs, behind, u32_at, u64_at},
+    attrs::{Attr, attrs, behind, u32_at},
     socket::{Error, Request, Socket},
 };
 
@@ -135,7 +135,8 @@ fn filter(payload: &[u8], place: &str) -> Option<Filter> {
         return None;
     }
     if filter.kind == "bpf" {
-        filter.program = Some(program(options));
+        // Programs of classic BPF have no number.
+        filter.program = Some(program(options)).filter(|(_, id)| *id != 0);
     }
     Some(filter)
 }
@@ -151,10 +152,4 @@ fn program(options: &[u8]) -> (String, u32) {
         }
     }
     found
-}
-
-/// Bytes and packets of a `struct gnet_stats_basic`.
-pub fn basic(stats: Attr<'_>) -> Option<(u64, u32)> {
-    let basic = stats.find(1)?.value;
-    Some((u64_at(basic, 0)?, u32_at(basic, 8)?))
 }

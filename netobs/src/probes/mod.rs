@@ -5,15 +5,18 @@
 
 pub mod dns;
 pub mod engine;
+pub mod http;
 pub mod names;
 pub mod net;
 pub mod outstanding;
 pub mod packet;
 pub mod ping;
 pub mod port;
+pub mod refusal;
 pub mod resolve;
 pub mod run;
 #[cfg(test)]
 mod simnet;
 pub mod stats;
+pub mod tls;
 pub mod trace;

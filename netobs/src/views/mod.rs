@@ -1,5 +1,6 @@
 //! Events to lines: text for people, JSON for programs.
 
+pub mod ask;
 pub mod json;
 pub mod probes;
 pub mod show;

@@ -7,7 +7,7 @@ use netobs_tests::rules::{Hook, Rule};
 use netobs_tests::{topology::v4, wait};
 use serde_json::{Value, json};
 
-use crate::support::has_tool;
+use crate::support::have;
 
 const FAST: [&str; 6] = ["mtr", "-n", "-c", "5", "-i", "0.05"];
 
@@ -68,7 +68,7 @@ fn reports() -> Result<()> {
             .collect()
     };
     ensure!(hosts(&report.text).len() == 3, "{}", report.text);
-    if has_tool("mtr") {
+    if have(&["mtr"])? {
         let theirs = lab
             .source()
             .tool("mtr", &["-n", "-r", "-c", "1", &target], "")?;

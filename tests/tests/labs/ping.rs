@@ -11,7 +11,7 @@ use netobs_tests::traffic::frame;
 use netobs_tests::{sys, wait};
 use serde_json::json;
 
-use crate::support::{has_tool, octets4, positive};
+use crate::support::{have, octets4, positive};
 
 #[test]
 fn every_echo_is_answered() -> Result<()> {
@@ -61,7 +61,7 @@ fn the_text_is_that_of_ping() -> Result<()> {
             .collect()
     };
     let mut theirs = String::new();
-    if has_tool("ping") {
+    if have(&["ping"])? {
         theirs = lab
             .a
             .tool("ping", &["-n", "-c", "2", "-i", "0.2", &target], "")?;

@@ -9,7 +9,7 @@ use netobs_tests::rules::{Hook, Rule};
 use netobs_tests::traffic::{tcp, udp};
 use serde_json::{Value, json};
 
-use crate::support::{at, has_tool};
+use crate::support::{at, have};
 
 const REJECTS: [(u16, &str); 6] = [
     (84, "reject with tcp reset"),
@@ -96,7 +96,7 @@ fn tcp_as_nmap_says() -> Result<()> {
             said.expect(&json!({"port": port, "by": target}))?;
         }
         said.expect(&json!({"event": "summary", "ports": 10, "engine": if flags.is_empty() { "raw" } else { "connect" }}))?;
-        if has_tool("nmap") && flags.is_empty() {
+        if have(&["nmap"])? && flags.is_empty() {
             let theirs = nmap(&lab, &["-sS"], "80-89")?;
             ensure!(ours == theirs, "ours {ours:?}\nnmap {theirs:?}");
         }
@@ -137,7 +137,7 @@ fn udp_as_nmap_says() -> Result<()> {
     .map(|(port, state)| (port, state.to_owned()))
     .into();
     ensure!(ours == wanted, "{ours:?}");
-    if has_tool("nmap") {
+    if have(&["nmap"])? {
         let theirs = nmap(&lab, &["-sU"], "4000-4003")?;
         ensure!(ours == theirs, "ours {ours:?}\nnmap {theirs:?}");
         drop(server.join());

@@ -1,8 +1,10 @@
 //! What several labs share: addresses, expected objects, and the honest way to leave something out.
 
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::path::Path;
+use std::process::Output;
 
-use anyhow::{Result, ensure};
+use anyhow::{Context as _, Result, ensure};
 use netobs_tests::netobs::doctor::Doctor;
 use netobs_tests::truth;
 use serde_json::{Value, json};
@@ -83,20 +85,56 @@ pub fn only_polled(event: &str, what: &str) -> Result<bool> {
     Ok(polled)
 }
 
-/// Whether a program of Debian is here; the kernel matrix has few, and what is left out is said.
-#[expect(
-    clippy::print_stderr,
-    reason = "a lab that leaves something out says so"
-)]
-pub fn has_tool(program: &str) -> bool {
-    let places = std::env::var_os("PATH").unwrap_or_default();
-    let mut dirs: Vec<_> = std::env::split_paths(&places).collect();
-    dirs.extend(["/usr/sbin", "/usr/bin"].map(std::path::PathBuf::from));
-    let has = dirs.iter().any(|dir| dir.join(program).is_file());
-    if !has {
-        eprintln!("left out: {program} is not here to agree with");
+/// Whether these programs are here. Machines of the kernel matrix have no servers: `NETOBS_LAB_BARE` says so, and then what needs
+/// them is left out; anywhere else a missing program fails the lab.
+#[expect(clippy::print_stderr, reason = "what a lab leaves out is never silent")]
+pub fn have(programs: &[&str]) -> Result<bool> {
+    let path = std::env::var("PATH").unwrap_or_default();
+    let there = |program: &str| {
+        path.split(':')
+            .any(|dir| Path::new(dir).join(program).is_file())
+    };
+    let missing: Vec<&str> = programs.iter().copied().filter(|p| !there(p)).collect();
+    if missing.is_empty() {
+        return Ok(true);
     }
-    has
+    let missing = missing.join(" ");
+    ensure!(
+        std::env::var_os("NETOBS_LAB_BARE").is_some(),
+        "this lab needs {missing}: run `cargo xtask setup` as root"
+    );
+    eprintln!("left out on this machine, which lacks {missing}");
+    Ok(false)
+}
+
+/// The JSON lines of an output.
+pub fn objects(output: &Output) -> Result<Vec<Value>> {
+    let text = String::from_utf8(output.stdout.clone()).context("JSON is UTF-8")?;
+    text.lines()
+        .map(|line| serde_json::from_str(line).with_context(|| format!("no JSON: {line}")))
+        .collect()
+}
+
+/// The exit status is this one; else what was said.
+pub fn ended_with(output: &Output, status: i32) -> Result<()> {
+    ensure!(
+        output.status.code() == Some(status),
+        "ended with {}, not {status}:\n{}{}",
+        output.status,
+        String::from_utf8_lossy(&output.stdout),
+        String::from_utf8_lossy(&output.stderr)
+    );
+    Ok(())
+}
+
+/// Both streams as text.
+pub fn said(output: &Output) -> String {
+    let (out, err) = (&output.stdout, &output.stderr);
+    format!(
+        "{}{}",
+        String::from_utf8_lossy(out),
+        String::from_utf8_lossy(err)
+    )
 }
 
 /// Whether TAP devices can be made: not in every kernel of the matrix.

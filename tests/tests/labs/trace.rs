@@ -12,7 +12,7 @@ use netobs_tests::traffic::tcp;
 use netobs_tests::wait;
 use serde_json::{Value, json};
 
-use crate::support::{at, has_tap, has_tool};
+use crate::support::{at, has_tap, have};
 
 /// Who answered at each hop.
 fn hops(said: &Probed) -> Vec<Value> {
@@ -71,7 +71,7 @@ fn other_tools_agree() -> Result<()> {
         let target = lab.target(six).to_string();
         let said = probe::json(lab.source(), &["traceroute", "-n", &target])?.ended(0)?;
         let ours = hops(&said);
-        if has_tool("traceroute") {
+        if have(&["traceroute"])? {
             let theirs = lab
                 .source()
                 .tool("traceroute", &["-n", "-q", "1", &target], "")?;
@@ -83,7 +83,7 @@ fn other_tools_agree() -> Result<()> {
                 .collect();
             ensure!(theirs == ours, "traceroute: {theirs:?}\nours: {ours:?}");
         }
-        if has_tool("mtr") {
+        if have(&["mtr"])? {
             let theirs =
                 lab.source()
                     .tool("mtr", &["-n", "-r", "-c", "1", "--json", &target], "")?;

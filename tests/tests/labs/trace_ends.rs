@@ -14,7 +14,7 @@ use netobs_tests::traffic::frame;
 use netobs_tests::{sys, wait};
 use serde_json::json;
 
-use crate::support::{has_tap, has_tool, octets4};
+use crate::support::{has_tap, have, octets4};
 
 #[test]
 fn each_mark() -> Result<()> {
@@ -49,7 +49,7 @@ fn each_mark() -> Result<()> {
             sentence.contains(&format!("{} says {mark}", Path::hop(3, six))),
             "{hop} {sentence}"
         );
-        if has_tool("traceroute") {
+        if have(&["traceroute"])? {
             let theirs = lab
                 .source()
                 .tool("traceroute", &["-n", "-q", "1", &target], "")?;

@@ -7,7 +7,7 @@ use anyhow::{Context as _, Result, bail, ensure};
 use crate::cmd;
 
 /// A program that proves the package is there, and the package.
-const NEEDED: [(&str, &str); 23] = [
+const NEEDED: [(&str, &str); 28] = [
     ("qemu-system-x86_64", "qemu-system-x86"),
     ("busybox", "busybox-static"),
     ("depmod", "kmod"),
@@ -31,6 +31,11 @@ const NEEDED: [(&str, &str); 23] = [
     ("bpftool", "bpftool"),
     ("cc", "gcc"),
     ("setpriv", "util-linux"),
+    ("named", "bind9"),
+    ("dig", "bind9-dnsutils"),
+    ("openssl", "openssl"),
+    ("curl", "curl"),
+    ("nghttpd", "nghttp2-server"),
 ];
 
 /// Installs what is missing, or says what to install.

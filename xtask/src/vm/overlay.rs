@@ -11,7 +11,7 @@ use super::cpio::Archive;
 use crate::cmd;
 
 /// What labs may call beside busybox's own programs.
-const PROGRAMS: [&str; 13] = [
+const PROGRAMS: [&str; 15] = [
     "ip",
     "ss",
     "tc",
@@ -21,6 +21,8 @@ const PROGRAMS: [&str; 13] = [
     "ping",
     "iptables",
     "ip6tables",
+    "iptables-legacy",
+    "iptables-legacy-save",
     "conntrack",
     "ethtool",
     "nc.openbsd",

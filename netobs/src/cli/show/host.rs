@@ -8,11 +8,19 @@ use crate::{
     clock,
     host::{
         counters,
-        limits::{self, Sockets},
+        limits::{self, Machine},
         processes,
         resolver::{self, Whose},
+        sockets::Sockets,
+        verdict::verdict,
     },
-    netlink::{conntrack, tcp_sockets},
+    netlink::{
+        conntrack,
+        links::LinkNames,
+        neighbours,
+        socket::{ROUTE, Socket},
+        tcp_sockets,
+    },
     sinks::stream::tell,
     views::table::escape,
 };
@@ -53,7 +61,11 @@ pub fn stats(args: &Stats, output: &mut Output) -> Result<Status, Failure> {
 }
 
 /// `netns`: limits of the processes inside only, when a namespace was asked for.
-pub fn limits(netns: Option<u32>, output: &mut Output) -> Result<Status, Failure> {
+pub fn limits(
+    netns: Option<u32>,
+    machine: &Machine,
+    output: &mut Output,
+) -> Result<Status, Failure> {
     let mut sockets = Sockets::new();
     tcp_sockets::each(|socket| sockets.take(socket)).map_err(refused)?;
     let found = processes::open_files(netns);
@@ -64,12 +76,17 @@ pub fn limits(netns: Option<u32>, output: &mut Output) -> Result<Status, Failure
             None
         }
     };
-    let limits = limits::gather(&sockets, &found, fill.as_ref());
-    let verdict = limits::verdict(&limits);
+    let mut limits = limits::gather(machine, &sockets, &found, fill.as_ref());
+    limits.extend(limits::neighbours(machine, neighbours_used()?));
+    let verdict = verdict(&limits);
     if output.json {
         output.row(&verdict)?;
     } else {
-        output.say(&format!("{}\n\n", escape(&verdict.text)))?;
+        // One clause a line.
+        output.say(&format!(
+            "{}\n\n",
+            escape(&verdict.text).replace("; ", "\n  ")
+        ))?;
     }
     output.rows(&limits)?;
     if found.refused > 0 {
@@ -79,6 +96,21 @@ pub fn limits(netns: Option<u32>, output: &mut Output) -> Result<Status, Failure
         ));
     }
     Ok(Status::Done)
+}
+
+/// Neighbours of the namespace that count against the limit: those set by hand do not.
+fn neighbours_used() -> Result<[u64; 2], Failure> {
+    let mut socket = Socket::open(ROUTE).map_err(refused)?;
+    let rows = neighbours::all(&mut socket, &LinkNames::new())
+        .map_err(refused)?
+        .rows;
+    let count = |family: &str| {
+        let counted = rows
+            .iter()
+            .filter(|n| n.family == family && n.state != "PERMANENT");
+        u64::try_from(counted.count()).unwrap_or(u64::MAX)
+    };
+    Ok(["ipv4", "ipv6"].map(count))
 }
 
 pub fn resolver(whose: &Whose, output: &mut Output) -> Result<Status, Failure> {

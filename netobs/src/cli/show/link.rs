@@ -13,6 +13,7 @@ use crate::{
         tc,
     },
     sinks::stream::tell,
+    views::show::link::text,
 };
 
 pub fn run(output: &mut Output) -> Result<Status, Failure> {
@@ -35,6 +36,8 @@ pub fn run(output: &mut Output) -> Result<Status, Failure> {
         for filter in tc::filters(&mut socket, link.ifindex, &qdiscs).map_err(refused)? {
             link.tc.push(described(&filter));
         }
+        // A classifier tells of its tables too; to a reader they are one.
+        link.tc.dedup();
         match attached::tcx(link.ifindex) {
             Ok(programs) => link.tc.extend(
                 programs
@@ -46,13 +49,17 @@ pub fn run(output: &mut Output) -> Result<Status, Failure> {
         let named = |(mode, id): &(&str, u32)| format!("{mode}:{}", program(None, *id));
         link.xdp = link.xdp_ids.iter().map(named).collect();
     }
-    let status = output.dump(&dump)?;
+    if output.json {
+        output.dump(&dump)?;
+    } else {
+        output.say(&text(&dump.rows, output.width))?;
+    }
     if let Some(error) = blind {
         tell(&format!(
             "netobs: tcx programs not seen: {error}; need CAP_NET_ADMIN and CAP_BPF: run as root"
         ));
     }
-    Ok(status)
+    Ok(Status::Done)
 }
 
 fn queueing(link: &mut Link, root: &tc::Qdisc) {

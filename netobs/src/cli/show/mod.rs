@@ -9,9 +9,13 @@ mod route;
 mod tables;
 
 use super::{Failure, Status};
-use crate::{host::resolver::Whose, netns::Netns};
+use crate::{
+    host::{limits::Machine, resolver::Whose},
+    netns::{Netns, NetnsError},
+};
 use clap::{Args, Subcommand};
 use output::Output;
+use std::io::ErrorKind;
 
 #[derive(Args)]
 #[command(infer_subcommands = true)]
@@ -63,9 +67,7 @@ enum What {
 
 pub fn run(args: &Show) -> Result<Status, Failure> {
     let netns = match &args.netns {
-        Some(which) => {
-            Netns::find(which).map_err(|error| Failure::new(Status::Usage, error.to_string()))?
-        }
+        Some(which) => Netns::find(which).map_err(|error| no_namespace(&error))?,
         None => Netns::own()?,
     };
     let mut output = Output::new(args.json, netns.inode());
@@ -74,14 +76,37 @@ pub fn run(args: &Show) -> Result<Status, Failure> {
         let whose = Whose::of(args.netns.as_deref(), netns.name.as_deref(), netns.pid);
         return host::resolver(&whose, &mut output);
     }
+    let machine = Machine::read();
     if args.netns.is_none() {
-        return inside(args, &netns, &mut output);
+        return inside(args, &netns, &machine, &mut output);
     }
-    netns.run(|| inside(args, &netns, &mut output))?
+    netns
+        .run(|| inside(args, &netns, &machine, &mut output))
+        .map_err(|error| no_namespace(&error))?
+}
+
+/// Nothing there is a slip of the user; nothing we may see is a missing privilege.
+fn no_namespace(error: &NetnsError) -> Failure {
+    let refused = |source: &std::io::Error| source.kind() == ErrorKind::PermissionDenied;
+    let status = match error {
+        NetnsError::Open { source, .. } | NetnsError::Enter { source, .. } if refused(source) => {
+            Status::Missing
+        }
+        NetnsError::Unknown(_) | NetnsError::Open { .. } | NetnsError::Enter { .. } => {
+            Status::Usage
+        }
+        NetnsError::List(_) | NetnsError::Thread { .. } => Status::Other,
+    };
+    Failure::new(status, error.to_string())
 }
 
 /// In the namespace asked for.
-fn inside(args: &Show, netns: &Netns, output: &mut Output) -> Result<Status, Failure> {
+fn inside(
+    args: &Show,
+    netns: &Netns,
+    machine: &Machine,
+    output: &mut Output,
+) -> Result<Status, Failure> {
     match &args.what {
         What::Link => link::run(output),
         What::Addr => tables::addr(output),
@@ -90,7 +115,7 @@ fn inside(args: &Show, netns: &Netns, output: &mut Output) -> Result<Status, Fai
         What::Rules => tables::rules(output),
         What::Firewall => firewall::run(output),
         What::Conntrack(args) => conntrack::run(args, output),
-        What::Limits => host::limits(args.netns.as_ref().map(|_| netns.inode()), output),
+        What::Limits => host::limits(args.netns.as_ref().map(|_| netns.inode()), machine, output),
         What::Stats(args) => host::stats(args, output),
         What::Resolver => Ok(Status::Done),
     }

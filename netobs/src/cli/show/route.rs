@@ -91,10 +91,13 @@ fn no_route(question: &Question, error: Error, output: &mut Output) -> Result<St
         libc::EAGAIN,
     ];
     let errno = error.errno.raw_os_error().unwrap_or(0);
-    if !answers.contains(&errno) {
+    // IPv4 answers EINVAL for a blackhole; about a bad question it has words (4.12).
+    let blackhole = errno == libc::EINVAL && error.words.is_none();
+    if !answers.contains(&errno) && !blackhole {
         return Err(refused(error));
     }
     let what = match errno {
+        libc::EINVAL => "blackhole",
         libc::EACCES => "prohibited",
         libc::EHOSTUNREACH => "unreachable",
         libc::EAGAIN => "no table has an answer",

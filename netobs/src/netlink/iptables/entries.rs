@@ -1,9 +1,9 @@
 //! A table's entries, one behind the other, to chains and rules in the words of `iptables-save`.
 
+use super::selectors::{Offsets, V4, V6, selectors};
 use crate::netlink::{
-    attrs::{array, ip, text, u16_at, u32_at, u64_at},
+    attrs::{array, text, u16_at, u32_at, u64_at},
     firewall::{Chain, Rule, Ruleset},
-    names::ip_protocol,
     xtables,
 };
 use std::collections::HashMap;
@@ -13,40 +13,6 @@ const HOOKS: [&str; 5] = ["prerouting", "input", "forward", "output", "postrouti
 const NAMES: [&str; 5] = ["PREROUTING", "INPUT", "FORWARD", "OUTPUT", "POSTROUTING"];
 /// Head of `struct xt_entry_match` and `struct xt_entry_target`.
 const HEAD: usize = 32;
-
-/// Where things stand in `struct ipt_entry` or `struct ip6t_entry`.
-struct Offsets {
-    address: usize,
-    names: usize,
-    protocol: usize,
-    flags: usize,
-    inverted: usize,
-    target: usize,
-    counters: usize,
-    entry: usize,
-}
-
-const V4: Offsets = Offsets {
-    address: 4,
-    names: 16,
-    protocol: 80,
-    flags: 82,
-    inverted: 83,
-    target: 88,
-    counters: 96,
-    entry: 112,
-};
-
-const V6: Offsets = Offsets {
-    address: 16,
-    names: 64,
-    protocol: 128,
-    flags: 131,
-    inverted: 132,
-    target: 140,
-    counters: 152,
-    entry: 168,
-};
 
 /// How a table is laid out: `struct ipt_getinfo`.
 pub struct Layout {
@@ -93,14 +59,15 @@ impl Layout {
         let mut ruleset = Ruleset::default();
         let mut chain = String::new();
         let mut place = 0;
-        for entry in &entries {
+        for (n, entry) in entries.iter().enumerate() {
             if let Some(name) = starts.get(&entry.at) {
                 chain.clone_from(name);
                 place = 0;
                 ruleset.chains.push(self.chain(name, entry, &entries));
             }
             // A header of a user's chain, or the end of the table.
-            if target_name(entry.target) == "ERROR" || self.is_policy(entry, &starts, &entries) {
+            let header = target_name(entry.target) == "ERROR";
+            if header || self.is_policy(entry, entries.get(n + 1), &starts) {
                 continue;
             }
             place += 1;
@@ -152,8 +119,8 @@ impl Layout {
     fn is_policy(
         &self,
         entry: &Entry<'_>,
+        next: Option<&Entry<'_>>,
         starts: &HashMap<usize, String>,
-        entries: &[Entry<'_>],
     ) -> bool {
         if self
             .hooks
@@ -162,13 +129,11 @@ impl Layout {
         {
             return true;
         }
-        let next = entry.at + entry.bytes.len();
-        let ends = entries
-            .iter()
-            .find(|other| other.at == next)
-            .is_none_or(|other| target_name(other.target) == "ERROR" || starts.contains_key(&next));
-        ends && verdict(entry.target) == Some(-5)
-            && entry.bytes.len() == self.offsets().entry + HEAD + 8
+        let ends = next.is_none_or(|next| {
+            target_name(next.target) == "ERROR" || starts.contains_key(&next.at)
+        });
+        let bare = entry.bytes.len() == self.offsets().entry + HEAD + 8;
+        ends && bare && verdict(entry.target) == Some(-5)
     }
 
     fn chain(&self, name: &str, first: &Entry<'_>, entries: &[Entry<'_>]) -> Chain {
@@ -217,7 +182,7 @@ impl Layout {
         entry: &Entry<'_>,
         starts: &HashMap<usize, String>,
     ) -> Rule {
-        let mut words = self.selectors(entry);
+        let mut words = selectors(self.offsets(), entry.bytes);
         let mut comment = None;
         let target_at = entry.bytes.len() - entry.target.len();
         let mut at = self.offsets().entry;
@@ -256,43 +221,6 @@ impl Layout {
         }
     }
 
-    /// `-s 10.0.0.0/8 ! -i eth0 -p tcp`.
-    fn selectors(&self, entry: &Entry<'_>) -> Vec<String> {
-        let (offsets, bytes) = (self.offsets(), entry.bytes);
-        let inverted = bytes.get(offsets.inverted).copied().unwrap_or(0);
-        let not = |bit: u8| if inverted & bit != 0 { "! " } else { "" };
-        let len = offsets.address;
-        let mut words = Vec::new();
-        for (flag, bit, n) in [("-s", 8, 0), ("-d", 16, 1)] {
-            let part = |n: usize| bytes.get(n * len..(n + 1) * len).unwrap_or_default();
-            let (address, mask) = (part(n), part(n + 2));
-            if mask.iter().any(|b| *b != 0) || inverted & bit != 0 {
-                words.push(format!("{}{flag} {}", not(bit), prefix(address, mask)));
-            }
-        }
-        for (flag, bit, n) in [("-i", 1, 0), ("-o", 2, 1)] {
-            let part = |n: usize| array::<16>(bytes, offsets.names + n * 16).unwrap_or_default();
-            if let Some(name) = interface(&part(n), &part(n + 2)) {
-                words.push(format!("{}{flag} {name}", not(bit)));
-            }
-        }
-        let protocol = u16_at(bytes, offsets.protocol).unwrap_or(0);
-        if protocol != 0 || inverted & 0x40 != 0 {
-            let name = u8::try_from(protocol).map_or_else(|_| protocol.to_string(), ip_protocol);
-            let name = if name == "icmpv6" {
-                "ipv6-icmp".to_owned()
-            } else {
-                name
-            };
-            words.push(format!("{}-p {name}", not(0x40)));
-        }
-        let flags = bytes.get(offsets.flags).copied().unwrap_or(0);
-        if !self.v6 && flags & 1 != 0 {
-            words.push(format!("{}-f", not(0x20)));
-        }
-        words
-    }
-
     /// What the rule does; nothing for one that only counts.
     fn jump(
         &self,
@@ -302,7 +230,12 @@ impl Layout {
         let name = target_name(entry.target);
         if !name.is_empty() {
             let info = entry.target.get(HEAD..).unwrap_or_default();
-            let told = xtables::target(&name, u32::from(entry.target[31]), info, self.v6);
+            let told = xtables::target(
+                &name,
+                u32::from(entry.target.get(31).copied().unwrap_or(0)),
+                info,
+                self.v6,
+            );
             return (Some(told.text), told.nat);
         }
         let goto = entry.bytes.get(self.offsets().flags).copied().unwrap_or(0)
@@ -342,28 +275,33 @@ fn verdict(target: &[u8]) -> Option<i32> {
         .then(|| array(target, HEAD).map(i32::from_ne_bytes))?
 }
 
-/// `10.0.0.0/8`, or with a mask that is no prefix.
-fn prefix(address: &[u8], mask: &[u8]) -> String {
-    let ones = mask.iter().take_while(|b| **b == 0xff).count();
-    let partial = mask.get(ones).map_or(0, |b| b.leading_ones() as usize);
-    let len = ones * 8 + partial;
-    let total: usize = mask.iter().map(|b| b.count_ones() as usize).sum();
-    let shown = ip(address).map(|ip| ip.to_string()).unwrap_or_default();
-    if total == len {
-        return format!("{shown}/{len}");
-    }
-    let mask = ip(mask).map(|ip| ip.to_string()).unwrap_or_default();
-    format!("{shown}/{mask}")
-}
+#[cfg(test)]
+mod tests {
+    use super::*;
 
-/// `eth0`; where the mask leaves the end open `eth+`.
-fn interface(name: &[u8; 16], mask: &[u8; 16]) -> Option<String> {
-    let used = mask.iter().take_while(|b| **b != 0).count();
-    let shown = text(name);
-    match used {
-        0 => None,
-        used if used > shown.len() => Some(shown),
-        // Only the beginning counts; iptables notes its `+` in the name too.
-        _ => Some(format!("{}+", shown.trim_end_matches('+'))),
+    /// A table as the kernel would never send it: no panic, no endless walk.
+    #[test]
+    fn no_bytes_are_too_odd() {
+        let mut state = 0x9e37_79b9_7f4a_7c15_u64;
+        let mut next = || {
+            state ^= state << 13;
+            state ^= state >> 7;
+            state ^= state << 17;
+            state.to_ne_bytes()
+        };
+        for round in 0..2_000 {
+            let mut bytes: Vec<u8> = (0..64).flat_map(|_| next()).collect();
+            // Mostly small offsets, so that entries are found at all.
+            for at in [88, 90, 140, 142, 112, 168] {
+                bytes[at + 1] = u8::from(round % 3 == 0);
+            }
+            let info: Vec<u8> = (0..11).flat_map(|_| next()).collect();
+            for v6 in [false, true] {
+                let layout = Layout::new("t", v6, &info);
+                for cut in [0, 50, 112, 113, 145, 200, 400, 512] {
+                    layout.read(&bytes[..cut]);
+                }
+            }
+        }
     }
 }

@@ -3,6 +3,7 @@
 //! Only tables that the namespace already has are asked for: asking for another one would make it.
 
 mod entries;
+mod selectors;
 mod sockopt;
 
 use super::{attrs::u32_at, firewall::Ruleset, socket::Error};

@@ -20,6 +20,7 @@ const GETSET: u16 = SUBSYSTEM | 0xa;
 const GETSETELEM: u16 = SUBSYSTEM | 0xd;
 const GETGEN: u16 = SUBSYSTEM | 0x10;
 const GETOBJ: u16 = SUBSYSTEM | 0x13;
+const GETFLOWTABLE: u16 = SUBSYSTEM | 0x17;
 /// `struct nfgenmsg`.
 const HEADER: usize = 4;
 const VIA: &str = "nftables";
@@ -72,6 +73,16 @@ fn read(socket: &mut Socket, links: &LinkNames) -> Result<Ruleset, Error> {
         .map(|set| row(set, links))
         .collect();
     rows.extend(objects.into_iter().map(object_row));
+    let request = Request::dump(
+        "list the flowtables of nf_tables",
+        GETFLOWTABLE,
+        &[0; HEADER],
+    );
+    match socket.rows(&request, flowtable) {
+        // Kernels before 4.16 have none.
+        Err(error) if error.is_unsupported() => {}
+        dump => rows.extend(dump?.rows),
+    }
     rows.sort_by(|a, b| (a.family, &a.table, a.handle).cmp(&(b.family, &b.table, b.handle)));
     Ok(Ruleset {
         chains,
@@ -268,6 +279,33 @@ fn row(set: &Set, links: &LinkNames) -> SetRow {
         elements: set.shown(&shape),
         ..SetRow::default()
     }
+}
+
+/// A flowtable: the devices between which packets take the short way.
+fn flowtable(payload: &[u8]) -> Option<SetRow> {
+    let mut row = SetRow {
+        family: family_name(*payload.first()?),
+        kind: "flowtable",
+        ..SetRow::default()
+    };
+    for attr in behind(payload, HEADER) {
+        match attr.kind {
+            1 => row.table = attr.text(),
+            2 => row.name = attr.text(),
+            3 => {
+                let devices = attr.find(3).into_iter().flat_map(Attr::nested);
+                row.elements = devices.map(Attr::text).collect();
+                let priority = attr
+                    .find(2)
+                    .and_then(Attr::be32)
+                    .map_or(0, u32::cast_signed);
+                row.text = format!("priority {priority}");
+            }
+            5 => row.handle = attr.be64().unwrap_or(0),
+            _ => {}
+        }
+    }
+    Some(row)
 }
 
 fn object_row(object: Object) -> SetRow {

@@ -163,9 +163,9 @@ impl<'a> Reader<'a> {
     fn expression(&mut self, name: &str, data: &[u8], from: Option<(String, String)>) {
         match name {
             "payload" => self.payload(data),
-            "meta" => self.keyed(data, ["meta", ""], 1, 2, 3),
+            "meta" => self.meta(data),
             "ct" => self.conntrack(data),
-            "rt" => self.plain(data, keys::rt(number(data, 2)), "rt"),
+            "rt" => self.load_into(number(data, 1), keys::rt(number(data, 2)), "rt"),
             "socket" => {
                 let key = keys::socket(number(data, 1));
                 self.load_into(number(data, 2), key, "socket");
@@ -202,14 +202,14 @@ impl<'a> Reader<'a> {
     }
 
     /// `meta` loads or sets by key.
-    fn keyed(&mut self, data: &[u8], names: [&str; 2], dreg: u16, key_attr: u16, sreg: u16) {
-        let key = number(data, key_attr);
+    fn meta(&mut self, data: &[u8]) {
+        let key = number(data, 2);
         let (text, kind) = keys::meta(key).map_or_else(
-            || (format!("{} key {key}", names[0]), Kind::Raw),
+            || (format!("meta key {key}"), Kind::Raw),
             |(text, kind)| (text.to_owned(), kind),
         );
-        if find(data, sreg).is_some() {
-            let value = self.registers.text(number(data, sreg), kind);
+        if let Some(source) = matching::maybe(data, 3) {
+            let value = self.registers.text(source, kind);
             return self.push(format!("{text} set {value}"), &[]);
         }
         let mut load = Load::new(text, kind, meta_len(key));
@@ -219,7 +219,7 @@ impl<'a> Reader<'a> {
             16 => Some(Layer::Transport),
             _ => None,
         };
-        self.registers.set(number(data, dreg), Content::Load(load));
+        self.registers.set(number(data, 1), Content::Load(load));
     }
 
     fn conntrack(&mut self, data: &[u8]) {
@@ -247,10 +247,6 @@ impl<'a> Reader<'a> {
         };
         self.registers
             .set(number(data, 1), Content::Load(Load::new(text, kind, len)));
-    }
-
-    fn plain(&mut self, data: &[u8], key: Option<keys::Key>, name: &str) {
-        self.load_into(number(data, 1), key, name);
     }
 
     fn load_into(&mut self, register: u32, key: Option<keys::Key>, name: &str) {

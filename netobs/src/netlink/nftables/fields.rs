@@ -96,7 +96,8 @@ pub fn payload(reader: &Reader<'_>, base: Base, offset: u32, len: u32) -> Load {
 
 /// The fields that together fill what was loaded at once: nft joins comparisons of neighbours.
 pub fn cover(reader: &Reader<'_>, base: Base, offset: u32, len: usize) -> Option<Vec<Load>> {
-    let (mut at, end) = (offset * 8, offset * 8 + u32::try_from(len * 8).ok()?);
+    let mut at = offset.checked_mul(8)?;
+    let end = at.checked_add(u32::try_from(len).ok()?.checked_mul(8)?)?;
     let fields = base.fields(reader);
     let mut loads = Vec::new();
     while at < end {
@@ -123,7 +124,7 @@ pub fn within(reader: &Reader<'_>, base: Base, offset: u32, mask: &[u8]) -> Opti
     if ones == 0 || before + ones + trail != bits || ones == bits {
         return None;
     }
-    let start = offset * 8 + before;
+    let start = offset.checked_mul(8)?.checked_add(before)?;
     let fields = base.fields(reader);
     let (.., text, kind) = fields
         .iter()
@@ -147,8 +148,8 @@ pub fn exthdr(data: &[u8]) -> Load {
         1 => tcp_option(kind, offset, len, present),
         0 => extension(kind, offset, len, present),
         2 => format!("ip option {}", ip_option(kind, offset, present)),
-        3 => format!("sctp chunk {kind} @{},{}", offset * 8, len * 8),
-        _ => format!("exthdr {op} {kind} @{},{}", offset * 8, len * 8),
+        3 => format!("sctp chunk {kind} @{},{}", bits(offset), bits(len)),
+        _ => format!("exthdr {op} {kind} @{},{}", bits(offset), bits(len)),
     };
     let kind = if present { Kind::Exists } else { Kind::Big };
     let mut load = Load::new(text, kind, bytes);
@@ -156,6 +157,11 @@ pub fn exthdr(data: &[u8]) -> Load {
         load.needs = &[Layer::Network];
     }
     load
+}
+
+/// Nothing that the kernel takes is this long.
+fn bits(bytes: u32) -> u32 {
+    bytes.saturating_mul(8)
 }
 
 fn tcp_option(kind: u8, offset: u32, len: u32, present: bool) -> String {
@@ -178,7 +184,7 @@ fn tcp_option(kind: u8, offset: u32, len: u32, present: bool) -> String {
         (3, 2, 1) => "count".to_owned(),
         (8, 2, 4) => "tsval".to_owned(),
         (8, 6, 4) => "tsecr".to_owned(),
-        _ => format!("@{},{}", offset * 8, len * 8),
+        _ => format!("@{},{}", bits(offset), bits(len)),
     };
     format!("tcp option {name} {field}")
 }
@@ -192,7 +198,7 @@ fn extension(kind: u8, offset: u32, len: u32, present: bool) -> String {
         51 => "auth",
         60 => "dst",
         135 => "mh",
-        _ => return format!("exthdr {kind} @{},{}", offset * 8, len * 8),
+        _ => return format!("exthdr {kind} @{},{}", bits(offset), bits(len)),
     };
     let field = match (kind, offset, len) {
         _ if present => return format!("exthdr {name}"),
@@ -202,7 +208,7 @@ fn extension(kind: u8, offset: u32, len: u32, present: bool) -> String {
         (43, 3, 1) => "seg-left",
         (44, 4, 4) => "id",
         (44, 2, 2) => "frag-off",
-        _ => return format!("{name} @{},{}", offset * 8, len * 8),
+        _ => return format!("{name} @{},{}", bits(offset), bits(len)),
     };
     format!("{name} {field}")
 }
@@ -213,7 +219,7 @@ fn ip_option(kind: u8, offset: u32, present: bool) -> String {
         131 => "lsrr",
         137 => "ssrr",
         148 => "ra",
-        _ => return format!("{kind} @{}", offset * 8),
+        _ => return format!("{kind} @{}", bits(offset)),
     };
     let field = match offset {
         _ if present => return name.to_owned(),

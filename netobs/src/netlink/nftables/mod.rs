@@ -16,5 +16,7 @@ mod object;
 mod registers;
 mod sets;
 mod statements;
+#[cfg(test)]
+mod tests;
 
 pub use dump::all;

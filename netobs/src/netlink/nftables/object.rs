@@ -1,7 +1,7 @@
 //! Named counters, quotas, limits and helpers; and nft's data types by number.
 
 use super::{
-    data::{Kind, Names, Style},
+    data::Kind,
     expr::{Reader, number},
     headers::TCP_FLAGS,
     keys::CT_STATE,
@@ -119,11 +119,6 @@ pub fn decode(family: u8, payload: &[u8]) -> Object {
 
 const STATE: Kind = Kind::Names(&CT_STATE);
 const FLAGS: Kind = Kind::Names(&TCP_FLAGS);
-static INVALID: Names = Names {
-    style: Style::Plain,
-    host: false,
-    table: &[],
-};
 
 /// Name, kind and length of an nft data type.
 pub fn data_type(number: u32) -> (&'static str, Kind, usize) {
@@ -148,7 +143,7 @@ pub fn data_type(number: u32) -> (&'static str, Kind, usize) {
         29 => ("icmpv6_type", Kind::Big, 1),
         35 => ("devgroup", Kind::Host, 4),
         41 => ("ifname", Kind::Name, 16),
-        4 => ("integer", Kind::Names(&INVALID), 4),
+        4 => ("integer", Kind::Big, 4),
         _ => ("data", Kind::Raw, 4),
     }
 }

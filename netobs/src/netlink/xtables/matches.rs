@@ -1,6 +1,6 @@
 //! What a rule asks of a packet: `-m NAME ...`.
 
-use super::{address, marked, not, ports, ports::join, tracking, unknown};
+use super::{address, marked, not, ports, ports::join, rates, tracking, unknown};
 use crate::netlink::attrs::{mac, text, u16_at, u32_at};
 
 /// One match, in the words of `iptables -S`.
@@ -17,7 +17,9 @@ pub fn matched(name: &str, revision: u32, info: &[u8], v6: bool) -> String {
         ("addrtype", 1) => address_type(info),
         ("mark", 1) => mark("mark", info),
         ("connmark", 1) => mark("connmark", info),
-        ("limit", _) => limit(info),
+        ("limit", _) => rates::limit(info),
+        ("hashlimit", 3) => rates::hashlimit(info),
+        ("recent", 0 | 1) => rates::recent(info, revision, v6),
         ("statistic", _) => statistic(info),
         ("physdev", _) => physical(info),
         ("owner", 1) => owner(info),
@@ -77,27 +79,6 @@ fn mark(name: &str, info: &[u8]) -> Option<String> {
         "-m {name} {}--mark {value}",
         not(*info.get(8)? != 0)
     ))
-}
-
-/// `struct xt_rateinfo`: the average is ten-thousandths of a second per packet.
-fn limit(info: &[u8]) -> Option<String> {
-    const SCALE: u32 = 10_000;
-    const UNITS: [(u32, &str); 4] = [(86_400, "day"), (3_600, "hour"), (60, "min"), (1, "sec")];
-    let (average, burst) = (u32_at(info, 0)?.max(1), u32_at(info, 4)?);
-    let (seconds, unit) = *UNITS
-        .iter()
-        .find(|(seconds, _)| {
-            average >= SCALE * seconds
-                || (SCALE * seconds).is_multiple_of(average) && SCALE * seconds / average < 60
-        })
-        .unwrap_or(&(1, "sec"));
-    let rate = (SCALE * seconds / average).max(1);
-    let burst = if burst == 5 {
-        String::new()
-    } else {
-        format!(" --limit-burst {burst}")
-    };
-    Some(format!("-m limit --limit {rate}/{unit}{burst}"))
 }
 
 /// `struct xt_statistic_info`.

@@ -5,6 +5,7 @@
 
 mod matches;
 mod ports;
+mod rates;
 mod targets;
 mod tracking;
 
@@ -71,6 +72,7 @@ mod tests {
             "mac",
             "set",
             "recent",
+            "hashlimit",
             "comment",
             "what",
         ];
@@ -92,7 +94,7 @@ mod tests {
             "SET",
             "WHAT",
         ];
-        let bytes: Vec<u8> = (0..=255).collect();
+        let bytes: Vec<u8> = (0..400).map(|n: u16| n.to_ne_bytes()[0]).collect();
         for len in 0..bytes.len() {
             for revision in 0..4 {
                 for v6 in [false, true] {

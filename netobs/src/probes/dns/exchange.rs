@@ -1,7 +1,10 @@
 //! One question put to one server, until it answers or time is up.
 
 use super::{Question, Reply, stream, udp};
-use crate::clock;
+use crate::{
+    clock,
+    probes::tls::{About, Recorder},
+};
 use rustls::{ClientConfig, pki_types::ServerName};
 use std::{
     io,
@@ -15,8 +18,17 @@ use std::{
 pub enum Via {
     Udp,
     Tcp,
-    /// DNS over TLS (RFC 7858): the name that its certificate must have.
-    Tls(Arc<ClientConfig>, ServerName<'static>),
+    /// DNS over TLS (RFC 7858).
+    Tls(Arc<Secure>),
+}
+
+/// How TLS is done with one server.
+#[derive(Debug)]
+pub struct Secure {
+    pub config: Arc<ClientConfig>,
+    /// What its certificate must be for.
+    pub name: ServerName<'static>,
+    pub recorder: Arc<Recorder>,
 }
 
 /// Whom to ask.
@@ -79,6 +91,8 @@ pub struct Asked {
     /// Handshakes of TCP and TLS.
     pub connect: Option<Duration>,
     pub ignored: Ignored,
+    /// What TLS agreed on, and what is wrong with the certificate.
+    pub tls: Option<(About, Option<String>)>,
     /// UDP had no room: the answer is from TCP.
     pub was_truncated: bool,
     /// From 1.

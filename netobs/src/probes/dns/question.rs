@@ -44,17 +44,54 @@ pub fn name(text: &str) -> Result<Name, BadName> {
     if text.is_empty() {
         return Err(bad("it is empty".to_owned()));
     }
+    if text == "." {
+        return Ok(Name::root());
+    }
     let parsed = if text.is_ascii() {
-        Name::from_ascii(text)
+        Name::from_labels(labels(text).map_err(bad)?)
     } else {
         Name::from_utf8(text)
     };
     let mut name = parsed.map_err(|error| bad(error.to_string()))?;
-    if name.iter().any(<[u8]>::is_empty) {
-        return Err(bad("a label between two dots is empty".to_owned()));
-    }
     name.set_fqdn(true);
     Ok(name)
+}
+
+/// The bytes of each label.
+fn labels(text: &str) -> Result<Vec<Vec<u8>>, String> {
+    let mut labels = vec![Vec::new()];
+    let mut rest = text.bytes();
+    while let Some(byte) = rest.next() {
+        let byte = match byte {
+            b'.' => {
+                labels.push(Vec::new());
+                continue;
+            }
+            b'\\' => escaped(&mut rest).ok_or("a '\\' that escapes nothing")?,
+            other => other,
+        };
+        if let Some(last) = labels.last_mut() {
+            last.push(byte);
+        }
+    }
+    // What follows the last dot is the root.
+    if labels.last().is_some_and(Vec::is_empty) {
+        labels.pop();
+    }
+    if labels.iter().any(Vec::is_empty) {
+        return Err("a label between two dots is empty".to_owned());
+    }
+    Ok(labels)
+}
+
+/// `\DDD` or `\X`.
+fn escaped(rest: &mut std::str::Bytes<'_>) -> Option<u8> {
+    let first = rest.next()?;
+    if !first.is_ascii_digit() {
+        return Some(first);
+    }
+    let digits = [first, rest.next()?, rest.next()?];
+    std::str::from_utf8(&digits).ok()?.parse().ok()
 }
 
 /// `4.3.2.1.in-addr.arpa.`
@@ -118,10 +155,21 @@ mod tests {
             ("_sip._tcp.example", "_sip._tcp.example."),
             ("größe.example", "xn--gre-6ka8i.example."),
             (".", "."),
+            ("a\\.b\\032c.example", "a\\.b\\032c.example."),
         ] {
             assert_eq!(super::super::rdata::name(&name(text).unwrap()), shown);
         }
-        for bad in ["", "a..b", &"a".repeat(64), &"abcdefgh.".repeat(40)] {
+        for bad in [
+            "",
+            "a..b",
+            "..",
+            ".a",
+            "a\\",
+            "a\\25",
+            "a\\256",
+            &"a".repeat(64),
+            &"abcdefgh.".repeat(40),
+        ] {
             assert!(name(bad).is_err(), "{bad}");
         }
         assert_eq!(

@@ -5,6 +5,7 @@
     reason = "the registry of record types grows; what is not named here has a form that fits all"
 )]
 
+use data_encoding::HEXUPPER;
 use hickory_proto::{
     rr::{Name, RData, RecordType},
     serialize::binary::BinEncodable as _,
@@ -117,11 +118,38 @@ pub fn data(data: &RData) -> String {
                 .collect();
             format!("{} {tag} {}", caa.flags(), quoted(&caa.value))
         }
+        _ => rarer(data),
+    }
+}
+
+/// Types that are seldom asked for; what has no form of its own gets the general one.
+fn rarer(data: &RData) -> String {
+    match data {
         RData::HINFO(hinfo) => format!("{} {}", quoted(&hinfo.cpu), quoted(&hinfo.os)),
         RData::DNSSEC(dnssec) => safe(&dnssec.to_string()),
-        RData::SSHFP(_) | RData::TLSA(_) | RData::SVCB(_) | RData::HTTPS(_) | RData::NAPTR(_) => {
-            safe(&data.to_string())
-        }
+        RData::SSHFP(key) => format!(
+            "{} {} {}",
+            u8::from(key.algorithm),
+            u8::from(key.fingerprint_type),
+            HEXUPPER.encode(&key.fingerprint)
+        ),
+        RData::TLSA(cert) => format!(
+            "{} {} {} {}",
+            u8::from(cert.cert_usage),
+            u8::from(cert.selector),
+            u8::from(cert.matching),
+            HEXUPPER.encode(&cert.cert_data)
+        ),
+        RData::NAPTR(rule) => format!(
+            "{} {} {} {} {} {}",
+            rule.order,
+            rule.preference,
+            quoted(&rule.flags),
+            quoted(&rule.services),
+            quoted(&rule.regexp),
+            name(&rule.replacement)
+        ),
+        RData::SVCB(_) | RData::HTTPS(_) => safe(&data.to_string()),
         _ => generic(data),
     }
 }
@@ -152,12 +180,10 @@ fn generic(data: &RData) -> String {
         RData::NULL(null) => null.anything.clone(),
         other => other.to_bytes().unwrap_or_default(),
     };
-    let mut text = format!("\\# {}", bytes.len());
-    for (at, byte) in bytes.iter().enumerate() {
-        let space = if at == 0 { " " } else { "" };
-        write!(text, "{space}{byte:02X}").expect("a string takes all");
+    if bytes.is_empty() {
+        return "\\# 0".to_owned();
     }
-    text
+    format!("\\# {} {}", bytes.len(), HEXUPPER.encode(&bytes))
 }
 
 /// The type of the data.

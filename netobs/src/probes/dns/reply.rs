@@ -82,6 +82,12 @@ impl Reply {
         self.flags.contains(&flag)
     }
 
+    /// "Ask those servers": no answer, no end of the zone, but servers of another.
+    pub fn refers(&self) -> bool {
+        let has = |kind| self.authorities.iter().any(|r| r.kind == kind);
+        self.answers.is_empty() && !self.has("aa") && has("NS") && !has("SOA")
+    }
+
     /// `NOERROR`, `NXDOMAIN`, `RCODE17`.
     pub fn status_name(&self) -> String {
         status(self.status)

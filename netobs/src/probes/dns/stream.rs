@@ -5,7 +5,7 @@ use super::{
     exchange::left,
     udp::{Wrong, random_id, read},
 };
-use crate::clock;
+use crate::{clock, probes::tls::about};
 use rustls::{ClientConnection, StreamOwned};
 use std::{
     io::{self, Read, Write},
@@ -60,9 +60,11 @@ fn once(server: &Server, question: &Question, limits: &Limits) -> Result<Asked, 
     let end = start + limits.timeout;
     let fail = |error: &io::Error| failed(server.addr, limits, error);
     let tcp = connect(server.addr, limits.source, end).map_err(|e| fail(&e))?;
+    // The end of the handshake and the question are two writes: the second must not wait for an acknowledgement.
+    tcp.set_nodelay(true).map_err(|e| fail(&e))?;
     match &server.via {
-        Via::Tls(config, name) => {
-            let client = ClientConnection::new(Arc::clone(config), name.clone());
+        Via::Tls(secure) => {
+            let client = ClientConnection::new(Arc::clone(&secure.config), secure.name.clone());
             let client = client.map_err(|error| Trouble::Tls {
                 server: server.addr,
                 why: error.to_string(),
@@ -72,7 +74,12 @@ fn once(server: &Server, question: &Question, limits: &Limits) -> Result<Asked, 
                 let step = stream.conn.complete_io(&mut stream.sock);
                 step.map_err(|error| tls_failed(server.addr, limits, &error))?;
             }
-            converse(stream, server.addr, question, start, "tls").map_err(|t| t.or(fail))
+            let seen = secure.recorder.seen().unwrap_or_default();
+            let fault = seen.faults.into_iter().next().map(|fault| fault.text);
+            let tls = Some((about(&stream.conn), fault));
+            let asked = converse(stream, server.addr, question, start, "tls");
+            let asked = asked.map_err(|trouble| trouble.or(fail))?;
+            Ok(Asked { tls, ..asked })
         }
         Via::Udp | Via::Tcp => {
             let stream = Timed { tcp, end };
@@ -202,6 +209,7 @@ fn converse(
                     over,
                     time: clock::instant().saturating_duration_since(sent),
                     connect: Some(sent.saturating_duration_since(start)),
+                    tls: None,
                     ignored,
                     was_truncated: false,
                     tries: 1,

@@ -164,6 +164,7 @@ fn take(bytes: &[u8], server: SocketAddr, waiting: &mut [Waiting<'_>], try_: u32
                 over: "udp",
                 time: now.saturating_duration_since(one.sent),
                 connect: None,
+                tls: None,
                 ignored: std::mem::take(&mut one.ignored),
                 was_truncated: false,
                 tries: try_,

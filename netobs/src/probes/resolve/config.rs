@@ -1,6 +1,6 @@
 //! What resolv.conf, nsswitch.conf, hosts and the environment ask of a resolver.
 
-use super::{Told, Why};
+use super::Why;
 use crate::host::resolver::{self, Fact, Whose};
 use std::{
     env,
@@ -31,17 +31,17 @@ pub enum Source {
 pub struct Stop {
     not_found: bool,
     unavailable: bool,
-    try_again: bool,
 }
 
 impl Stop {
-    /// Whether what the source before said ends the search; one that we do not speak has said nothing.
-    pub(super) fn stops(self, told: &Told) -> bool {
-        match told {
-            Told::Found { .. } | Told::Silent => false,
-            Told::Not(Why::NoSuchName | Why::NoAddress | Why::BadName, _) => self.not_found,
-            Told::Not(Why::NoAnswer, _) => self.try_again,
-            Told::Not(Why::ServerFailed, _) => self.unavailable,
+    /// Whether what the source right before said of the last name it tried ends the search. None: it said nothing, as one that we
+    /// do not speak.
+    pub(super) fn stops(self, said: Option<Why>) -> bool {
+        match said {
+            None => false,
+            Some(Why::NoSuchName | Why::NoAddress | Why::BadName) => self.not_found,
+            // glibc takes a server that fails or refuses for one that is not there.
+            Some(Why::ServerFailed | Why::Refused | Why::NoAnswer) => self.unavailable,
         }
     }
 
@@ -55,10 +55,9 @@ impl Stop {
             Some(status) => (status, true),
             None => (status, false),
         };
-        let all: [(&str, &mut bool); 3] = [
+        let all: [(&str, &mut bool); 2] = [
             ("NOTFOUND", &mut self.not_found),
             ("UNAVAIL", &mut self.unavailable),
-            ("TRYAGAIN", &mut self.try_again),
         ];
         for (name, flag) in all {
             if name.eq_ignore_ascii_case(status) != negated {
@@ -305,6 +304,16 @@ mod tests {
         assert_eq!(config.servers, ["127.0.0.1:53".parse().unwrap()]);
         assert_eq!(config.search, ["lab.example."]);
         assert_eq!(Config::new(&[], "h").search, Vec::<String>::new());
+    }
+
+    #[test]
+    fn a_source_that_says_nothing_stops_nothing() {
+        let all = order("mdns4_minimal [NOTFOUND=return] dns");
+        let Source::Stop(stop) = all[1] else {
+            panic!("{all:?}");
+        };
+        assert!(!stop.stops(None) && stop.stops(Some(Why::NoSuchName)));
+        assert!(!stop.stops(Some(Why::NoAnswer)));
     }
 
     #[test]

@@ -86,9 +86,9 @@ fn number(text: &str) -> Option<u32> {
     u32::from_str_radix(&digits, radix).ok()
 }
 
-/// Every line that has the name counts, as with `multi on`.
+/// Every line that has the name counts, as with `multi on`. As for glibc a name with a dot at its end is another one.
 pub fn files(host: &str, family: Family, config: &Config, steps: &mut Vec<Step>) -> Told {
-    let plain = host.trim_end_matches('.');
+    let plain = host;
     let mut addresses: Vec<Address> = Vec::new();
     let mut canonical = None;
     let mut other_family = false;
@@ -138,7 +138,7 @@ pub fn files(host: &str, family: Family, config: &Config, steps: &mut Vec<Step>)
         outcome,
         time_us: None,
     });
-    Told::Not(why, text)
+    Told::not(why, text)
 }
 
 /// nss-myhostname: `localhost` and this host's own name.

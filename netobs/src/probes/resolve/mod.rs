@@ -8,6 +8,7 @@ mod order;
 mod servers;
 
 pub use config::{Config, Source};
+pub use servers::candidates;
 
 use crate::clock;
 use serde::Serialize;
@@ -87,7 +88,7 @@ pub struct Resolved {
     pub host: String,
     /// The name that has the addresses, after search list and aliases.
     pub canonical: Option<String>,
-    /// The best first (RFC 6724); never empty.
+    /// The best first, as for other programs of this host; never empty.
     pub addresses: Vec<Address>,
     pub steps: Vec<Step>,
     pub time: Duration,
@@ -103,8 +104,10 @@ pub enum Why {
     NoSuchName,
     /// It exists, but has no address of the family.
     NoAddress,
-    /// A server failed or refused.
+    /// A server could not find out.
     ServerFailed,
+    /// A server does not answer such questions, or not ours.
+    Refused,
     /// No server answered.
     NoAnswer,
 }
@@ -134,10 +137,20 @@ enum Told {
         addresses: Vec<Address>,
         canonical: Option<String>,
     },
-    /// Not here; why and in what words.
-    Not(Why, String),
+    /// Not here; why and in what words, and what was said of the last name tried.
+    Not { why: Why, text: String, last: Why },
     /// A source that we do not speak, or that has nothing to say about such names.
     Silent,
+}
+
+impl Told {
+    fn not(why: Why, text: String) -> Self {
+        Self::Not {
+            why,
+            text,
+            last: why,
+        }
+    }
 }
 
 /// Addresses of a host: a name, or an address in any of the ways that C libraries read.
@@ -146,7 +159,7 @@ pub fn resolve(host: &str, family: Family, config: &Config) -> Result<Resolved, 
     let mut steps = Vec::new();
     let told = match local::literal(host) {
         Some(Ok(address)) => literal(host, address, family, &mut steps),
-        Some(Err(text)) => Told::Not(Why::BadName, text),
+        Some(Err(text)) => Told::not(Why::BadName, text),
         None => by_sources(host, family, config, &mut steps),
     };
     let time = clock::instant().saturating_duration_since(start);
@@ -161,7 +174,7 @@ pub fn resolve(host: &str, family: Family, config: &Config) -> Result<Resolved, 
             steps,
             time,
         }),
-        Told::Not(why, text) => Err(Unresolved {
+        Told::Not { why, text, .. } => Err(Unresolved {
             host: host.to_owned(),
             why,
             text,
@@ -184,7 +197,7 @@ pub fn resolve(host: &str, family: Family, config: &Config) -> Result<Resolved, 
 fn literal(host: &str, address: Address, family: Family, steps: &mut Vec<Step>) -> Told {
     if !family.takes(address.ip) {
         let text = format!("{host} is no {}", family.name());
-        return Told::Not(Why::NoAddress, text);
+        return Told::not(Why::NoAddress, text);
     }
     steps.push(Step {
         source: "address".to_owned(),
@@ -202,6 +215,7 @@ fn literal(host: &str, address: Address, family: Family, steps: &mut Vec<Step>) 
 /// Asks the sources in order until one knows; `[NOTFOUND=return]` and the like are obeyed.
 fn by_sources(host: &str, family: Family, config: &Config, steps: &mut Vec<Step>) -> Told {
     let mut last = Told::Silent;
+    let mut said = None;
     for source in &config.order {
         let told = match source {
             Source::Files => local::files(host, family, config, steps),
@@ -218,18 +232,26 @@ fn by_sources(host: &str, family: Family, config: &Config, steps: &mut Vec<Step>
                 Told::Silent
             }
             Source::Stop(when) => {
-                if when.stops(&last) {
+                if when.stops(said) {
                     break;
                 }
                 continue;
             }
         };
-        match told {
+        said = match told {
             Told::Found { .. } => return told,
-            Told::Silent => {}
-            // What DNS says of a name says more than that the hosts file has no line.
-            not @ Told::Not(..) => last = not,
-        }
+            Told::Silent => None,
+            Told::Not { last: why, .. } => {
+                // What DNS says of a name says more than that the hosts file has no line.
+                last = told;
+                Some(why)
+            }
+        };
     }
     last
+}
+
+/// Whether a host is written as an address.
+pub fn is_address(host: &str) -> bool {
+    matches!(local::literal(host), Some(Ok(_)))
 }

@@ -1,4 +1,4 @@
-//! Which address first: the order of RFC 6724, by the source address that the kernel would take for each.
+//! Which address first: the rules of RFC 6724 with glibc's table, by the source address that the kernel would take for each.
 
 use super::Address;
 use std::{
@@ -63,19 +63,19 @@ fn mapped(ip: IpAddr) -> Ipv6Addr {
     }
 }
 
-/// The policy table of RFC 6724, 2.1: precedence and label.
+/// Precedence and label: the table of glibc, which is older than RFC 6724 and takes private IPv6 before IPv4; other programs of
+/// this host go by it.
 fn policy(ip: IpAddr) -> (u8, u8) {
     let v6 = mapped(ip);
     let [first, second, ..] = v6.segments();
     match v6 {
         Ipv6Addr::LOCALHOST => (50, 0),
-        _ if v6.to_ipv4_mapped().is_some() => (35, 4),
-        _ if v6.segments()[..6] == [0; 6] => (1, 3),
+        _ if v6.to_ipv4_mapped().is_some() => (10, 4),
+        _ if v6.segments()[..6] == [0; 6] => (20, 3),
         _ if first == 0x2002 => (30, 2),
-        _ if (first, second) == (0x2001, 0) => (5, 5),
-        _ if first & 0xfe00 == 0xfc00 => (3, 13),
-        _ if first & 0xffc0 == 0xfec0 => (1, 11),
-        _ if first == 0x3ffe => (1, 12),
+        _ if (first, second) == (0x2001, 0) => (40, 7),
+        _ if first & 0xfe00 == 0xfc00 => (40, 6),
+        _ if first & 0xffc0 == 0xfec0 => (40, 5),
         _ => (40, 1),
     }
 }

@@ -37,40 +37,31 @@ pub fn candidates(host: &str, config: &Config) -> Vec<String> {
     all
 }
 
-/// The best thing that is known of why there is no address.
-struct Missing {
-    why: Why,
-    text: String,
-}
-
-impl Missing {
-    /// Worse news replaces better: a failed server may know the name.
-    fn take(&mut self, why: Why, text: String) {
-        let weight = |why| match why {
-            Why::BadName => 0,
-            Why::NoSuchName => 1,
-            Why::NoAddress => 2,
-            Why::ServerFailed => 3,
-            Why::NoAnswer => 4,
-        };
-        if weight(why) >= weight(self.why) {
-            self.why = why;
-            self.text = text;
-        }
+/// Worse news counts more: a failed server may know the name.
+fn weight(why: Why) -> u8 {
+    match why {
+        Why::BadName => 0,
+        Why::NoSuchName => 1,
+        Why::NoAddress => 2,
+        Why::ServerFailed | Why::Refused => 3,
+        Why::NoAnswer => 4,
     }
 }
 
 pub fn search(host: &str, family: Family, config: &Config, steps: &mut Vec<Step>) -> Told {
     let names = candidates(host, config);
-    let mut missing = Missing {
-        why: Why::BadName,
-        text: format!("{host}: no name to ask for"),
-    };
+    let whole = format!("{}.", host.trim_end_matches('.'));
+    let mut missing: Vec<(Why, String)> = Vec::new();
+    let mut refused = false;
     for text in &names {
+        // As glibc: a server that refuses one name of the list is not asked for the rest of it.
+        if refused && *text != whole {
+            continue;
+        }
         let name = match question::name(text) {
             Ok(name) => name,
             Err(error) => {
-                missing.take(Why::BadName, error.to_string());
+                missing.push((Why::BadName, error.to_string()));
                 continue;
             }
         };
@@ -78,9 +69,12 @@ pub fn search(host: &str, family: Family, config: &Config, steps: &mut Vec<Step>
             Ok(told) => return told,
             // Nobody there: other names will not be answered either.
             Err((Why::NoAnswer, text)) => {
-                return Told::Not(Why::NoAnswer, format!("{host}: {text}"));
+                return Told::not(Why::NoAnswer, format!("{host}: {text}"));
             }
-            Err((why, text)) => missing.take(why, text),
+            Err(other) => {
+                refused |= other.0 == Why::Refused && *text != whole;
+                missing.push(other);
+            }
         }
     }
     let tried = if names.len() > 1 {
@@ -88,7 +82,18 @@ pub fn search(host: &str, family: Family, config: &Config, steps: &mut Vec<Step>
     } else {
         String::new()
     };
-    Told::Not(missing.why, format!("{host}: {}{tried}", missing.text))
+    let last = missing.last().map_or(Why::BadName, |(why, _)| *why);
+    // Of equals the first one stands.
+    let worst = missing
+        .into_iter()
+        .rev()
+        .max_by_key(|(why, _)| weight(*why));
+    let (why, text) = worst.unwrap_or_else(|| (Why::BadName, "no name to ask for".to_owned()));
+    Told::Not {
+        why,
+        text: format!("{host}: {text}{tried}"),
+        last,
+    }
 }
 
 /// One absolute name at all servers until the questions have final answers.
@@ -207,7 +212,7 @@ struct Finding {
     canonical: Option<String>,
     exists: bool,
     nonexistent: Option<SocketAddr>,
-    failed: Option<String>,
+    failed: Option<(Why, String)>,
     silent: Option<String>,
     timed_out: bool,
 }
@@ -230,7 +235,12 @@ impl Finding {
         }
         if asked.reply.status != ResponseCode::NoError {
             let status = asked.reply.status_name();
-            self.failed = Some(format!("{status} from {}", asked.server));
+            let why = if asked.reply.status == ResponseCode::ServFail {
+                Why::ServerFailed
+            } else {
+                Why::Refused
+            };
+            self.failed = Some((why, format!("{status} from {}", asked.server)));
             return false;
         }
         self.exists = true;
@@ -260,7 +270,7 @@ impl Finding {
                     Why::NoSuchName,
                     format!("{text} does not exist (NXDOMAIN from {server})"),
                 ),
-                (_, _, Some(failed), _) => (Why::ServerFailed, format!("{failed} for {text}")),
+                (_, _, Some((why, failed)), _) => (why, format!("{failed} for {text}")),
                 (_, _, _, silent) => (Why::NoAnswer, silent.unwrap_or_default()),
             },
         )

@@ -76,19 +76,25 @@ impl Row for Rule {
     }
 }
 
-/// The columns count; the word would only take room.
+/// The columns count; the word would only take room. Named counters and what is quoted stay.
 fn without_counter(rule: &Rule) -> String {
-    let words = rule.rule.split(' ');
-    if rule.packets.is_none() || rule.rule.contains('"') {
-        return rule.rule.clone();
+    let text = &rule.rule;
+    if rule.packets.is_none() {
+        return text.clone();
     }
-    let mut left = 1;
-    let kept = words.filter(|word| {
-        let drop = *word == "counter" && left > 0;
-        left -= i32::from(drop);
-        !drop
+    let alone = text.match_indices("counter").find(|(at, word)| {
+        let (before, behind) = (&text[..*at], &text[at + word.len()..]);
+        let starts = before.is_empty() || before.ends_with(' ');
+        let ends = behind.is_empty() || behind.starts_with(' ');
+        starts && ends && !behind.starts_with(" name ") && before.matches('"').count() % 2 == 0
     });
-    kept.collect::<Vec<&str>>().join(" ")
+    match alone {
+        Some((at, word)) => {
+            let behind = text[at + word.len()..].trim_start();
+            format!("{}{behind}", &text[..at]).trim_end().to_owned()
+        }
+        None => text.clone(),
+    }
 }
 
 /// `DNAT -> 10.0.0.2:80`: what forwards a port is seen at once.
@@ -173,4 +179,30 @@ pub fn text(ruleset: &Ruleset, width: Option<usize>) -> String {
         text.push_str(&super::table(&ruleset.sets, width));
     }
     text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_the_word_that_the_columns_repeat_goes() {
+        for (rule, want) in [
+            ("counter", ""),
+            ("tcp dport 80 counter accept", "tcp dport 80 accept"),
+            (
+                "oifname \"a counter b\" counter drop",
+                "oifname \"a counter b\" drop",
+            ),
+            ("counter name \"x\" counter drop", "counter name \"x\" drop"),
+            ("log prefix \" counter \"", "log prefix \" counter \""),
+        ] {
+            let rule = Rule {
+                rule: rule.to_owned(),
+                packets: Some(1),
+                ..Rule::default()
+            };
+            assert_eq!(without_counter(&rule), want);
+        }
+    }
 }

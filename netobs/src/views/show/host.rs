@@ -2,11 +2,7 @@
 
 use super::Row;
 use crate::{
-    host::{
-        counters::Counter,
-        limits::{Limit, Verdict},
-        resolver::Fact,
-    },
+    host::{counters::Counter, limits::Limit, resolver::Fact, verdict::Verdict},
     views::table::shown,
 };
 

@@ -3,7 +3,7 @@
 use super::Row;
 use crate::{
     netlink::links::Link,
-    views::table::{bytes, shown},
+    views::table::{Table, bytes, shown},
 };
 
 impl Row for Link {
@@ -49,6 +49,30 @@ impl Row for Link {
             programs.join(" "),
         ]
     }
+}
+
+/// Columns that say what an interface is; the others count.
+const STATE: [usize; 11] = [0, 1, 2, 3, 4, 5, 6, 7, 18, 20, 21];
+const COUNTERS: [usize; 12] = [0, 8, 9, 10, 11, 12, 13, 14, 15, 16, 17, 19];
+
+/// One table where it fits, else one of states and one of counters.
+pub fn text(links: &[Link], width: Option<usize>) -> String {
+    let whole = super::table(links, None);
+    let fits = width.is_none_or(|width| whole.lines().all(|line| line.chars().count() <= width));
+    if fits {
+        return whole;
+    }
+    let part = |columns: &[usize]| {
+        let head: Vec<&str> = columns.iter().map(|n| Link::HEAD[*n]).collect();
+        let mut table = Table::new(&head);
+        for link in links {
+            let cells = link.cells();
+            let cells: Vec<String> = columns.iter().map(|n| cells[*n].clone()).collect();
+            table.push(&cells);
+        }
+        table.render(width)
+    };
+    format!("{}\n{}", part(&STATE), part(&COUNTERS))
 }
 
 /// `eth0@if7`, as `ip` writes what lies below.
