@@ -175,11 +175,20 @@ impl Diamond {
 #[test]
 fn both_branches_are_found() -> Result<()> {
     let lab = Diamond::new()?;
-    let said =
-        probe::json(&lab.a, &["traceroute", "-n", "--paths", "4", "10.77.200.1"])?.ended(0)?;
-    let fork = said.expect(&json!({"event": "node", "ttl": 1, "addr": v4(1, 2)}))?;
-    ensure!(fork["next"] == json!([v4(10, 2), v4(11, 2)]), "{fork}");
-    said.expect(&json!({"event": "trace-end", "reached": true, "confident": true}))?;
+    let args = ["traceroute", "-n", "--paths", "4", "10.77.200.1"];
+    // The rule lets one trace in 32 miss one of two branches: six flows may all go one way. Five in a row do not.
+    let both = |said: &probe::Probed| {
+        let fork =
+            json!({"event": "node", "ttl": 1, "addr": v4(1, 2), "next": [v4(10, 2), v4(11, 2)]});
+        said.expect(&fork).is_ok()
+    };
+    let mut found = 0;
+    for _ in 0..5 {
+        let said = probe::json(&lab.a, &args)?.ended(0)?;
+        said.expect(&json!({"event": "trace-end", "reached": true, "confident": true}))?;
+        found += u32::from(both(&said));
+    }
+    ensure!(found > 0, "no trace found both branches");
     // One flow sees one way, however often.
     for _ in 0..3 {
         let said = probe::json(&lab.a, &["traceroute", "-n", "10.77.200.1"])?.ended(0)?;
@@ -191,13 +200,10 @@ fn both_branches_are_found() -> Result<()> {
             "{hop}"
         );
     }
-    let said =
-        probe::text(&lab.a, &["traceroute", "-n", "--paths", "4", "10.77.200.1"])?.ended(0)?;
-    ensure!(
-        said.text.contains("├─ 10.77.10.2") && said.text.contains("└─ 10.77.11.2"),
-        "{}",
-        said.text
-    );
+    let drawn = |text: &str| text.contains("├─ 10.77.10.2") && text.contains("└─ 10.77.11.2");
+    let texts = (0..5).map(|_| Ok(probe::text(&lab.a, &args)?.ended(0)?.text));
+    let texts: Vec<String> = texts.collect::<Result<_>>()?;
+    ensure!(texts.iter().any(|text| drawn(text)), "{texts:?}");
     Ok(())
 }
 
