@@ -6,9 +6,11 @@
 
 pub mod certs;
 pub mod cgroup;
+pub mod delay;
 pub mod host;
 pub mod netns;
 pub mod netobs;
+pub mod path;
 pub mod programs;
 pub mod rules;
 pub mod sys;

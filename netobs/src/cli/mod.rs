@@ -1,13 +1,20 @@
 //! The command line: arguments to a request, a request to a view, an error to an exit status.
 
 mod ask;
+mod connect;
 mod dns;
 mod doctor;
 mod filters;
 mod http;
+mod mtr;
+mod ping;
+mod probe;
+mod scan;
 mod show;
 mod ss;
+mod tcping;
 mod tls;
+mod trace;
 mod watch;
 
 use crate::{sinks::stream::tell, views::table::escape};
@@ -35,6 +42,19 @@ enum Command {
     Ss(Box<ss::args::Ss>),
     /// What this kernel and these privileges allow, and what to do about the rest
     Doctor(doctor::Doctor),
+    /// Echoes to one or many hosts: round trips, loss, and who says what went wrong
+    Ping(Box<ping::Ping>),
+    /// Handshakes with a TCP port: open, refused, filtered or unreachable, and by whom
+    Tcping(Box<tcping::Tcping>),
+    /// The way to a host, hop by hop, and where it ends
+    #[command(visible_aliases = ["trace", "tracert"])]
+    Traceroute(Box<trace::Trace>),
+    /// Ports of a host: open, closed or filtered, many at once
+    Scan(Box<scan::Scan>),
+    /// Talk to a port, or serve one: standard input goes out, answers come out
+    Connect(Box<connect::Connect>),
+    /// The way to a host, again and again: loss and times of every hop
+    Mtr(Box<mtr::Mtr>),
     /// What the node has: links, addresses, routes, neighbours, firewall, limits ...
     Show(show::Show),
     /// Ask name servers: answers, times, and what a "no" means
@@ -88,6 +108,12 @@ pub fn main() -> ExitCode {
         Command::Watch(args) => watch::run(&args),
         Command::Ss(args) => ss::run(&args),
         Command::Doctor(args) => doctor::run(&args),
+        Command::Ping(args) => ping::run(&args),
+        Command::Tcping(args) => tcping::run(&args),
+        Command::Traceroute(args) => trace::run(&args),
+        Command::Scan(args) => scan::run(&args),
+        Command::Connect(args) => connect::run(&args),
+        Command::Mtr(args) => mtr::run(&args),
         Command::Show(args) => show::run(&args),
         Command::Dns(args) => dns::run(&args),
         Command::Tls(args) => tls::run(&args),

@@ -2,6 +2,7 @@
 
 pub mod ask;
 pub mod json;
+pub mod probes;
 pub mod show;
 pub mod sockets;
 pub mod table;

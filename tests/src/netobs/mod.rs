@@ -4,6 +4,7 @@ pub mod binary;
 pub mod doctor;
 mod lines;
 mod observer;
+pub mod probe;
 mod record;
 
 pub use observer::{Observer, Watch};

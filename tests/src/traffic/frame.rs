@@ -95,13 +95,51 @@ fn arp(operation: u8, mac: Mac, ip: Ipv4Addr, target_mac: Mac, target: Ipv4Addr)
     frame
 }
 
-fn checksum(header: &[u8]) -> u16 {
-    let words = header
-        .as_chunks::<2>()
-        .0
-        .iter()
-        .map(|w| u32::from(u16::from_be_bytes(*w)));
-    let sum: u32 = words.sum();
+/// An ICMP message in an IPv4 packet; its checksum is right unless `forged`.
+pub fn icmp(
+    macs: (Mac, Mac),
+    from: Ipv4Addr,
+    to: Ipv4Addr,
+    message: &[u8],
+    forged: bool,
+) -> Vec<u8> {
+    let mut icmp = message.to_vec();
+    icmp[2..4].fill(0);
+    let sum = checksum(&icmp) ^ u16::from(forged);
+    icmp[2..4].copy_from_slice(&sum.to_be_bytes());
+    let len = u16::try_from(20 + icmp.len()).unwrap_or(u16::MAX);
+    let mut ip = vec![0x45, 0, 0, 0, 0, 0, 0, 0, 64, 1, 0, 0];
+    ip[2..4].copy_from_slice(&len.to_be_bytes());
+    ip.extend(from.octets());
+    ip.extend(to.octets());
+    let sum = checksum(&ip).to_be_bytes();
+    ip[10..12].copy_from_slice(&sum);
+    let mut frame = [macs.1, macs.0].concat();
+    frame.extend([8, 0]);
+    frame.extend(ip);
+    frame.extend(icmp);
+    frame
+}
+
+/// A UDP datagram's first 28 bytes, as an ICMP error quotes them.
+pub fn quoted_udp(from: (Ipv4Addr, u16), to: (Ipv4Addr, u16), id: u16, sum: u16) -> Vec<u8> {
+    let mut quote = vec![0x45, 0, 0, 60];
+    quote.extend(id.to_be_bytes());
+    quote.extend([0, 0, 1, 17, 0, 0]);
+    quote.extend(from.0.octets());
+    quote.extend(to.0.octets());
+    for word in [from.1, to.1, 40, sum] {
+        quote.extend(word.to_be_bytes());
+    }
+    quote
+}
+
+/// The checksum of RFC 1071.
+pub fn checksum(header: &[u8]) -> u16 {
+    let (words, odd) = header.as_chunks::<2>();
+    let words = words.iter().map(|w| u32::from(u16::from_be_bytes(*w)));
+    let last = odd.first().map_or(0, |b| u32::from(*b) << 8);
+    let sum: u32 = words.sum::<u32>() + last;
     let folded = (sum & 0xffff) + (sum >> 16);
     !u16::try_from((folded & 0xffff) + (folded >> 16)).unwrap_or(u16::MAX)
 }

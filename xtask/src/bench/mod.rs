@@ -13,6 +13,7 @@ mod lines;
 mod load;
 pub mod netns;
 mod options;
+mod probes;
 mod process;
 mod report;
 mod ss;
@@ -39,6 +40,7 @@ pub fn run(args: Vec<String>) -> Result<()> {
     match bench.task {
         Task::Watch(options) => watch::run(options),
         Task::Ss(options) => ss::run(&options),
+        Task::Probes(options) => probes::run(&options),
         Task::Load(options) => generate(&options),
         Task::Hold(options) => ss::hold::run(&options),
         Task::Dump(options) => ss::dump::run(&options),

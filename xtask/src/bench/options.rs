@@ -25,6 +25,8 @@ pub enum Task {
     /// One run of a command, with its account
     #[command(hide = true)]
     Once(OnceOptions),
+    /// Traces, sweeps, scans and round trips beside traceroute, mtr, fping, nmap and ping
+    Probes(ProbeOptions),
     /// The load generator alone, as the bench starts it
     #[command(hide = true)]
     Load(LoadOptions),
@@ -47,6 +49,16 @@ pub struct WatchOptions {
     /// Pin the load to this CPU
     #[arg(long)]
     pub cpu: Option<usize>,
+}
+
+#[derive(Args, Clone, Debug)]
+pub struct ProbeOptions {
+    /// Runs of each tool; the median counts
+    #[arg(long, default_value_t = 9)]
+    pub runs: usize,
+    /// Fewer replies, and no ten-second runs
+    #[arg(long)]
+    pub quick: bool,
 }
 
 #[derive(Args, Clone, Debug)]

@@ -7,7 +7,7 @@ use anyhow::{Context as _, Result, bail, ensure};
 use crate::cmd;
 
 /// A program that proves the package is there, and the package.
-const NEEDED: [(&str, &str); 24] = [
+const NEEDED: [(&str, &str); 28] = [
     ("qemu-system-x86_64", "qemu-system-x86"),
     ("busybox", "busybox-static"),
     ("depmod", "kmod"),
@@ -19,6 +19,10 @@ const NEEDED: [(&str, &str); 24] = [
     ("ss", "iproute2"),
     ("ping", "iputils-ping"),
     ("tcpdump", "tcpdump"),
+    ("traceroute", "traceroute"),
+    ("mtr", "mtr-tiny"),
+    ("nmap", "nmap"),
+    ("fping", "fping"),
     ("nc.openbsd", "netcat-openbsd"),
     ("readelf", "binutils"),
     ("podman", "podman"),

@@ -1,0 +1,125 @@
+//! What can be asked of a trace: the flags of traceroute.
+
+use crate::{
+    cli::{
+        Failure, Status,
+        probe::{Common, seconds},
+    },
+    probes::net::Proto,
+};
+use clap::Args;
+use std::net::IpAddr;
+
+#[derive(Args)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a flag of its own")]
+pub struct Trace {
+    /// Host by name or address
+    pub host: String,
+
+    /// Size of the packets, IP header included
+    pub size: Option<u16>,
+
+    /// Numbers only
+    #[arg(short)]
+    pub numeric: bool,
+
+    /// First hop
+    #[arg(short, value_name = "HOP", default_value_t = 1, value_parser = clap::value_parser!(u8).range(1..))]
+    pub first: u8,
+
+    /// Last hop
+    #[arg(short, value_name = "HOP", default_value_t = 30, value_parser = clap::value_parser!(u8).range(1..))]
+    pub max: u8,
+
+    /// Probes to each hop
+    #[arg(short, value_name = "N", default_value_t = 3, value_parser = clap::value_parser!(u8).range(1..=10))]
+    pub queries: u8,
+
+    /// Longest wait for an answer; what the path shows makes it shorter
+    #[arg(short, value_name = "SECONDS", value_parser = seconds, default_value = "5")]
+    pub wait: u64,
+
+    /// Least time between two probes
+    #[arg(short = 'z', value_name = "SECONDS", value_parser = seconds, default_value = "0")]
+    pub gap: u64,
+
+    /// Most probes in flight
+    #[arg(short = 'N', value_name = "N", default_value_t = 128, value_parser = clap::value_parser!(u16).range(1..))]
+    pub at_once: u16,
+
+    /// Source address
+    #[arg(short, value_name = "ADDR")]
+    pub source: Option<IpAddr>,
+
+    /// Interface
+    #[arg(short, value_name = "IFACE")]
+    pub interface: Option<String>,
+
+    /// ICMP echoes
+    #[arg(short = 'I', conflicts_with_all = ["tcp", "udp", "protocol"])]
+    pub icmp: bool,
+
+    /// TCP SYNs, to port 80
+    #[arg(short = 'T', conflicts_with_all = ["udp", "protocol"])]
+    pub tcp: bool,
+
+    /// UDP to port 53
+    #[arg(short = 'U', conflicts_with = "protocol")]
+    pub udp: bool,
+
+    /// Protocol by name or number: udp, icmp, tcp
+    #[arg(short = 'P', value_name = "PROTO")]
+    pub protocol: Option<String>,
+
+    /// Destination port
+    #[arg(short, value_name = "PORT", value_parser = clap::value_parser!(u16).range(1..))]
+    pub port: Option<u16>,
+
+    /// Packets may not be fragmented
+    #[arg(short = 'F')]
+    pub dont_fragment: bool,
+
+    /// The path MTU, and the hop in front of each narrow link
+    #[arg(long)]
+    pub mtu: bool,
+
+    /// Find the branches that routers spread flows over, at most N behind each router
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u8).range(1..=16), conflicts_with = "mtu")]
+    pub paths: Option<u8>,
+
+    #[command(flatten)]
+    pub common: Common,
+}
+
+/// Where UDP probes go, as traceroute's: nobody should serve it.
+const UNLIKELY: u16 = 33_434;
+
+impl Trace {
+    pub fn proto(&self) -> Result<Proto, Failure> {
+        let by_name = match self.protocol.as_deref() {
+            None => None,
+            Some("udp" | "17") => Some(Proto::Udp),
+            Some("icmp" | "icmp6" | "ipv6-icmp" | "1" | "58") => Some(Proto::Icmp),
+            Some("tcp" | "6") => Some(Proto::Tcp),
+            Some(other) => {
+                let text = format!("'{other}' is no protocol that can trace: udp, icmp, tcp");
+                return Err(Failure::new(Status::Usage, text));
+            }
+        };
+        Ok(match (self.icmp, self.tcp) {
+            (true, _) => Proto::Icmp,
+            (_, true) => Proto::Tcp,
+            (false, false) => by_name.unwrap_or(Proto::Udp),
+        })
+    }
+
+    pub fn port(&self) -> u16 {
+        let tcp = matches!(self.proto(), Ok(Proto::Tcp));
+        let usual = match (tcp, self.udp) {
+            (true, _) => 80,
+            (_, true) => 53,
+            (false, false) => UNLIKELY,
+        };
+        self.port.unwrap_or(usual)
+    }
+}

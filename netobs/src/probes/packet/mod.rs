@@ -1,0 +1,5 @@
+//! Probes as bytes, and answers read from bytes that anybody may have sent.
+
+pub mod build;
+pub mod extensions;
+pub mod read;

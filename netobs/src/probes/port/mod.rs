@@ -1,0 +1,341 @@
+//! Many ports at once without sockets and clock: open, closed or filtered, bounded in rate and in flight.
+
+use super::{
+    net::{Answer, Event, Identity, Mark, Probe, Proto, SendError, What},
+    outstanding::Outstanding,
+    trace::Step,
+};
+use crate::event::Mono;
+use std::{collections::VecDeque, net::IpAddr};
+
+/// Which ports of which hosts, and how hard.
+#[derive(Clone, Debug)]
+pub struct Plan {
+    pub targets: Vec<IpAddr>,
+    pub ports: Vec<u16>,
+    pub proto: Proto,
+    pub sport: u16,
+    pub token: u32,
+    /// Bytes of UDP probes.
+    pub payload: u16,
+    /// Probes of a port that does not answer, beyond the first.
+    pub retries: u8,
+    /// Most probes a second.
+    pub rate: u64,
+    pub at_once: usize,
+    /// Longest wait for an answer, nanoseconds.
+    pub wait_ns: u64,
+}
+
+/// nmap's words.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum State {
+    Open,
+    Closed,
+    Filtered,
+    /// UDP: silence may be either.
+    OpenFiltered,
+    Unreachable,
+}
+
+impl State {
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Open => "open",
+            Self::Closed => "closed",
+            Self::Filtered => "filtered",
+            Self::OpenFiltered => "open|filtered",
+            Self::Unreachable => "unreachable",
+        }
+    }
+}
+
+/// Why a port is in its state.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Reason {
+    /// The answer, and how long it took.
+    Answer(What, Option<Mark>),
+    Silence,
+    NotSent(SendError),
+}
+
+/// What is known of one port.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Port {
+    pub addr: IpAddr,
+    pub port: u16,
+    pub state: State,
+    pub by: Option<IpAddr>,
+    pub rtt_ns: Option<u64>,
+    pub reason: Reason,
+}
+
+#[derive(Clone, Copy)]
+struct Sent {
+    place: usize,
+    at: Mono,
+}
+
+/// Shortest time-out that is learnt; the first guess before anything has answered.
+const SHORTEST_NS: u64 = 100_000_000;
+const GUESS_NS: u64 = 1_000_000_000;
+
+/// One scan.
+pub struct Scan {
+    plan: Plan,
+    /// By host, then port.
+    results: Vec<Option<Port>>,
+    tries: Vec<u8>,
+    next: usize,
+    again: VecDeque<usize>,
+    flying: VecDeque<Sent>,
+    table: Outstanding<Sent>,
+    count: u32,
+    not_before: Mono,
+    open: usize,
+    srtt_ns: Option<u64>,
+    variance_ns: u64,
+    told: VecDeque<Port>,
+    stopped: bool,
+    pub sent: u64,
+    pub foreign: u64,
+}
+
+impl Scan {
+    pub fn new(plan: Plan) -> Self {
+        let total = plan.targets.len() * plan.ports.len();
+        Self {
+            results: vec![None; total],
+            tries: vec![0; total],
+            next: 0,
+            again: VecDeque::new(),
+            flying: VecDeque::new(),
+            table: Outstanding::new((4 * plan.at_once).max(1 << 16)),
+            count: 0,
+            not_before: Mono(0),
+            open: 0,
+            srtt_ns: None,
+            variance_ns: 0,
+            told: VecDeque::new(),
+            stopped: false,
+            sent: 0,
+            foreign: 0,
+            plan,
+        }
+    }
+
+    pub fn plan(&self) -> &Plan {
+        &self.plan
+    }
+
+    /// Ports that have become known since the last call.
+    pub fn told(&mut self) -> Option<Port> {
+        self.told.pop_front()
+    }
+
+    /// All that is known, by host, then port.
+    pub fn results(&self) -> impl Iterator<Item = &Port> {
+        self.results.iter().flatten()
+    }
+
+    pub fn stop(&mut self) {
+        self.stopped = true;
+    }
+
+    pub fn step(&mut self, now: Mono) -> Step {
+        self.expire(now);
+        if self.stopped {
+            return Step::Done;
+        }
+        let waiting = !self.again.is_empty() || self.next < self.results.len();
+        if waiting && self.open < self.plan.at_once {
+            if now < self.not_before {
+                return Step::Wait(self.not_before);
+            }
+            return self.send(now).map_or(Step::Wait(now), Step::Send);
+        }
+        match self.flying.front() {
+            Some(first) => Step::Wait(Mono(first.at.0 + self.timeout())),
+            None if waiting => Step::Wait(now),
+            None => Step::Done,
+        }
+    }
+
+    /// Four deviations beyond the mean round trip, as TCP waits.
+    fn timeout(&self) -> u64 {
+        let learnt = self.srtt_ns.map_or(GUESS_NS, |srtt| {
+            (srtt + 4 * self.variance_ns).max(SHORTEST_NS).max(2 * srtt)
+        });
+        learnt.min(self.plan.wait_ns)
+    }
+
+    fn send(&mut self, now: Mono) -> Option<Probe> {
+        let place = match self.again.pop_front() {
+            Some(place) if self.results[place].is_some() => return None,
+            Some(place) => place,
+            None => {
+                self.next += 1;
+                self.next - 1
+            }
+        };
+        let probe = self.probe(place);
+        let sent = Sent { place, at: now };
+        self.count += 1;
+        self.sent += 1;
+        self.tries[place] += 1;
+        self.open += 1;
+        self.flying.push_back(sent);
+        self.table.insert(probe.identity, sent);
+        // A late turn of the loop may catch up by a millisecond's worth of probes.
+        let gap = 1_000_000_000 / self.plan.rate.max(1);
+        let earliest = now.0.saturating_sub(1_000_000);
+        self.not_before = Mono((self.not_before.0 + gap).max(earliest));
+        Some(probe)
+    }
+
+    fn probe(&self, place: usize) -> Probe {
+        let (host, port) = (place / self.plan.ports.len(), place % self.plan.ports.len());
+        let n = self.plan.token.wrapping_add(self.count);
+        let token = match self.plan.proto {
+            Proto::Tcp => n << 8 | 1,
+            Proto::Udp | Proto::Icmp => n % 0xfffe + 1,
+        };
+        Probe {
+            identity: Identity {
+                peer: self.plan.targets[host],
+                proto: self.plan.proto,
+                a: self.plan.sport,
+                b: self.plan.ports[port],
+                token,
+            },
+            ttl: None,
+            payload: if self.plan.proto == Proto::Udp {
+                self.plan.payload
+            } else {
+                0
+            },
+        }
+    }
+
+    /// Probes whose time is over are sent again, or settle their port.
+    fn expire(&mut self, now: Mono) {
+        let timeout = self.timeout();
+        while let Some(first) = self.flying.front().copied() {
+            let settled = self.results[first.place].is_some();
+            if !settled && now.0 < first.at.0 + timeout {
+                return;
+            }
+            self.flying.pop_front();
+            if settled {
+                continue;
+            }
+            self.open = self.open.saturating_sub(1);
+            if self.tries[first.place] <= self.plan.retries {
+                self.again.push_back(first.place);
+            } else {
+                let state = match self.plan.proto {
+                    Proto::Udp => State::OpenFiltered,
+                    Proto::Tcp | Proto::Icmp => State::Filtered,
+                };
+                self.settle(first.place, state, None, None, Reason::Silence);
+            }
+        }
+    }
+
+    fn settle(
+        &mut self,
+        place: usize,
+        state: State,
+        by: Option<IpAddr>,
+        rtt_ns: Option<u64>,
+        reason: Reason,
+    ) {
+        let port = Port {
+            addr: self.plan.targets[place / self.plan.ports.len()],
+            port: self.plan.ports[place % self.plan.ports.len()],
+            state,
+            by,
+            rtt_ns,
+            reason,
+        };
+        self.told.push_back(port.clone());
+        self.results[place] = Some(port);
+    }
+
+    pub fn on(&mut self, event: &Event) {
+        match event {
+            Event::Sent { identity, at } => {
+                if let Some(sent) = self.table.get_mut(identity) {
+                    sent.at = *at;
+                }
+            }
+            Event::Failed { identity, error } => self.failed(identity, *error),
+            Event::Answer(answer) => self.answer(answer),
+        }
+    }
+
+    fn failed(&mut self, identity: &Identity, error: SendError) {
+        let Some(sent) = self.table.get(identity) else {
+            return;
+        };
+        if self.results[sent.place].is_none() {
+            self.open = self.open.saturating_sub(1);
+            self.settle(
+                sent.place,
+                State::Unreachable,
+                None,
+                None,
+                Reason::NotSent(error),
+            );
+        }
+    }
+
+    fn answer(&mut self, answer: &Answer) {
+        let Some((sent, _)) = self.table.find(answer) else {
+            // Errors about others' packets are others' business.
+            self.foreign += u64::from(self.plan.targets.contains(&answer.identity.peer));
+            return;
+        };
+        let Some(state) = state_of(answer, self.plan.proto) else {
+            return;
+        };
+        let rtt = answer.at.0.saturating_sub(sent.at.0);
+        self.learn(rtt);
+        if self.results[sent.place].is_some() {
+            return;
+        }
+        self.open = self.open.saturating_sub(1);
+        let reason = Reason::Answer(answer.what, answer.mark());
+        self.settle(sent.place, state, Some(answer.from), Some(rtt), reason);
+    }
+
+    /// RFC 6298's estimator.
+    fn learn(&mut self, rtt: u64) {
+        match &mut self.srtt_ns {
+            None => {
+                self.srtt_ns = Some(rtt);
+                self.variance_ns = rtt / 2;
+            }
+            Some(srtt) => {
+                self.variance_ns = (3 * self.variance_ns + srtt.abs_diff(rtt)) / 4;
+                *srtt = (7 * *srtt + rtt) / 8;
+            }
+        }
+    }
+}
+
+/// What an answer says of the port, in nmap's words; none: nothing.
+fn state_of(answer: &Answer, proto: Proto) -> Option<State> {
+    Some(match answer.what {
+        What::SynAck | What::Datagram => State::Open,
+        What::Rst => State::Closed,
+        What::EchoReply | What::TooBig { .. } => return None,
+        What::TimeExceeded => State::Unreachable,
+        What::Error { .. } if answer.is_port_unreachable() && proto == Proto::Udp => State::Closed,
+        What::Error { .. } => State::Filtered,
+    })
+}
+
+#[cfg(test)]
+#[path = "port_tests.rs"]
+mod tests;

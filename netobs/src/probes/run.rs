@@ -1,0 +1,203 @@
+//! The loop between a state machine and an engine: sends what is due, waits for what comes, obeys signals.
+
+use super::{
+    engine::{Engine, EngineError, Interest},
+    net::{Event, SendError},
+    trace::Step,
+};
+use crate::{clock, event::Mono};
+use nix::{
+    poll::{PollFd, PollFlags, ppoll},
+    sys::{
+        signal::{SigSet, Signal},
+        signalfd::{SfdFlags, SignalFd},
+        time::TimeSpec,
+    },
+};
+use std::{
+    io,
+    os::fd::{AsFd, BorrowedFd},
+    time::Duration,
+};
+
+/// What a user wants by a signal.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Asked {
+    /// An end: Ctrl-C.
+    Quit,
+    /// The figures so far: Ctrl-\.
+    Report,
+    /// The terminal has another size.
+    Resized,
+}
+
+/// Signals as something to read. They must be taken before any thread is made, which inherits that.
+pub struct Signals(SignalFd);
+
+impl Signals {
+    pub fn take() -> io::Result<Self> {
+        let mut set = SigSet::empty();
+        for signal in [
+            Signal::SIGINT,
+            Signal::SIGTERM,
+            Signal::SIGQUIT,
+            Signal::SIGWINCH,
+        ] {
+            set.add(signal);
+        }
+        set.thread_block()?;
+        let fd = SignalFd::with_flags(&set, SfdFlags::SFD_NONBLOCK | SfdFlags::SFD_CLOEXEC)?;
+        Ok(Self(fd))
+    }
+
+    pub fn next(&self) -> Option<Asked> {
+        let signal = self.0.read_signal().ok()??;
+        let number = i32::try_from(signal.ssi_signo).ok()?;
+        let signal = Signal::try_from(number).ok()?;
+        Some(if signal == Signal::SIGQUIT {
+            Asked::Report
+        } else if signal == Signal::SIGWINCH {
+            Asked::Resized
+        } else {
+            Asked::Quit
+        })
+    }
+
+    pub fn fd(&self) -> BorrowedFd<'_> {
+        self.0.as_fd()
+    }
+}
+
+/// A state machine with its view.
+pub trait Run {
+    /// Why writing what it tells failed.
+    type Error;
+
+    fn step(&mut self, now: Mono) -> Step;
+
+    fn on(&mut self, event: &Event);
+
+    /// Before each wait: what has become known is shown.
+    fn show(&mut self, now: Mono) -> Result<(), Self::Error>;
+
+    /// A signal; false ends the run.
+    fn asked(&mut self, asked: Asked) -> Result<bool, Self::Error>;
+
+    /// That something more can be read; false ends the run.
+    fn key(&mut self) -> Result<bool, Self::Error> {
+        Ok(true)
+    }
+
+    /// Something more to wait for: a keyboard.
+    fn also(&self) -> Option<BorrowedFd<'_>> {
+        None
+    }
+}
+
+/// Why a run ended before its time.
+#[derive(Debug)]
+pub enum Broken<E> {
+    Engine(EngineError),
+    Show(E),
+}
+
+/// Probes sent between two looks at what has come in.
+const BATCH: usize = 32;
+/// A queue of this machine is given this long to drain.
+const DRAIN: Duration = Duration::from_micros(200);
+
+/// Runs to the end; true if a signal made it end.
+pub fn run<R: Run>(
+    engine: &mut dyn Engine,
+    signals: &Signals,
+    machine: &mut R,
+) -> Result<bool, Broken<R::Error>> {
+    let mut events = Vec::new();
+    let mut sent = 0;
+    loop {
+        match machine.step(clock::mono()) {
+            Step::Send(probe) => {
+                if let Err(error) = send(engine, &probe) {
+                    let identity = probe.identity;
+                    machine.on(&Event::Failed { identity, error });
+                }
+                sent += 1;
+                if sent % BATCH == 0 {
+                    collect(engine, machine, &mut events)?;
+                }
+            }
+            Step::Wait(until) => {
+                // What is there already needs no wait.
+                if collect(engine, machine, &mut events)? {
+                    continue;
+                }
+                machine.show(clock::mono()).map_err(Broken::Show)?;
+                wait(engine, signals, machine, until).map_err(Broken::Engine)?;
+                collect(engine, machine, &mut events)?;
+                if !machine.key().map_err(Broken::Show)? {
+                    return Ok(true);
+                }
+                while let Some(asked) = signals.next() {
+                    if !machine.asked(asked).map_err(Broken::Show)? {
+                        return Ok(true);
+                    }
+                }
+            }
+            Step::Done => {
+                // A late answer may already wait.
+                collect(engine, machine, &mut events)?;
+                machine.show(clock::mono()).map_err(Broken::Show)?;
+                return Ok(false);
+            }
+        }
+    }
+}
+
+fn send(engine: &mut dyn Engine, probe: &super::net::Probe) -> Result<(), SendError> {
+    match engine.send(probe) {
+        Err(SendError::Full) => {
+            std::thread::sleep(DRAIN);
+            engine.send(probe)
+        }
+        other => other,
+    }
+}
+
+/// Whether anything came.
+fn collect<R: Run>(
+    engine: &mut dyn Engine,
+    machine: &mut R,
+    events: &mut Vec<Event>,
+) -> Result<bool, Broken<R::Error>> {
+    engine.collect(events).map_err(Broken::Engine)?;
+    let any = !events.is_empty();
+    for event in events.drain(..) {
+        machine.on(&event);
+    }
+    Ok(any)
+}
+
+fn wait<R: Run>(
+    engine: &dyn Engine,
+    signals: &Signals,
+    machine: &R,
+    until: Mono,
+) -> Result<(), EngineError> {
+    let left = Duration::from_nanos(until.0.saturating_sub(clock::mono().0));
+    let mut fds = vec![PollFd::new(signals.fd(), PollFlags::POLLIN)];
+    fds.extend(machine.also().map(|fd| PollFd::new(fd, PollFlags::POLLIN)));
+    fds.extend(engine.sources().into_iter().map(|(fd, interest)| {
+        let flags = match interest {
+            Interest::Read => PollFlags::POLLIN,
+            Interest::Write => PollFlags::POLLOUT,
+        };
+        PollFd::new(fd, flags)
+    }));
+    match ppoll(&mut fds, Some(TimeSpec::from_duration(left)), None) {
+        Ok(_) | Err(nix::errno::Errno::EINTR) => Ok(()),
+        Err(error) => Err(EngineError::Socket {
+            what: "wait for answers".to_owned(),
+            source: error.into(),
+        }),
+    }
+}
