@@ -90,6 +90,11 @@ impl Names {
     }
 }
 
+/// The name of an address, waited for: hosts file, then the first server.
+pub fn of_address(config: &Config, addr: IpAddr) -> Option<String> {
+    in_hosts(config, addr).or_else(|| look_up(config, addr))
+}
+
 fn in_hosts(config: &Config, addr: IpAddr) -> Option<String> {
     let fits = |text: &str| text.parse() == Ok(addr);
     let host = config.hosts.iter().find(|host| fits(&host.address))?;

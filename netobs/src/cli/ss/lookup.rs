@@ -1,7 +1,9 @@
 //! Names from this host: services, protocols, interfaces of a namespace, hosts by DNS.
 
 use crate::{
+    host::resolver::Whose,
     netns::Netns,
+    probes::{names, resolve::Config},
     sockets::ports::{self, Services},
     views::sockets::names::Lookup,
 };
@@ -14,6 +16,7 @@ pub struct Host {
     services: OnceCell<Services>,
     protocols: OnceCell<HashMap<u32, String>>,
     ephemeral: OnceCell<(u32, u32)>,
+    config: OnceCell<Config>,
 }
 
 impl Host {
@@ -23,6 +26,7 @@ impl Host {
             services: OnceCell::new(),
             protocols: OnceCell::new(),
             ephemeral: OnceCell::new(),
+            config: OnceCell::new(),
         }
     }
 
@@ -41,6 +45,15 @@ impl Host {
             Some(netns) => netns.run(inside).ok()?.ok(),
             None => inside().ok(),
         }
+    }
+
+    /// Where names come from: the hosts file and servers of the namespace, as `ip netns` keeps them.
+    fn config(&self) -> &Config {
+        self.config.get_or_init(|| {
+            let netns = self.netns.as_deref();
+            let name = netns.and_then(|netns| netns.name.as_deref());
+            Config::read(&Whose::of(name, name, netns.and_then(|netns| netns.pid)))
+        })
     }
 
     pub fn interface_index(&self, name: &str) -> Option<u32> {
@@ -70,8 +83,11 @@ impl Lookup for Host {
     }
 
     fn host(&self, ip: IpAddr) -> Option<String> {
-        let name = dns_lookup::lookup_addr(&ip).ok()?;
-        // getnameinfo writes the address itself when nobody knows a name.
-        (name.parse::<IpAddr>().is_err()).then_some(name)
+        let config = self.config();
+        let look = || names::of_address(config, ip);
+        match &self.netns {
+            Some(netns) => netns.run(look).ok()?,
+            None => look(),
+        }
     }
 }
