@@ -13,7 +13,7 @@ use std::time::{Duration, Instant};
 use anyhow::{Context, Result};
 
 use crate::netns::Netns;
-use crate::{sys, wait};
+use crate::{tap, wait};
 
 /// The largest frame that passes.
 const FRAME: usize = 1 << 16;
@@ -36,7 +36,7 @@ impl Delay {
             let first = format!("tap{}-{number}", std::process::id() % 100_000);
             let path = ns.path();
             let file =
-                ns.run(|| sys::tap(&CString::new(first.clone())?).context("make a TAP device"));
+                ns.run(|| tap::open(&CString::new(first.clone())?).context("make a TAP device"));
             let file = file.with_context(|| path)?;
             ns.ip(&format!(
                 "link set dev {first} name {name}\nlink set dev {name} up\n"
@@ -81,7 +81,7 @@ fn carry(mut ends: [File; 2], one_way: Duration, stop: &AtomicBool) {
             .front()
             .map(|frame| frame.due.saturating_duration_since(now));
         let fds = [ends[0].as_fd(), ends[1].as_fd()];
-        let Ok(ready) = sys::poll_readable(fds, due.unwrap_or(LOOK).min(LOOK)) else {
+        let Ok(ready) = tap::poll_readable(fds, due.unwrap_or(LOOK).min(LOOK)) else {
             continue;
         };
         for from in [0, 1] {

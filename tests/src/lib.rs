@@ -15,6 +15,7 @@ pub mod programs;
 pub mod rules;
 pub mod sys;
 pub mod tables;
+pub mod tap;
 pub mod tool;
 pub mod topology;
 pub mod traffic;

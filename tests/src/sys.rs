@@ -11,7 +11,7 @@ use std::time::Duration;
 
 use libc::{c_int, c_void};
 
-fn check(ret: c_int) -> io::Result<c_int> {
+pub(crate) fn check(ret: c_int) -> io::Result<c_int> {
     if ret < 0 {
         Err(io::Error::last_os_error())
     } else {
@@ -371,41 +371,4 @@ pub fn bpf(command: c_int, words: &mut [u64]) -> io::Result<c_int> {
 pub fn own(fd: c_int) -> OwnedFd {
     // SAFETY: callers pass the descriptor that a system call has just given them.
     unsafe { OwnedFd::from_raw_fd(fd) }
-}
-
-/// A TAP device of this name in the calling thread's namespace: frames it is given are read here, frames written here it receives.
-pub fn tap(name: &CStr) -> io::Result<std::fs::File> {
-    /// `TUNSETIFF` of `linux/if_tun.h`.
-    const TUNSETIFF: libc::c_ulong = 0x4004_54ca;
-    let file = std::fs::File::options()
-        .read(true)
-        .write(true)
-        .open("/dev/net/tun")?;
-    // SAFETY: all zeroes is a valid ifreq.
-    let mut request: libc::ifreq = unsafe { std::mem::zeroed() };
-    for (to, from) in request.ifr_name.iter_mut().zip(name.to_bytes()) {
-        *to = from.cast_signed();
-    }
-    request.ifr_ifru.ifru_flags = libc::c_short::try_from(libc::IFF_TAP | libc::IFF_NO_PI)
-        .expect("flags of a TAP device fit");
-    // SAFETY: `request` is an ifreq that outlives the call.
-    check(unsafe { libc::ioctl(file.as_raw_fd(), TUNSETIFF, &raw const request) })?;
-    Ok(file)
-}
-
-/// Waits until one of both can be read, at most `limit`.
-pub fn poll_readable(fds: [BorrowedFd<'_>; 2], limit: Duration) -> io::Result<[bool; 2]> {
-    let mut entries = fds.map(|fd| libc::pollfd {
-        fd: fd.as_raw_fd(),
-        events: libc::POLLIN,
-        revents: 0,
-    });
-    let limit = libc::timespec {
-        tv_sec: limit.as_secs().cast_signed(),
-        tv_nsec: i64::from(limit.subsec_nanos()),
-    };
-    let none = std::ptr::null();
-    // SAFETY: two entries and the limit, which outlive the call.
-    check(unsafe { libc::ppoll(entries.as_mut_ptr(), 2, &raw const limit, none) })?;
-    Ok(entries.map(|entry| entry.revents != 0))
 }

@@ -11,7 +11,7 @@ use netobs_tests::path::{Path, address, join, node};
 use netobs_tests::rules::{Hook, Rule};
 use netobs_tests::topology::{v4, v6};
 use netobs_tests::traffic::frame;
-use netobs_tests::{sys, wait};
+use netobs_tests::{sys, tap, wait};
 use serde_json::json;
 
 use crate::support::{has_tap, have, octets4};
@@ -227,7 +227,7 @@ fn labels_and_interfaces() -> Result<()> {
         return Ok(());
     }
     let a = node("a")?;
-    let mut tap = a.run(|| Ok(sys::tap(c"right")?))?;
+    let mut device = a.run(|| Ok(tap::open(c"right")?))?;
     a.ip(&format!(
         "{}link set dev right up\nneigh add {} lladdr 02:00:00:00:00:02 dev right\nroute add default via {}\n",
         address("right", 1, 1),
@@ -252,11 +252,11 @@ fn labels_and_interfaces() -> Result<()> {
     )?;
     let mut frame = [0; 2000];
     let probe = wait::until("a probe", || {
-        let fds = [tap.as_fd(), tap.as_fd()];
-        if !sys::poll_readable(fds, Duration::from_millis(5))?[0] {
+        let fds = [device.as_fd(), device.as_fd()];
+        if !tap::poll_readable(fds, Duration::from_millis(5))?[0] {
             return Ok(None);
         }
-        let n = tap.read(&mut frame)?;
+        let n = device.read(&mut frame)?;
         let is_probe = n >= 42 && frame[12..14] == [8, 0] && frame[22] == 1 && frame[23] == 17;
         Ok(is_probe.then(|| frame[14..n].to_vec()))
     })?;
@@ -269,7 +269,7 @@ fn labels_and_interfaces() -> Result<()> {
         &message,
         false,
     );
-    tap.write_all(&answer)?;
+    device.write_all(&answer)?;
     let output = trace.wait_with_output()?;
     let text = String::from_utf8_lossy(&output.stdout);
     let hop: serde_json::Value = serde_json::from_str(text.lines().next().unwrap_or_default())?;

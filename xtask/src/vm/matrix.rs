@@ -216,12 +216,18 @@ const OBSERVATIONS: [&str; 13] = [
 ];
 
 /// Long labs of what is the same on every kernel: the filter language, views, words. They run on the host.
-const OF_THE_TOOL: [&str; 5] = [
+const OF_THE_TOOL: [&str; 11] = [
     "ss_filters::",
     "ss_views::",
     "ss_input::",
     "ss_churn::",
     "show::firewall::",
+    "mtr::",
+    "scan::",
+    "trace::",
+    "trace_ends::",
+    "connect_command::",
+    "tcping::",
 ];
 
 impl Task {
