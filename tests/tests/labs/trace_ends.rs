@@ -11,7 +11,7 @@ use netobs_tests::path::{Path, address, join, node};
 use netobs_tests::rules::{Hook, Rule};
 use netobs_tests::topology::{v4, v6};
 use netobs_tests::traffic::frame;
-use netobs_tests::{sys, tap, wait};
+use netobs_tests::{tap, wait};
 use serde_json::json;
 
 use crate::support::{has_tap, have, octets4};
