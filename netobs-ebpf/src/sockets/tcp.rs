@@ -37,9 +37,9 @@ pub fn sockets_tcp(ctx: *const Tcp) -> i32 {
     }
     let state = sock::state::<Typed>(sk);
     if state != LISTEN
-        && !GO_ON
+        && GO_ON
             .get_ptr(0)
-            .is_some_and(|go| unsafe { go.read_volatile() } != 0)
+            .is_none_or(|go| unsafe { go.read_volatile() } == 0)
     {
         return SAME_AGAIN;
     }
