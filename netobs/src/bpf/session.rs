@@ -286,6 +286,7 @@ fn config(request: &Request<'_>, types: &KernelTypes, kernel: Kernel) -> Config 
     config.reason_consumed = types
         .enumerator("skb_drop_reason", "SKB_CONSUMED")
         .unwrap_or(u32::MAX);
+    config.again = u32::from(kernel.is_preempted());
     config.types = kernel.type_ids(types);
     config.args_kfree_skb = args("kfree_skb");
     config.args_retransmit = args("tcp_retransmit_skb");
