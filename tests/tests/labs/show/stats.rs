@@ -104,17 +104,17 @@ fn rates() -> Result<()> {
     ]);
     let child = netobs.stdout(std::process::Stdio::piped()).spawn()?;
     // Sent all the time: some of it falls into the interval.
-    let sent = std::sync::atomic::AtomicBool::new(false);
+    let (end, ended) = std::sync::mpsc::channel::<()>();
     let output = std::thread::scope(|scope| {
-        scope.spawn(|| {
-            while !sent.load(std::sync::atomic::Ordering::Relaxed) {
+        scope.spawn(move || {
+            let pause = std::time::Duration::from_millis(10);
+            while ended.recv_timeout(pause) == Err(std::sync::mpsc::RecvTimeoutError::Timeout) {
                 // An ICMP error that came back is no matter.
                 drop(udp::flood(&socket, at(Pair::B4, 7), 1, 10));
-                std::thread::sleep(std::time::Duration::from_millis(10));
             }
         });
         let output = child.wait_with_output();
-        sent.store(true, std::sync::atomic::Ordering::Relaxed);
+        drop(end);
         output
     })?;
     let told = super::lines(&output.stdout)?;
