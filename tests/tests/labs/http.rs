@@ -61,9 +61,16 @@ fn serve(mut stream: TcpStream) -> Result<()> {
         "/cut" => "HTTP/1.1 200 OK\r\nContent-Length: 1000\r\n\r\nonly this".to_owned(),
         "/chunks" => "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n2\r\nde\r\n0\r\n\r\n".to_owned(),
         "/slow" => {
-            thread::sleep(SLOW);
+            // Slow, but not for a peer that has gone.
+            stream.set_read_timeout(Some(SLOW))?;
+            let gone = |stream: &TcpStream| stream.peek(&mut [0]).is_ok();
+            if gone(&stream) {
+                return Ok(());
+            }
             stream.write_all(b"HTTP/1.1 200 OK\r\nContent-Length: 8\r\n\r\nhalf")?;
-            thread::sleep(SLOW);
+            if gone(&stream) {
+                return Ok(());
+            }
             "done".to_owned()
         }
         _ => {

@@ -1,7 +1,7 @@
 //! What `netobs ss` shows beyond ss: JSON, columns, order, groups, changes.
 
 use std::collections::BTreeMap;
-use std::io::Write;
+use std::io::{Read as _, Write as _};
 use std::net::SocketAddr;
 
 use anyhow::{Context, Result, ensure};
@@ -127,9 +127,13 @@ fn changes_between_looks() -> Result<()> {
     let ns = Netns::new("watch")?;
     let at: SocketAddr = "127.0.0.1:9000".parse()?;
     let (mut sender, _) = Process::server(&ns, "sender", at, |mut stream, link| {
+        // The next is sent when the peer stayed silent for a while; it never says anything until it is gone.
+        stream.set_read_timeout(Some(std::time::Duration::from_millis(50)))?;
         for _ in 0..40 {
             stream.write_all(&[0; 1000])?;
-            std::thread::sleep(std::time::Duration::from_millis(50));
+            if stream.read(&mut [0]).is_ok() {
+                break;
+            }
         }
         link.hear().map(drop)
     })?;
