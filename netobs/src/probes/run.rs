@@ -78,10 +78,14 @@ pub trait Run {
     fn on(&mut self, event: &Event);
 
     /// Before each wait: what has become known is shown.
-    fn show(&mut self, now: Mono) -> Result<(), Self::Error>;
+    fn show(&mut self, _now: Mono) -> Result<(), Self::Error> {
+        Ok(())
+    }
 
     /// A signal; false ends the run.
-    fn asked(&mut self, asked: Asked) -> Result<bool, Self::Error>;
+    fn asked(&mut self, asked: Asked) -> Result<bool, Self::Error> {
+        Ok(asked != Asked::Quit)
+    }
 
     /// That something more can be read; false ends the run.
     fn key(&mut self) -> Result<bool, Self::Error> {

@@ -3,21 +3,10 @@
 use anyhow::{Result, ensure};
 use netobs_tests::netobs::binary;
 
-/// Exits with 2, prints nothing on standard output, and its words contain `help`.
+use crate::support;
+
 fn usage_error(args: &[&str], help: &str) -> Result<()> {
-    let output = binary::run(args)?;
-    let said = String::from_utf8_lossy(&output.stderr);
-    ensure!(
-        output.status.code() == Some(2),
-        "{args:?} ended with {}: {said}",
-        output.status
-    );
-    ensure!(
-        output.stdout.is_empty(),
-        "{args:?} wrote to standard output"
-    );
-    ensure!(said.contains(help), "{args:?} does not name {help}: {said}");
-    Ok(())
+    support::usage_error(args, &[help])
 }
 
 #[test]

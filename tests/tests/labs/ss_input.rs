@@ -7,24 +7,11 @@ use netobs_tests::netns::Netns;
 use netobs_tests::netobs::binary;
 use netobs_tests::traffic::tcp;
 
-/// Exits with 2, prints nothing on standard output, and says each of `words`.
+use crate::support;
+
 fn usage_error(args: &[&str], words: &[&str]) -> Result<()> {
     let all: Vec<&str> = std::iter::once("ss").chain(args.iter().copied()).collect();
-    let output = binary::run(&all)?;
-    let said = String::from_utf8_lossy(&output.stderr);
-    ensure!(
-        output.status.code() == Some(2),
-        "{args:?} ended with {}: {said}",
-        output.status
-    );
-    ensure!(
-        output.stdout.is_empty(),
-        "{args:?} wrote to standard output"
-    );
-    for word in words {
-        ensure!(said.contains(word), "{args:?} does not say {word}: {said}");
-    }
-    Ok(())
+    support::usage_error(&all, words)
 }
 
 #[test]

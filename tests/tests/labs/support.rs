@@ -5,7 +5,7 @@ use std::path::Path;
 use std::process::Output;
 
 use anyhow::{Context as _, Result, ensure};
-use netobs_tests::netobs::doctor::Doctor;
+use netobs_tests::netobs::{binary, doctor::Doctor};
 use netobs_tests::truth;
 use serde_json::{Value, json};
 
@@ -148,4 +148,23 @@ pub fn has_tap() -> bool {
         eprintln!("left out: this machine has no /dev/net/tun");
     }
     has
+}
+
+/// Exits with 2, prints nothing on standard output, and says each of `words`.
+pub fn usage_error(args: &[&str], words: &[&str]) -> Result<()> {
+    let output = binary::run(args)?;
+    let said = String::from_utf8_lossy(&output.stderr);
+    ensure!(
+        output.status.code() == Some(2),
+        "{args:?} ended with {}: {said}",
+        output.status
+    );
+    ensure!(
+        output.stdout.is_empty(),
+        "{args:?} wrote to standard output"
+    );
+    for word in words {
+        ensure!(said.contains(word), "{args:?} does not say {word}: {said}");
+    }
+    Ok(())
 }

@@ -6,7 +6,7 @@ use crate::{
     probes::{
         names::Names,
         net::Event,
-        run::{Asked, Run},
+        run::Run,
         trace::{
             Step, Tracer,
             mtu::{Mtu, Narrowing},
@@ -84,10 +84,6 @@ impl Run for Tracing {
         }
         self.out.flush()
     }
-
-    fn asked(&mut self, asked: Asked) -> Result<bool, SinkError> {
-        Ok(asked != Asked::Quit)
-    }
 }
 
 /// The path MTU: nothing to write while it is sought.
@@ -103,14 +99,6 @@ impl Run for Measuring {
     fn on(&mut self, event: &Event) {
         self.0.on(event);
     }
-
-    fn show(&mut self, _: Mono) -> Result<(), SinkError> {
-        Ok(())
-    }
-
-    fn asked(&mut self, asked: Asked) -> Result<bool, SinkError> {
-        Ok(asked != Asked::Quit)
-    }
 }
 
 /// All branches: the picture is drawn when all are known.
@@ -125,13 +113,5 @@ impl Run for Branching {
 
     fn on(&mut self, event: &Event) {
         self.0.on(event);
-    }
-
-    fn show(&mut self, _: Mono) -> Result<(), SinkError> {
-        Ok(())
-    }
-
-    fn asked(&mut self, asked: Asked) -> Result<bool, SinkError> {
-        Ok(asked != Asked::Quit)
     }
 }
