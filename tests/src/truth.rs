@@ -84,6 +84,16 @@ pub fn ss_info(ns: &Netns, lport: u16, rport: u16) -> Result<BTreeMap<String, St
     Ok(parse_ss(&said))
 }
 
+/// How many connections wait for accept(2) at the listener on `port`, as ss says.
+pub fn accept_queue(ns: &Netns, port: u16) -> Result<usize> {
+    let said = ns.tool("ss", &["-Hlnt", &format!("sport = :{port}")], "")?;
+    let queue = said.split_whitespace().nth(1);
+    let queue = queue.with_context(|| format!("ss shows no listener on port {port}"))?;
+    queue
+        .parse()
+        .with_context(|| format!("ss shows a queue of '{queue}'"))
+}
+
 fn parse_ss(said: &str) -> BTreeMap<String, String> {
     let pairs = said
         .split_whitespace()

@@ -9,6 +9,7 @@ use netobs_tests::rules::{Hook, Rule};
 use netobs_tests::topology::{A4, A6, Chain, Lan, Pair};
 use netobs_tests::traffic::{Process, tcp, udp};
 use netobs_tests::truth::Meter;
+use netobs_tests::wait;
 use serde_json::{Value, json};
 
 use crate::support::{at, can_show, with};
@@ -238,6 +239,63 @@ fn administratively_prohibited_tcp() -> Result<()> {
     if can_show("icmp", &["icmp_rcv", "received"])? {
         let received = json!({"direction": "received", "netns": lab.a.inode(), "from": Pair::B4, "pid": pid, "comm": "lab-sender"});
         watch.expect_count(count, &with(common, &received))?;
+    }
+    Ok(())
+}
+
+/// A process that sends one datagram each time it is told to, and its port.
+fn on_request(ns: &Netns, comm: &str) -> Result<(Process, u16)> {
+    let mut process = Process::spawn(ns, comm, |link| {
+        let socket = UdpSocket::bind(at(A4, 0))?;
+        link.say(socket.local_addr()?.port().into())?;
+        loop {
+            link.hear()?;
+            udp::flood(&socket, at(Pair::B4, PORT), 1, 10)?;
+        }
+    })?;
+    let port = u16::try_from(process.hear()?)?;
+    Ok((process, port))
+}
+
+/// Whose socket an error quotes is looked up after the kernel's filters, at a bounded price, so not at each event: the filter by
+/// name holds all the same.
+#[test]
+fn filters_hold_for_the_owner() -> Result<()> {
+    if !can_show("icmp", &["icmp_rcv", "received"])? {
+        return Ok(());
+    }
+    let lab = Pair::new()?;
+    lab.b.sysctl("net/ipv4/icmp_ratelimit", "0")?;
+    let (mut one, one_port) = on_request(&lab.a, "lab-one")?;
+    let (mut two, two_port) = on_request(&lab.a, "lab-two")?;
+    for (filter, shown, shown_port, hidden_port) in [
+        ("lab-one", "lab-one", one_port, two_port),
+        ("!lab-one", "lab-two", two_port, one_port),
+    ] {
+        let watch = Watch::json(&["icmp"])?
+            .within(&[&lab.a])
+            .arg("--comm")
+            .arg(filter)
+            .start()?;
+        wait::until("an error whose owner is named", || {
+            two.say(0)?;
+            one.say(0)?;
+            Ok(watch.output().contains(shown).then_some(()))
+        })?;
+        let record = watch.stop()?;
+        let told = record.count(&json!({"event": "icmp", "comm": shown, "sport": shown_port}));
+        ensure!(told > 0, "no error of {shown}\n{}", record.tail());
+        let named = if shown == "lab-one" {
+            "lab-two"
+        } else {
+            "lab-one"
+        };
+        let hidden = json!({"event": "icmp", "comm": named, "sport": hidden_port});
+        ensure!(
+            record.count(&hidden) == 0,
+            "{named} is told\n{}",
+            record.tail()
+        );
     }
     Ok(())
 }

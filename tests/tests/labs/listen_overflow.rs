@@ -1,13 +1,13 @@
 //! `listen-overflow`: accept and SYN queues that are full, added up as the kernel adds them.
 
-use std::net::{TcpListener, TcpStream};
+use std::net::{IpAddr, SocketAddr, TcpListener, TcpStream};
 
 use anyhow::{Result, ensure};
 use netobs_tests::netobs::Watch;
 use netobs_tests::rules::{Hook, Rule};
 use netobs_tests::topology::Pair;
-use netobs_tests::traffic::tcp;
-use netobs_tests::truth::Meter;
+use netobs_tests::traffic::{Process, tcp};
+use netobs_tests::truth::{self, Meter};
 use netobs_tests::wait;
 use serde_json::{Value, json};
 
@@ -15,18 +15,14 @@ use crate::support::{at, can_show, only_polled};
 
 const CLIENTS: usize = 12;
 
-fn listener(lab: &Pair, backlog: i32) -> Result<TcpListener> {
-    lab.b.run(|| Ok(tcp::listen(at(Pair::B4, 0), backlog)?))
+fn listener(lab: &Pair, addr: IpAddr, backlog: i32) -> Result<TcpListener> {
+    lab.b.run(|| Ok(tcp::listen(at(addr, 0), backlog)?))
 }
 
 /// Clients that send their SYN and go on sending it.
-fn clients(lab: &Pair, listener: &TcpListener) -> Result<Vec<TcpStream>> {
-    let to = listener.local_addr()?;
-    lab.a.run(|| {
-        (0..CLIENTS)
-            .map(|_| Ok(tcp::Dial::to(to).start()?))
-            .collect()
-    })
+fn clients(lab: &Pair, to: SocketAddr, count: usize) -> Result<Vec<TcpStream>> {
+    lab.a
+        .run(|| (0..count).map(|_| Ok(tcp::Dial::to(to).start()?)).collect())
 }
 
 fn until_counted(meter: &Meter<'_>, counter: &str) -> Result<()> {
@@ -45,9 +41,9 @@ fn of_the_accept_queue() -> Result<()> {
         .within(&[&lab.b])
         .start()?;
     let meter = Meter::start(&[&lab.b])?;
-    let listener = listener(&lab, 1)?;
+    let listener = listener(&lab, Pair::B4, 1)?;
     let port = listener.local_addr()?.port();
-    let waiting = clients(&lab, &listener)?;
+    let waiting = clients(&lab, listener.local_addr()?, CLIENTS)?;
     until_counted(&meter, "TcpExtListenOverflows")?;
     // Without a listener nothing can overflow any more: the counters rest.
     drop(listener);
@@ -87,6 +83,78 @@ fn of_the_accept_queue() -> Result<()> {
     Ok(())
 }
 
+/// Clients in the SYN queue whose ACKs come late, all at once: the accept queue has room for the first of them only.
+fn late_acks(addr: IpAddr) -> Result<()> {
+    const BACKLOG: usize = 8;
+    if !can_show("listen-overflow", &["listen-queue"])? {
+        return Ok(());
+    }
+    let lab = Pair::new()?;
+    let watch = Watch::json(&["listen-overflow"])?
+        .within(&[&lab.b])
+        .start()?;
+    let meter = Meter::start(&[&lab.b])?;
+    // Of a process that lives in the namespace, whose counters tell a listener that can only be asked what it lost: it
+    // counts such an ACK twice.
+    let mut server = Process::spawn(&lab.b, "lab-server", |link| {
+        let listener = tcp::listen(at(addr, 0), BACKLOG.try_into()?)?;
+        link.say(listener.local_addr()?.port().into())?;
+        link.hear().map(drop)
+    })?;
+    let port = u16::try_from(server.hear()?)?;
+    let accepted = clients(&lab, at(addr, port), BACKLOG)?;
+    wait::until("the first clients to be in the accept queue", || {
+        Ok((truth::accept_queue(&lab.b, port)? == BACKLOG).then_some(()))
+    })?;
+    let rule = Rule::add(
+        &lab.b,
+        Hook::Input,
+        "tcp flags & (syn | ack) == ack",
+        "drop",
+    )?;
+    let waiting = clients(&lab, at(addr, port), BACKLOG)?;
+    wait::until("the ACKs to be lost", || {
+        Ok((rule.packets()? as usize >= BACKLOG).then_some(()))
+    })?;
+    ensure!(
+        meter.delta("TcpExtListenOverflows")? == 0,
+        "a SYN has overflowed already"
+    );
+    rule.remove()?;
+    until_counted(&meter, "TcpExtListenOverflows")?;
+    let pid = server.pid();
+    server.say(0)?;
+    server.join()?;
+    drop((accepted, waiting));
+    let overflows = meter.delta("TcpExtListenOverflows")?;
+    if !can_show("listen-overflow", &["accept", "syn_recv_sock"])? {
+        return Ok(());
+    }
+    let event = json!({
+        "event": "listen-overflow", "queue": "accept", "lport": port, "laddr": addr, "backlog": BACKLOG, "outcome": "dropped",
+        "pid": pid, "comm": "lab-server", "netns": lab.b.inode(),
+    });
+    watch.expect_sum(overflows, &event, "count")?;
+    let record = watch.stop()?;
+    let told = record.sum(&event, "count");
+    ensure!(
+        told == overflows,
+        "count adds up to {told}, ListenOverflows grew by {overflows}\n{}",
+        record.tail()
+    );
+    Ok(())
+}
+
+#[test]
+fn of_the_accept_queue_by_late_acks() -> Result<()> {
+    late_acks(Pair::B4)
+}
+
+#[test]
+fn of_the_accept_queue_by_late_acks_ipv6() -> Result<()> {
+    late_acks(Pair::B6)
+}
+
 /// Handshakes that never end, because their SYN-ACKs are lost, fill the SYN queue.
 fn syn_queue(cookies: &str, counter: &str, outcome: &str) -> Result<()> {
     if !can_show("listen-overflow", &["listen-queue"])? {
@@ -104,9 +172,9 @@ fn syn_queue(cookies: &str, counter: &str, outcome: &str) -> Result<()> {
         "tcp flags & (syn | ack) == (syn | ack)",
         "drop",
     )?;
-    let listener = listener(&lab, 3)?;
+    let listener = listener(&lab, Pair::B4, 3)?;
     let port = listener.local_addr()?.port();
-    let waiting = clients(&lab, &listener)?;
+    let waiting = clients(&lab, listener.local_addr()?, CLIENTS)?;
     until_counted(&meter, counter)?;
     drop(listener);
     drop(waiting);
