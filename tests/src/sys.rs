@@ -152,6 +152,23 @@ pub fn end_with_parent(command: &mut Command) {
     unsafe { command.pre_exec(die_with_parent) };
 }
 
+/// Makes `directory` empty for this command: nothing else sees that.
+pub fn hide(command: &mut Command, directory: &'static CStr) {
+    let prepare = move || {
+        let (none, nothing) = (c"none".as_ptr(), std::ptr::null());
+        let private = libc::MS_REC | libc::MS_PRIVATE;
+        // SAFETY: takes no pointer.
+        check(unsafe { libc::unshare(libc::CLONE_NEWNS) })?;
+        // SAFETY: all strings are static.
+        check(unsafe { libc::mount(none, c"/".as_ptr(), nothing, private, nothing.cast()) })?;
+        let (at, tmpfs) = (directory.as_ptr(), c"tmpfs".as_ptr());
+        // SAFETY: all strings are static.
+        check(unsafe { libc::mount(none, at, tmpfs, 0, nothing.cast()) }).map(drop)
+    };
+    // SAFETY: between fork and exec the closure makes three system calls and allocates nothing.
+    unsafe { command.pre_exec(prepare) };
+}
+
 /// Becomes another user, for good.
 pub fn setuid(uid: u32) -> io::Result<()> {
     // SAFETY: takes no pointer.

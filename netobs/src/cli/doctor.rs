@@ -88,11 +88,10 @@ fn advice(attached: &Attached) -> Option<&'static str> {
     if attached.taken.is_some() {
         return None;
     }
-    let kprobes = attached
-        .refused
-        .iter()
-        .any(|r| r.reason.contains("without kprobes"));
-    Some(if kprobes {
+    let says = |words: &str| attached.refused.iter().any(|r| r.reason.contains(words));
+    Some(if says("no BTF") {
+        "a kernel with CONFIG_DEBUG_INFO_BTF, or --btf FILE"
+    } else if says("without kprobes") {
         "needs a kernel with CONFIG_KPROBES or BPF trampolines, or a newer one with the tracepoint"
     } else {
         "see the reasons; a newer kernel may have the tracepoint"

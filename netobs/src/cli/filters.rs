@@ -173,7 +173,10 @@ fn host(text: &str) -> Result<Value, String> {
         .split_once('/')
         .map_or((text, None), |(a, l)| (a, Some(l)));
     let Ok(addr) = addr.parse::<IpAddr>() else {
-        return Err(format!("not an address: try '{}'", nearest_cidr(addr)));
+        return Err(nearest_cidr(addr, len).map_or_else(
+            || "not an address: expected one such as 10.0.0.0/8 or fd00::/8".to_owned(),
+            |nearest| format!("not an address: try '{nearest}'"),
+        ));
     };
     let max = if addr.is_ipv4() { 32 } else { 128 };
     let len = match len.map(str::parse::<u8>) {
@@ -188,20 +191,39 @@ fn host(text: &str) -> Result<Value, String> {
     Ok(Value::Host(addr, len))
 }
 
-/// What may have been meant: four octets, each brought into range.
-fn nearest_cidr(text: &str) -> String {
-    let octets = text
-        .split('.')
-        .map(|octet| octet.parse::<u32>().unwrap_or(0).min(255));
-    let mut parts: Vec<String> = octets.map(|n| n.to_string()).take(4).collect();
-    let given = parts.len();
-    parts.resize(4, "0".to_owned());
-    let len = if given < 4 {
-        format!("/{}", 8 * given)
+/// What may have been meant, with the prefix length that was given if it can be.
+fn nearest_cidr(addr: &str, len: Option<&str>) -> Option<String> {
+    let (nearest, implied) = if addr.contains(':') {
+        (nearest_ipv6(addr)?, None)
     } else {
-        String::new()
+        nearest_ipv4(addr)?
     };
-    format!("{}{len}", parts.join("."))
+    let max = if nearest.is_ipv4() { 32 } else { 128 };
+    let len = len
+        .and_then(|len| len.parse().ok())
+        .filter(|len| *len <= max)
+        .or(implied);
+    Some(len.map_or_else(|| nearest.to_string(), |len: u8| format!("{nearest}/{len}")))
+}
+
+/// Four octets, each brought into range; fewer are a prefix of so many.
+fn nearest_ipv4(text: &str) -> Option<(IpAddr, Option<u8>)> {
+    let mut octets = [0; 4];
+    let mut given = 0;
+    for octet in text.split('.').take(4).filter(|octet| !octet.is_empty()) {
+        let octet: u32 = octet.parse().ok()?;
+        octets[usize::from(given)] = u8::try_from(octet).unwrap_or(u8::MAX);
+        given += 1;
+    }
+    let implied = (given < 4).then_some(8 * given);
+    (given > 0).then_some((octets.into(), implied))
+}
+
+/// The address that only lacks its `::`.
+fn nearest_ipv6(text: &str) -> Option<IpAddr> {
+    [":", "::"]
+        .iter()
+        .find_map(|end| format!("{text}{end}").parse().ok())
 }
 
 #[cfg(test)]
@@ -222,6 +244,9 @@ mod tests {
         assert!(host_of("10.0.0.0/33").unwrap_err().contains("10.0.0.0/32"));
         assert!(host_of("10.1").unwrap_err().contains("10.1.0.0/16"));
         assert!(host_of("10.0.0.300").unwrap_err().contains("10.0.0.255"));
+        assert!(host_of("10.0.0/8").unwrap_err().contains("'10.0.0.0/8'"));
+        assert!(host_of("fe80:/64").unwrap_err().contains("'fe80::/64'"));
+        assert!(host_of("db-1").unwrap_err().contains("expected"));
     }
 
     #[test]

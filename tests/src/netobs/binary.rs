@@ -44,6 +44,17 @@ pub fn run(args: &[&str]) -> Result<Output> {
         .context("run netobs")
 }
 
+/// Runs netobs to its end on a machine whose kernel tells nothing of its types.
+pub fn run_without_btf(args: &[&str]) -> Result<Output> {
+    let mut command = command()?;
+    sys::hide(&mut command, c"/sys/kernel/btf");
+    command
+        .args(args)
+        .stdin(Stdio::null())
+        .output()
+        .context("run netobs with /sys/kernel/btf hidden")
+}
+
 /// Runs netobs to its end inside a network namespace; its standard output.
 pub fn run_within(ns: &Netns, args: &[&str]) -> Result<String> {
     let output = ns.run(|| run(args))?;

@@ -67,3 +67,31 @@ fn answers_nobody_too() -> Result<()> {
     );
     Ok(())
 }
+
+/// Without BTF it says what still works, what does not, and what to do; what cannot work ends at once.
+#[test]
+fn names_what_works_without_btf() -> Result<()> {
+    let output = binary::run_without_btf(&["doctor"])?;
+    let text = String::from_utf8_lossy(&output.stdout);
+    ensure!(output.status.success(), "{}: {text}", output.status);
+    for words in [
+        "CONFIG_DEBUG_INFO_BTF",
+        "--btf FILE",
+        "cannot work here: retransmit, drop, reset,",
+    ] {
+        ensure!(text.contains(words), "it does not say {words}:\n{text}");
+    }
+    let states = text.lines().find(|line| line.contains("sock-state"));
+    ensure!(
+        states.is_some_and(|line| line.contains(" tracepoint ")),
+        "connections need no BTF:\n{text}"
+    );
+    let output = binary::run_without_btf(&["watch", "drop"])?;
+    let said = String::from_utf8_lossy(&output.stderr);
+    ensure!(
+        output.status.code() == Some(3) && said.contains("BTF"),
+        "{}: {said}",
+        output.status
+    );
+    Ok(())
+}
