@@ -86,6 +86,10 @@ pub trait Detail {
     fn location(&self) -> Option<u64> {
         None
     }
+    /// Normal life, as only the name of its place tells.
+    fn is_quiet(&self, _names: &Names) -> bool {
+        false
+    }
     /// For people: everything right of the process; by default the two ends.
     fn subject(&self, line: &mut Line, names: &Names) {
         if let Some(ends) = self.ends() {

@@ -37,7 +37,7 @@ pub fn open(args: &Watch) -> Result<Watching, Failure> {
             all: false,
         },
         ring_bytes: args.buffer,
-        quiet_reasons: collectors::drop::QUIET,
+        quiet_reasons: collectors::drop::quiet::REASONS,
         btf: args.btf.as_deref(),
     })
     .map_err(|e| Failure {

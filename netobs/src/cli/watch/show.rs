@@ -2,14 +2,58 @@
 
 use super::args::Watch;
 use crate::{
-    bpf::session::Session,
+    bpf::{session::Session, symbols::Symbols},
     clock,
-    enrich::namespaces,
+    enrich::{Enricher, namespaces, symbols},
+    event::Event,
     names::{Names, TCP_STATES},
     views::{View, json::Json, text::Text, time::Clock},
 };
 
-pub fn view(args: &Watch) -> Box<dyn View> {
+/// Where events become lines, and how many may.
+pub struct Shown {
+    pub view: Box<dyn View>,
+    names: Names,
+    enricher: Enricher,
+    all: bool,
+    /// `--count`
+    limit: u64,
+    events: u64,
+}
+
+impl Shown {
+    pub fn new(args: &Watch, session: &Session) -> Self {
+        Self {
+            view: view(args),
+            names: names(args, session),
+            enricher: Enricher::new(),
+            all: args.all,
+            limit: args.count.unwrap_or(u64::MAX),
+            events: 0,
+        }
+    }
+
+    /// How many more events are wanted.
+    pub fn room(&self) -> u64 {
+        self.limit - self.events
+    }
+
+    /// Shows one, unless only its place in the kernel's code tells that it is normal life.
+    pub fn event(&mut self, event: &Event, kernel: &mut Symbols) {
+        let detail = event.body.detail();
+        if let Some(address) = detail.location() {
+            symbols::learn(&mut self.names, address, |address| kernel.print(address));
+        }
+        if !self.all && detail.is_quiet(&self.names) {
+            return;
+        }
+        let about = self.enricher.about(&event.common);
+        self.view.event(event, &about, &self.names);
+        self.events += 1;
+    }
+}
+
+fn view(args: &Watch) -> Box<dyn View> {
     let zone = if args.json {
         jiff::tz::TimeZone::UTC
     } else {
@@ -24,7 +68,7 @@ pub fn view(args: &Watch) -> Box<dyn View> {
     Box::new(Text::new(clock, colour, namespaces::own()))
 }
 
-pub fn names(args: &Watch, session: &Session) -> Names {
+fn names(args: &Watch, session: &Session) -> Names {
     let mut names = Names::new(args.numeric);
     let prefixes = [
         ("skb_drop_reason", "SKB_DROP_REASON_"),

@@ -6,7 +6,7 @@ use super::{
     owner::{complete_owner, settle},
     pace::{Pace, Wait},
     request::{self, Watching},
-    show,
+    show::Shown,
     summary::{Summary, own_cpu_ns},
     wait::{End, Signals, Woken, after, ahead_of_others},
 };
@@ -18,11 +18,9 @@ use crate::{
     },
     cli::{Failure, Status},
     clock, collectors,
-    enrich::{Enricher, listen_drops::ListenDrops, symbols},
-    event::{Event, Mono},
-    names::Names,
+    enrich::listen_drops::ListenDrops,
+    event::Mono,
     sinks::stream::{SinkError, Stdout, tell},
-    views::View,
 };
 use netobs_ebpf::config::ROUTES_WAIT;
 use std::{os::fd::OwnedFd, time::Duration};
@@ -39,12 +37,9 @@ struct Stream<'a> {
     session: Session,
     events: u32,
     late: Late,
-    view: Box<dyn View>,
-    names: Names,
-    enricher: Enricher,
+    shown: Shown,
     out: Stdout,
     started: Mono,
-    shown: u64,
     unreadable: u64,
     lost_told: Vec<u64>,
     timing: Timing,
@@ -61,7 +56,7 @@ pub async fn run(watching: Watching, args: &Watch) -> Result<Status, Failure> {
     let ready = stream.session.ring.ready()?;
     let mut signals = Signals::new()?;
     if !args.json {
-        stream.view.head();
+        stream.shown.view.head();
         stream
             .write()
             .map_err(|_| Failure::new(Status::Other, "write output"))?;
@@ -81,12 +76,9 @@ impl<'a> Stream<'a> {
         Self {
             args,
             late: Late::new(watching.filters),
-            view: show::view(args),
-            names: show::names(args, &session),
-            enricher: Enricher::new(),
+            shown: Shown::new(args, &session),
             out: Stdout,
             started,
-            shown: 0,
             unreadable: 0,
             lost_told: Vec::new(),
             timing: Timing::new(Mono(started.0 + SECOND.0 / 20)),
@@ -165,15 +157,14 @@ impl<'a> Stream<'a> {
     fn look(&mut self) -> Result<usize, End> {
         let mut total = 0;
         loop {
-            let room = self.args.count.map_or(u64::MAX, |max| max - self.shown);
-            let batch = usize::try_from(room.min(256)).unwrap_or(256);
+            let batch = usize::try_from(self.shown.room().min(256)).unwrap_or(256);
             let n = self.take(batch);
             total += n;
-            if self.args.count.is_some_and(|max| self.shown >= max) {
+            if self.shown.room() == 0 {
                 self.write()?;
                 return Err(End::Asked);
             }
-            if n < batch || self.view.pending().len() > FLUSH_BYTES {
+            if n < batch || self.shown.view.pending().len() > FLUSH_BYTES {
                 self.write()?;
             }
             if n < batch {
@@ -185,9 +176,6 @@ impl<'a> Stream<'a> {
     fn take(&mut self, max: usize) -> usize {
         let Self {
             session,
-            view,
-            names,
-            enricher,
             shown,
             unreadable,
             late,
@@ -202,14 +190,6 @@ impl<'a> Stream<'a> {
             symbols: kernel,
             ..
         } = session;
-        let mut show = |event: &Event| {
-            if let Some(address) = event.body.detail().location() {
-                symbols::learn(names, address, |address| kernel.print(address));
-            }
-            let about = enricher.about(&event.common);
-            view.event(event, &about, names);
-            *shown += 1;
-        };
         let taken = ring.drain(max, |bytes| match collectors::decode(bytes) {
             Some(mut event) => {
                 complete_owner(owners, &mut event);
@@ -217,18 +197,18 @@ impl<'a> Stream<'a> {
                     return;
                 }
                 if let Some(event) = late.hold(event) {
-                    show(&event);
+                    shown.event(&event, kernel);
                 }
             }
             None => *unreadable += 1,
         });
-        late.release(finder, show);
+        late.release(finder, |event| shown.event(event, kernel));
         taken
     }
 
     fn write(&mut self) -> Result<(), SinkError> {
-        let written = self.out.write(self.view.pending());
-        self.view.clear();
+        let written = self.out.write(self.shown.view.pending());
+        self.shown.view.clear();
         written
     }
 
@@ -277,27 +257,22 @@ impl<'a> Stream<'a> {
     fn settle_routes(&mut self, now: Mono) -> Result<(), SinkError> {
         let Self {
             session,
-            view,
-            names,
-            enricher,
             shown,
             late,
-            args,
             ..
         } = self;
-        session.routes.settle(now, |bytes| {
+        let Session {
+            routes, symbols, ..
+        } = session;
+        routes.settle(now, |bytes| {
             let Some(event) = collectors::decode(bytes) else {
                 return false;
             };
-            if args.count.is_some_and(|max| *shown >= max)
-                || !late.filters().netns_passes(&event.common)
-            {
-                return false;
+            let wanted = shown.room() > 0 && late.filters().netns_passes(&event.common);
+            if wanted {
+                shown.event(&event, symbols);
             }
-            let about = enricher.about(&event.common);
-            view.event(&event, &about, names);
-            *shown += 1;
-            true
+            wanted
         });
         self.write()
     }
@@ -306,7 +281,7 @@ impl<'a> Stream<'a> {
         for (told, attached) in self.lost_told.iter_mut().zip(&self.session.hooks) {
             let lost = self.session.count(attached.hook.number).lost;
             if lost > *told {
-                self.view.lost(attached.hook.name, lost - *told);
+                self.shown.view.lost(attached.hook.name, lost - *told);
                 *told = lost;
             }
         }
@@ -388,7 +363,7 @@ impl<'a> Stream<'a> {
     }
 
     fn rest(&mut self) -> Result<(), End> {
-        if self.args.count.is_none_or(|max| self.shown < max) {
+        if self.shown.room() > 0 {
             self.look()?;
         }
         // What began in the last millisecond may not have ended.

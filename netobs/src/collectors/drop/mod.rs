@@ -1,5 +1,7 @@
 //! Packets the kernel freed: why, where in its code, whose they were.
 
+pub mod quiet;
+
 use super::{Body, Collector, Detail};
 use crate::{
     bpf::spec::{Hook, Rung, part},
@@ -48,31 +50,6 @@ fn hooks(events: u32) -> Vec<Hook> {
         vec![FREE]
     }
 }
-
-/// Reasons that are normal life, by their name in the kernel; shown with `--all` only.
-pub const QUIET: &[&str] = &[
-    // Freed by the function that drops, after it was used: nothing was lost.
-    "SKB_NOT_DROPPED_YET",
-    "SKB_CONSUMED",
-    // What a process had not read when it closed its socket.
-    "SKB_DROP_REASON_SOCKET_CLOSE",
-    // A queue emptied because its owner goes away.
-    "SKB_DROP_REASON_QUEUE_PURGE",
-    // Messages between local processes, not of the network.
-    "SKB_DROP_REASON_UNIX_DISCONNECT",
-    "SKB_DROP_REASON_UNIX_SKIP_OOB",
-    // Bytes that are already there: in the queue, read, or under a keepalive probe.
-    "SKB_DROP_REASON_TCP_OFOMERGE",
-    "SKB_DROP_REASON_TCP_OLD_DATA",
-    "SKB_DROP_REASON_TCP_OLD_SEQUENCE",
-    // The SYN's data was taken over by the new socket.
-    "SKB_DROP_REASON_TCP_FASTOPEN",
-    // Frames and solicitations for another host, which switches and multicast bring along.
-    "SKB_DROP_REASON_OTHERHOST",
-    "SKB_DROP_REASON_IPV6_NDISC_NS_OTHERHOST",
-    // Frames of protocols this node does not speak (LLDP, STP ...).
-    "SKB_DROP_REASON_UNHANDLED_PROTO",
-];
 
 /// `drop`.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -151,6 +128,13 @@ impl Dropped {
 impl Detail for Dropped {
     fn name(&self) -> &'static str {
         "drop"
+    }
+
+    fn is_quiet(&self, names: &Names) -> bool {
+        quiet::by_place(
+            self.reason.map(|reason| names.enumerator(ENUM, reason)),
+            names.symbols.get(&self.location).map(String::as_str),
+        )
     }
 
     fn location(&self) -> Option<u64> {
