@@ -24,7 +24,9 @@ fn overflows(counter: &str, local: IpAddr, target: IpAddr, family: &str) -> Resu
         link.say(socket.local_addr()?.port().into())?;
         link.say(u64::try_from(rcvbuf)?)?;
         link.hear()?;
-        link.say(udp::empty(&socket)?)
+        link.say(udp::empty(&socket)?)?;
+        // Whose the socket is gets looked up when the first event arrives: it has to be there then.
+        link.hear().map(drop)
     })?;
     let (port, rcvbuf) = (u16::try_from(sleeper.hear()?)?, sleeper.hear()?);
     udp::flood(
