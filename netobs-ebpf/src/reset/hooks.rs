@@ -3,11 +3,12 @@
 use crate::{
     filter,
     kernel::{
-        access::{Access, Probed, Ptr, Typed, field},
+        access::{Access, Probed, Ptr, Typed, field, number},
         skb as packet,
         sock::{self, CLOSE, IPPROTO_TCP},
     },
     maps::{config, count_run, put, reserve, submit},
+    owners,
     subject::Subject,
 };
 use aya_ebpf::{
@@ -17,16 +18,24 @@ use aya_ebpf::{
     programs::{BtfTracePointContext, RawTracePointContext},
 };
 use netobs_ebpf::{
-    event::{Flow, Kind},
+    event::{CommWords, Flow, Kind},
     hook,
     reset::event::{NO_REASON, RECEIVED, Reset, SENT},
 };
 
-/// Sockets closed on this CPU and their states before: close(2) sends its RST after the state is CLOSE, and the
+/// Sockets closed on this CPU, their states and owners before: close(2) sends its RST after the state is CLOSE, and the
 /// tracepoint comes after the peer, when on this machine, has closed its own.
 #[map]
-static CLOSED: PerCpuArray<[u64; 2]> = PerCpuArray::with_max_entries(PLACES, 0);
+static CLOSED: PerCpuArray<Closed> = PerCpuArray::with_max_entries(PLACES, 0);
 const PLACES: u32 = 64;
+
+struct Closed {
+    sk: u64,
+    comm: CommWords,
+    state: i32,
+    /// 0: not known.
+    pid: u32,
+}
 
 /// Where a socket stands in [`CLOSED`], by its local port: of two at one place the later stays.
 #[inline(always)]
@@ -80,7 +89,10 @@ pub fn note_closed<A: Access>(sk: Ptr, tp: Ptr, old: i32) {
         return;
     }
     if let Some(closed) = CLOSED.get_ptr_mut(place::<A>(tp)) {
-        unsafe { closed.write([sk as u64, old as u64]) }
+        let (pid, comm) = owners::of::<A>(sk).map_or((0, [0; 2]), |owner| unsafe {
+            ((*owner).pid, (*owner).comm)
+        });
+        put!(closed, { sk: number(sk), comm: comm, state: old, pid: pid });
     }
 }
 
@@ -114,9 +126,18 @@ pub fn on_sent<A: Access>(sk: Ptr, skb: Ptr, reason: u32) {
     let mut subject = Subject::of::<A>(sk);
     let mut state = sock::state::<A>(sk);
     if state == CLOSE && skb.is_null() {
-        // Closed by whoever is running; its owner was forgotten with the state.
-        subject.set_current();
-        state = state_before::<A>(sk, tp);
+        // Its owner was forgotten with the state. Who is running may be another: a child that was the last to hold it.
+        let closed = CLOSED
+            .get(place::<A>(tp))
+            .filter(|closed| closed.sk == number(sk));
+        state = closed.map_or(CLOSE, |closed| closed.state);
+        match closed {
+            Some(closed) if closed.pid != 0 => {
+                (subject.pid, subject.comm) = (closed.pid, closed.comm);
+                subject.known = true;
+            }
+            _ => subject.set_current(),
+        }
     }
     full::<A>(&subject, tp, state, [u32::from(SENT), reason]);
 }
@@ -133,14 +154,6 @@ pub fn on_received<A: Access>(sk: Ptr) {
             sock::state::<A>(sk),
             [u32::from(RECEIVED), NO_REASON],
         );
-    }
-}
-
-#[inline(always)]
-fn state_before<A: Access>(sk: Ptr, tp: Ptr) -> i32 {
-    match CLOSED.get(place::<A>(tp)) {
-        Some([closed, old]) if *closed == sk as u64 => *old as i32,
-        _ => CLOSE,
     }
 }
 

@@ -3,7 +3,7 @@
 use anyhow::{Result, ensure};
 use netobs_tests::netobs::Watch;
 use netobs_tests::topology::{A4, A6, Pair};
-use netobs_tests::traffic::tcp;
+use netobs_tests::traffic::{Process, tcp};
 use netobs_tests::truth::Meter;
 use netobs_tests::wait;
 use serde_json::{Value, json};
@@ -93,6 +93,28 @@ fn by_abort() -> Result<()> {
     let received = json!({"direction": "received", "state": "ESTABLISHED", "netns": lab.b.inode(), "pid": std::process::id()});
     watch.expect(&with(socket_event("reset", b, a), &received))?;
     watch.stop()?.exactly(2, &json!({"event": "reset"}))
+}
+
+/// The process that opened a connection owns it, also when another, which was handed the socket, sends the reset.
+#[test]
+fn by_another_process() -> Result<()> {
+    let lab = Pair::new()?;
+    let watch = Watch::json(&["reset"])?.within(&lab.both()).start()?;
+    let meter = Meter::start(&[&lab.a])?;
+    let pair = tcp::establish(&lab.a, &lab.b, Pair::B4)?;
+    let holder = Process::spawn(&lab.b, "lab-holder", |link| {
+        Ok(tcp::abort(link.take()?.into())?)
+    })?;
+    holder.pass(&pair.client)?;
+    drop(pair.client);
+    holder.join()?;
+    one_reset(&meter)?;
+    let (a, b) = ((A4, pair.client_port), (Pair::B4, pair.server_port));
+    let sent = json!({
+        "direction": "sent", "state": "ESTABLISHED", "netns": lab.a.inode(), "pid": std::process::id(),
+    });
+    watch.expect(&with(socket_event("reset", a, b), &sent))?;
+    Ok(())
 }
 
 #[test]
