@@ -4,8 +4,9 @@ use super::existing::{TaskFile, ip_sock, socket_of};
 use crate::{
     filter,
     kernel::{
-        access::{Access as _, Probed, Ptr, Typed, field, offset},
+        access::{Probed, Ptr, Typed, field},
         sock::{self, AF_INET6},
+        task,
     },
     maps::put,
     subject::Subject,
@@ -19,7 +20,7 @@ static SOUGHT: HashMap<SoughtKey, Sought> = HashMap::with_max_entries(64, 0);
 #[unsafe(no_mangle)]
 #[unsafe(link_section = "iter/task_file")]
 pub fn owners_sought(ctx: *const TaskFile) -> i32 {
-    let Some((task, socket, ino)) = (unsafe { socket_of(ctx) }) else {
+    let Some((holder, socket, ino)) = (unsafe { socket_of(ctx) }) else {
         return 0;
     };
     let Some(sk) = ip_sock::<Probed>(socket) else {
@@ -36,17 +37,15 @@ pub fn owners_sought(ctx: *const TaskFile) -> i32 {
         return 0;
     };
     let score = score(sk, unsafe { &*sought });
-    let (best, holder) = unsafe { ((*sought).score, (*sought).pid) };
-    let pid: u32 = field!(Typed, task, task_tgid);
+    let (best, told) = unsafe { ((*sought).score, (*sought).pid) };
+    let pid: u32 = field!(Typed, holder, task_tgid);
     if score <= best {
-        if score == best && score != 0 && pid != holder {
+        if score == best && score != 0 && pid != told {
             put!(sought, { ambiguous: 1 });
         }
         return 0;
     }
-    let comm: [u64; 2] = [field!(Typed, task, task_comm), unsafe {
-        Typed::load(task, offset!(task_comm) + 8)
-    }];
+    let comm = task::comm(holder);
     let mut subject = Subject::none(key.netns);
     subject.sk = sk;
     subject.pid = pid;
