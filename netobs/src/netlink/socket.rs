@@ -115,6 +115,18 @@ impl Request {
         self
     }
 
+    /// `NLM_F_...` beyond those that every request has.
+    #[must_use]
+    pub fn flags(mut self, flags: u16) -> Self {
+        self.flags |= flags;
+        self
+    }
+
+    /// Header and attributes so far: attributes to nest.
+    pub fn body(&self) -> &[u8] {
+        &self.body
+    }
+
     #[must_use]
     pub fn text(self, kind: u16, value: &str) -> Self {
         let mut bytes = value.as_bytes().to_vec();

@@ -11,7 +11,7 @@ use crate::{
     clock,
     event::Mono,
     probes::{
-        net::{Answer, Event, Identity, Odd, Probe, Proto, SendError, What},
+        net::{Answer, Event, Identity, Odd, Probe, Proto, SendError, Stamped, What},
         packet::read,
     },
 };
@@ -193,6 +193,7 @@ fn answer(what: What, identity: Identity, at: Mono, by_peer: bool) -> Answer {
         quote: None,
         extensions: None,
         len: 0,
+        stamped: Stamped::default(),
     }
 }
 
