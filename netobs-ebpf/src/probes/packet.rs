@@ -114,11 +114,7 @@ fn icmp(packet: &impl Bytes, ip: &Header) -> bool {
         return false;
     }
     let kind = u32::from_be(echo[0]) >> 24;
-    let (reply, errors) = if ip.six {
-        (129, 1..=4)
-    } else {
-        (0, 3..=12)
-    };
+    let (reply, errors) = if ip.six { (129, 1..=4) } else { (0, 3..=12) };
     if kind == reply {
         return u32::from_be(echo[1]) >> 16 == wanted!(icmp_id);
     }

@@ -155,10 +155,14 @@ fn add(
         .text(BPF_NAME, &name)
         .attr(BPF_FLAGS, &DIRECT.to_ne_bytes());
     let info = u32::from(ETH_P_ALL.to_be());
-    let request = Request::get("add a TC filter", NEW_FILTER, &header(device, 0, parent, info))
-        .flags(CREATE | EXCLUSIVE | ECHO)
-        .text(KIND, "bpf")
-        .attr(OPTIONS, options.body());
+    let request = Request::get(
+        "add a TC filter",
+        NEW_FILTER,
+        &header(device, 0, parent, info),
+    )
+    .flags(CREATE | EXCLUSIVE | ECHO)
+    .text(KIND, "bpf")
+    .attr(OPTIONS, options.body());
     let told = socket.one(&request)?;
     let filter = told.and_then(|told| Filter::read(parent, &told));
     filter.ok_or_else(|| TapError::Attach {

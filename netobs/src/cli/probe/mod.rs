@@ -267,7 +267,8 @@ fn one(
                 let port = raw.port();
                 return Ok((Box::new(raw), port));
             }
-            Err(error) if error.is_privilege() && choice == Choice::Auto && plan.proto != Proto::Tcp => {}
+            Err(error)
+                if error.is_privilege() && choice == Choice::Auto && plan.proto != Proto::Tcp => {}
             Err(error) => return Err(refused(error)),
         }
     }

@@ -8,7 +8,7 @@ use crate::{
     clock,
     event::Mono,
     probes::{
-        net::{Answer, Event, Identity, Odd, Probe, SendError, Stamped},
+        net::{Answer, Event, Odd, Probe, SendError, Stamped},
         outstanding::Outstanding,
         packet::wire,
     },

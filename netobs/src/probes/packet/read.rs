@@ -217,7 +217,9 @@ pub(super) fn checksum_fits(bytes: &[u8], ends: (IpAddr, IpAddr), proto: u8, at:
         .add_4bytes([0, 0, 0, proto])
         .add_4bytes(len);
     let partial = !pseudo.ones_complement();
-    let stands = bytes.get(at..at + 2).map(|s| u16::from_ne_bytes([s[0], s[1]]));
+    let stands = bytes
+        .get(at..at + 2)
+        .map(|s| u16::from_ne_bytes([s[0], s[1]]));
     stands == Some(partial) || pseudo.add_slice(bytes).ones_complement() == 0
 }
 

@@ -62,7 +62,10 @@ pub fn line(pinger: &Pinger, told: &Told, name: Option<&str>) -> String {
                     _ => error_words(answer),
                 };
                 let (from, rtt) = (answer.from, ms(*rtt_ns));
-                format!("From {from} seq={} {what} time={rtt} ms: {DROPPED_HERE}", seq(*n))
+                format!(
+                    "From {from} seq={} {what} time={rtt} ms: {DROPPED_HERE}",
+                    seq(*n)
+                )
             }
             Answered::InTime | Answered::Reordered | Answered::Duplicate => {
                 let mut line = reply(pinger, answer, name, *n);
@@ -214,7 +217,8 @@ pub fn summary(
             ms3(rtts.jitter()),
         );
         if target.before.count() > 0 {
-            let [before, after] = [&target.before, &target.after].map(|r| ms_of(r.percentiles([50])[0]));
+            let [before, after] =
+                [&target.before, &target.after].map(|r| ms_of(r.percentiles([50])[0]));
             _ = write!(
                 text,
                 "\nbeside it in this machine: {before} ms before the wire, {after} ms after it (p50)"
