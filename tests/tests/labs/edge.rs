@@ -138,7 +138,8 @@ fn times_are_those_of_the_wire() -> Result<()> {
     dump.wait()?;
     let wire = on_the_wire(&text);
     let said = said?.ended(0)?;
-    let replies = said.matching(&json!({"event": "reply", "stamps": "kernel"}));
+    let reply = json!({"event": "reply", "stamps": "kernel"});
+    let replies = said.matching(&reply);
     let mut differences: Vec<f64> = replies
         .filter_map(|reply| {
             let told = reply["rtt_us"].as_f64()?;
@@ -249,11 +250,13 @@ fn others_keep_working() -> Result<()> {
     };
     lab.a
         .tool("tc", &["qdisc", "add", "dev", "eth0", "clsact"], "")?;
+    lab.a.ip("link add d0 type veth peer name d1\nlink set dev d0 up\nlink set dev d1 up\n")?;
     for way in ["ingress", "egress"] {
-        let filter = [
-            "filter", "add", "dev", "eth0", way, "matchall", "action", "ok",
-        ];
-        lab.a.tool("tc", &filter, "")?;
+        // All packets (classic BPF: return all of it) are mirrored to another device.
+        let all = "1,6 0 0 4294967295,";
+        let filter = ["filter", "add", "dev", "eth0", way, "bpf", "bytecode", all];
+        let mirror = ["action", "mirred", "egress", "mirror", "dev", "d0"];
+        lab.a.tool("tc", &[&filter[..], &mirror].concat(), "")?;
     }
     let before = tc(&lab.a)?;
     for place in places()? {
