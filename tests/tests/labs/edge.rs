@@ -250,7 +250,8 @@ fn others_keep_working() -> Result<()> {
     };
     lab.a
         .tool("tc", &["qdisc", "add", "dev", "eth0", "clsact"], "")?;
-    lab.a.ip("link add d0 type veth peer name d1\nlink set dev d0 up\nlink set dev d1 up\n")?;
+    lab.a
+        .ip("link add d0 type veth peer name d1\nlink set dev d0 up\nlink set dev d1 up\n")?;
     for way in ["ingress", "egress"] {
         // All packets (classic BPF: return all of it) are mirrored to another device.
         let all = "1,6 0 0 4294967295,";
