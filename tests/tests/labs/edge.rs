@@ -230,6 +230,38 @@ fn every_command_tells_it() -> Result<()> {
     .concat();
     let said = probe::json(lab.source(), &args)?.ended(1)?;
     said.expect(&json!({"event": "dropped-here", "by": target}))?;
+    let args = [
+        &["tcping", "-c", "1", "-W", "0.3", &text, "80"],
+        &kernel[..],
+    ]
+    .concat();
+    let said = probe::json(lab.source(), &args)?.ended(1)?;
+    let port = json!({"event": "port", "state": "filtered", "by": null});
+    let sentence = said.expect(&port)?["sentence"].as_str().unwrap_or_default();
+    ensure!(sentence.contains("is filtered by this host"), "{sentence}");
+    Ok(())
+}
+
+/// Whole handshakes of the system have the times of the edge too.
+#[test]
+fn handshakes_are_stamped() -> Result<()> {
+    let lab = Path::new(2)?;
+    for six in [false, true] {
+        let target = lab.target(six);
+        let _server = lab
+            .destination()
+            .run(|| Ok(tcp::listen(at(target, 80), 16)?))?;
+        let target = target.to_string();
+        for syn in [&[][..], &["--syn"]] {
+            for port in ["80", "81"] {
+                let args = ["tcping", "-c", "3", "-i", "0.02", &target, port];
+                let said = probe::json(lab.source(), &[&args[..], syn].concat())?;
+                let reply = json!({"event": "port", "stamps": "kernel"});
+                ensure!(said.count(&reply) == 3, "{syn:?} {port}: {}", said.text);
+                said.expect(&json!({"event": "summary", "engine": "kernel", "received": 3}))?;
+            }
+        }
+    }
     Ok(())
 }
 

@@ -14,11 +14,12 @@ use crate::{
     },
     netns::Netns,
     probes::{
-        engine::{Engine, Options, kernel::Kernel},
+        engine::{Engine, Options, connect::Connect, kernel::Kernel},
         net::Proto,
     },
 };
 use nix::net::if_::if_nametoindex;
+use std::net::IpAddr;
 
 /// Targets whose devices are looked up for TC; those of the others are not stamped at the edge.
 const LOOKED_UP: usize = 64;
@@ -36,6 +37,30 @@ impl Choice {
     }
 }
 
+/// Whole handshakes by connect(2) with the one target, stamped at the edge where that is to be had.
+pub fn connections(
+    plan: &Plan<'_>,
+    options: &Options,
+    choice: Choice,
+) -> Result<Box<dyn Engine>, Failure> {
+    let places = choice.places();
+    let v4 = plan.targets.first().is_some_and(IpAddr::is_ipv4);
+    if places.is_empty() {
+        return Ok(Box::new(Connect::open(v4, options)));
+    }
+    let engine = Box::new(Connect::open_from_ports(v4, options));
+    let given = Given {
+        udp4: None,
+        udp6: None,
+        last: *plan.ports.start(),
+    };
+    match tap(plan, options, &given, places) {
+        Ok(tap) => Ok(Box::new(Kernel::around_connections(engine, Box::new(tap)))),
+        Err(_) if choice == Choice::Auto => Ok(engine),
+        Err(failure) => Err(failure),
+    }
+}
+
 /// None: another engine was asked for, or has to do.
 pub fn open(
     plan: &Plan<'_>,
@@ -50,7 +75,7 @@ pub fn open(
     if places.is_empty() {
         return Ok(None);
     }
-    match around(plan, options, choice, places) {
+    match around(plan, options, places) {
         Err(_) if choice == Choice::Auto => Ok(None),
         other => other.map(Some),
     }
@@ -59,7 +84,6 @@ pub fn open(
 fn around(
     plan: &Plan<'_>,
     options: &Options,
-    choice: Choice,
     places: &[Place],
 ) -> Result<(Box<dyn Engine>, u16), Failure> {
     support::privileges().map_err(|why| missing(&why))?;
@@ -69,11 +93,21 @@ fn around(
         ..options.clone()
     };
     let (engine, given) = sockets(plan, &inner, Choice::Raw)?;
-    let netns = Netns::own().map_err(|error| missing(&error.to_string()))?;
-    let wanted = wanted(plan, &given, netns.inode());
-    let tap = Tap::open(wanted, places, &|| devices(plan, options));
-    let tap = tap.map_err(|error| missing(&format!("{choice:?} engine: {error}")))?;
+    let tap = tap(plan, options, &given, places)?;
     Ok((Box::new(Kernel::new(engine, Box::new(tap))), given.last))
+}
+
+fn tap(
+    plan: &Plan<'_>,
+    options: &Options,
+    given: &Given,
+    places: &[Place],
+) -> Result<Tap, Failure> {
+    support::privileges().map_err(|why| missing(&why))?;
+    let netns = Netns::own().map_err(|error| missing(&error.to_string()))?;
+    let wanted = wanted(plan, given, netns.inode());
+    let tap = Tap::open(wanted, places, &|| devices(plan, options));
+    tap.map_err(|error| missing(&format!("no kernel engine: {error}")))
 }
 
 fn missing(why: &str) -> Failure {

@@ -1,6 +1,6 @@
 //! What all probing commands share: whom to ask, from where, with which engine, and how to end.
 
-mod edge;
+pub mod edge;
 pub mod out;
 pub mod pinging;
 pub mod virtual_ip;

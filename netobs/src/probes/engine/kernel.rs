@@ -8,7 +8,7 @@ use crate::{
     clock,
     event::Mono,
     probes::{
-        net::{Answer, Event, Odd, Probe, SendError, Stamped},
+        net::{Answer, Event, Identity, Odd, Probe, SendError, Stamped},
         outstanding::Outstanding,
         packet::wire,
     },
@@ -40,6 +40,7 @@ impl Edge for Tap {
 
 #[derive(Clone, Copy)]
 struct Sent {
+    identity: Identity,
     call: Mono,
     left: Option<Mono>,
     answered: bool,
@@ -56,9 +57,10 @@ struct Came {
 }
 
 impl Came {
-    fn is(&self, answer: &Answer) -> bool {
-        let key = |a: &Answer| (a.identity, a.from, a.what);
-        key(&self.answer) == key(answer)
+    /// The one that a socket tells of a probe.
+    fn is(&self, identity: Identity, answer: &Answer) -> bool {
+        let own = &self.answer;
+        (own.identity, own.from, own.what) == (identity, answer.from, answer.what)
     }
 }
 
@@ -71,6 +73,8 @@ pub struct Kernel {
     /// Probes sent since the last answer, and when the last one was.
     silent: Option<Mono>,
     told: Vec<Event>,
+    /// The system chooses the tokens: probes are known by their flows.
+    by_flow: bool,
 }
 
 impl Kernel {
@@ -82,33 +86,45 @@ impl Kernel {
             came: VecDeque::new(),
             silent: None,
             told: Vec::new(),
+            by_flow: false,
+        }
+    }
+
+    /// Around handshakes that the system makes, whose sequence numbers nobody tells.
+    pub fn around_connections(inner: Box<dyn Engine>, edge: Box<dyn Edge>) -> Self {
+        Self {
+            by_flow: true,
+            ..Self::new(inner, edge)
         }
     }
 
     /// Takes in what the edge has seen; probes that left are told at once.
     fn look(&mut self, offset: u64, events: &mut Vec<Event>) {
+        let by_flow = self.by_flow;
         let Self {
             edge, table, came, ..
         } = self;
         edge.drain(&mut |stamp| match stamp.way {
             Way::Left => {
                 let at = Mono(stamp.time_ns);
-                let known = wire::probe(stamp.bytes)
-                    .and_then(|identity| Some((identity, table.get_mut(&identity)?)));
-                if let Some((identity, sent)) = known {
+                let identity = wire::probe(stamp.bytes);
+                let known = identity.and_then(|identity| table.get_mut(&key(by_flow, identity)));
+                if let Some(sent) = known {
                     // Of two devices on top of each other the last is next to the wire.
                     sent.left = Some(at);
+                    let identity = sent.identity;
                     events.push(Event::Sent { identity, at });
                 }
             }
             Way::Came => {
                 let total = usize::try_from(stamp.total).unwrap_or(usize::MAX);
                 let at = arrival(&stamp, offset);
-                if let Ok((answer, proven)) = wire::answer(stamp.bytes, at, total) {
+                if let Ok((mut answer, proven)) = wire::answer(stamp.bytes, at, total) {
                     if came.len() == MOST {
                         came.pop_front();
                     }
                     let seen = Mono(stamp.time_ns);
+                    answer.identity = key(by_flow, answer.identity);
                     came.push_back(Came {
                         answer,
                         seen,
@@ -122,18 +138,26 @@ impl Kernel {
     /// Gives an answer of a socket the times of the edge.
     fn stamp(&mut self, answer: &mut Answer, now: Mono) {
         let sent = self.note(answer);
-        let place = self.came.iter().position(|came| came.is(answer));
+        let identity = key(self.by_flow, answer.identity);
+        let place = self.came.iter().position(|came| came.is(identity, answer));
         if let Some(came) = place.and_then(|place| self.came.remove(place)) {
             times(answer, &came, sent);
             answer.stamped.after_ns = Some(now.0.saturating_sub(answer.at.0));
         }
     }
 
+    fn probe(&self, answer: &Answer) -> Option<Identity> {
+        if self.by_flow {
+            return Some(answer.identity.flow());
+        }
+        self.table.exactly(answer)
+    }
+
     /// The probe that is answered now.
     fn note(&mut self, answer: &Answer) -> Option<Sent> {
-        let identity = self.table.exactly(answer)?;
+        let probe = self.probe(answer)?;
         self.silent = None;
-        let sent = self.table.get_mut(&identity)?;
+        let sent = self.table.get_mut(&probe)?;
         sent.answered = true;
         Some(*sent)
     }
@@ -147,7 +171,7 @@ impl Kernel {
             let Some(came) = self.came.pop_front() else {
                 return;
             };
-            let probe = self.table.exactly(&came.answer);
+            let probe = self.probe(&came.answer);
             let sent = probe.and_then(|probe| self.table.get(&probe));
             // A copy of what was answered already is no loss; what is none of ours is not our business.
             let Some(sent) = sent.filter(|sent| came.proven && !sent.answered) else {
@@ -155,10 +179,18 @@ impl Kernel {
             };
             let mut answer = came.answer.clone();
             self.note(&answer);
+            if self.by_flow {
+                answer.identity = sent.identity;
+            }
             times(&mut answer, &came, Some(sent));
             events.push(Event::Dropped(answer));
         }
     }
+}
+
+/// What a probe is known by.
+const fn key(by_flow: bool, identity: Identity) -> Identity {
+    if by_flow { identity.flow() } else { identity }
 }
 
 /// When a packet came in: the kernel's own stamp where it has one, which nothing of this machine precedes.
@@ -192,11 +224,12 @@ impl Engine for Kernel {
     fn send(&mut self, probe: &Probe) -> Result<(), SendError> {
         let call = clock::mono();
         let sent = Sent {
+            identity: probe.identity,
             call,
             left: None,
             answered: false,
         };
-        self.table.insert(probe.identity, sent);
+        self.table.insert(key(self.by_flow, probe.identity), sent);
         self.silent = Some(call);
         self.inner.send(probe)
     }
@@ -210,7 +243,8 @@ impl Engine for Kernel {
         for mut event in told.drain(..) {
             match &mut event {
                 Event::Sent { identity, .. } => {
-                    if self.table.get(identity).is_some_and(|s| s.left.is_some()) {
+                    let known = self.table.get(&key(self.by_flow, *identity));
+                    if known.is_some_and(|sent| sent.left.is_some()) {
                         continue;
                     }
                 }

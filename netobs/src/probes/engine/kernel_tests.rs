@@ -2,7 +2,7 @@
 
 use super::*;
 use crate::probes::{
-    net::{Identity, Proto, What},
+    net::{Proto, What},
     packet::build::{Look, whole},
 };
 use std::{cell::RefCell, rc::Rc};
