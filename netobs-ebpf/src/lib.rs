@@ -46,6 +46,11 @@ pub mod sockets {
     pub mod record;
 }
 
+pub mod probes {
+    //! Probes and answers with their time.
+    pub mod record;
+}
+
 pub mod reset {
     //! RST segments sent and received.
     pub mod event;

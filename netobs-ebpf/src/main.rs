@@ -57,6 +57,10 @@ mod listen_overflow {
 mod udp_drop {
     mod hooks;
 }
+mod probes {
+    mod hooks;
+    mod packet;
+}
 mod symbols;
 
 #[panic_handler]

@@ -124,6 +124,8 @@ fields! {
     skb_mac: "sk_buff"."mac_header";
     skb_vlan_tci: "sk_buff"."vlan_tci";
     skb_vlan_proto: "sk_buff"."vlan_proto";
+    /// When a packet came in (wall clock), or when it may leave.
+    skb_tstamp: "sk_buff"."tstamp";
     skb_users: "sk_buff"."users.refs.counter";
 
     // struct sk_buff and routes, for ICMP

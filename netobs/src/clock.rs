@@ -22,13 +22,27 @@ pub fn instant() -> Instant {
 }
 
 /// Nanoseconds to add to a monotonic time to get wall-clock time since 1970.
+///
+/// Both clocks cannot be read at once: the closest of some tries is taken, since the processor may be lost in between.
 pub fn wall_offset_ns() -> u64 {
-    let wall = SystemTime::now()
-        .duration_since(UNIX_EPOCH)
-        .unwrap_or(Duration::ZERO);
-    u64::try_from(wall.as_nanos())
-        .unwrap_or(0)
-        .wrapping_sub(mono().0)
+    const TRIES: u32 = 5;
+    const CLOSE_NS: u64 = 150;
+    let (mut offset, mut closest) = (0, u64::MAX);
+    for _ in 0..TRIES {
+        let before = mono().0;
+        let wall = SystemTime::now()
+            .duration_since(UNIX_EPOCH)
+            .unwrap_or(Duration::ZERO);
+        let apart = mono().0 - before;
+        if apart < closest {
+            let wall = u64::try_from(wall.as_nanos()).unwrap_or(0);
+            (offset, closest) = (wall.wrapping_sub(before + apart / 2), apart);
+        }
+        if closest < CLOSE_NS {
+            break;
+        }
+    }
+    offset
 }
 
 /// Seconds since 1970: what certificates are judged by.

@@ -13,6 +13,8 @@ pub enum Hook {
     Input,
     Output,
     Forward,
+    /// Before anything is routed.
+    Prerouting,
     /// ARP on its way in.
     ArpInput,
     /// Every frame of `eth0`, VLAN tags included, before IP sees it.
@@ -22,7 +24,7 @@ pub enum Hook {
 impl Hook {
     fn family(self) -> &'static str {
         match self {
-            Self::Input | Self::Output | Self::Forward => "inet",
+            Self::Input | Self::Output | Self::Forward | Self::Prerouting => "inet",
             Self::ArpInput => "arp",
             Self::Ingress => "netdev",
         }
@@ -33,6 +35,7 @@ impl Hook {
             Self::Input | Self::ArpInput => "hook input",
             Self::Output => "hook output",
             Self::Forward => "hook forward",
+            Self::Prerouting => "hook prerouting",
             Self::Ingress => "hook ingress device \"eth0\"",
         }
     }

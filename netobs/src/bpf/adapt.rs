@@ -34,6 +34,9 @@ pub struct Kernel {
 }
 
 impl Kernel {
+    /// What [`Kernel::of`] looks for.
+    pub const FUNCTIONS: [&'static str; 3] = [CAST_FUNCTION, HOLD_FUNCTIONS[0], HOLD_FUNCTIONS[1]];
+
     pub fn of(types: &KernelTypes) -> Self {
         let id = |name: &str| i32::try_from(types.functions.get(name)?.id).ok();
         let [disable, enable] = HOLD_FUNCTIONS.map(id);

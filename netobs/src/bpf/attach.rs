@@ -276,7 +276,7 @@ fn kprobe_pmu() -> Result<u32, String> {
 const NOT_SUPPORTED: i32 = 524;
 
 /// `EPERM`-like errors without the number.
-fn in_words(error: &io::Error) -> String {
+pub(super) fn in_words(error: &io::Error) -> String {
     if error.raw_os_error() == Some(NOT_SUPPORTED) {
         return "not supported".to_owned();
     }

@@ -11,6 +11,7 @@ pub mod log;
 pub mod object;
 pub mod owners;
 mod perf;
+pub mod probes;
 pub mod ring;
 pub mod routes;
 pub mod session;

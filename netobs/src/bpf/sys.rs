@@ -28,6 +28,7 @@ pub enum ProgType {
     Fentry,
     Fexit,
     Iter,
+    SchedCls,
 }
 
 impl ProgType {
@@ -48,6 +49,7 @@ impl ProgType {
             Self::Fentry => (26, 24),
             Self::Fexit => (26, 25),
             Self::Iter => (26, BPF_TRACE_ITER),
+            Self::SchedCls => (3, 0),
         }
     }
 }
@@ -200,6 +202,28 @@ struct LinkCreateAttr {
     iter_info: u64,
     iter_info_len: u32,
     _pad: u32,
+}
+
+/// The two places of a device that TC programs attach to by link (6.6).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(u32)]
+pub enum TcxAt {
+    Ingress = 46,
+    Egress = 47,
+}
+
+/// Puts a TC program in front of those that are there.
+pub fn attach_tcx(program: BorrowedFd<'_>, device: u32, at: TcxAt) -> io::Result<OwnedFd> {
+    /// `BPF_F_BEFORE`: of nothing named, so before all.
+    const BEFORE: u32 = 1 << 3;
+    let mut link = LinkCreateAttr {
+        prog_fd: number(program),
+        target_fd: device,
+        attach_type: at as u32,
+        flags: BEFORE,
+        ..LinkCreateAttr::default()
+    };
+    bpf_fd(LINK_CREATE, &mut link)
 }
 
 /// One walk of a BPF iterator: reading the file runs the program on each element.

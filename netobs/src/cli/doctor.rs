@@ -8,6 +8,7 @@ use crate::{
         support::{self, Fact},
     },
     collectors::{self, ALL},
+    probes,
     sinks::stream::Stdout,
     sockets,
 };
@@ -37,6 +38,7 @@ pub struct Doctor {
 pub fn run(args: &Doctor) -> Result<Status, Failure> {
     let mut facts = support::facts(args.btf.as_deref());
     facts.extend(sockets::doctor::facts());
+    facts.extend(probes::doctor::facts());
     let session = support::privileges()
         .and_then(|()| request::probe(args.rung.as_deref(), args.btf.as_deref()));
     let text = if args.json {

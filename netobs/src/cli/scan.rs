@@ -2,7 +2,7 @@
 
 use super::{
     Failure, Status,
-    probe::{self, Common, From, broken, out::Out, seconds},
+    probe::{self, Choice, Common, From, broken, out::Out, seconds},
 };
 use crate::{
     clock,
@@ -164,7 +164,7 @@ fn engine(
         match probe::open(&wanted, options, args.common.engine) {
             Err(failure)
                 if failure.status == Status::Missing
-                    && args.common.engine.is_none()
+                    && args.common.engine == Choice::Auto
                     && !args.udp => {}
             other => return other,
         }

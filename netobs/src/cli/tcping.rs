@@ -9,13 +9,7 @@ use super::{
     },
 };
 use crate::{
-    probes::{
-        engine::{Engine, connect::Connect, dual::Dual},
-        net::Proto,
-        ping::Plan,
-        resolve::Config,
-        run::Signals,
-    },
+    probes::{engine::Engine, net::Proto, ping::Plan, resolve::Config, run::Signals},
     views::probes::port::handshake_verdict,
 };
 use clap::Args;
@@ -90,20 +84,15 @@ fn tcping(args: &Tcping, signals: &Signals, config: &Config) -> Result<Status, F
         .options(From::new(args.interface.as_deref(), args.source), false);
     let ports = probe::ports(512);
     let sport = *ports.start();
+    let wanted = probe::Plan {
+        targets: &[addr],
+        proto: Proto::Tcp,
+        ports,
+    };
     let engine: Box<dyn Engine> = if args.syn {
-        let wanted = probe::Plan {
-            targets: &[addr],
-            proto: Proto::Tcp,
-            ports,
-        };
         probe::open(&wanted, &options, args.common.engine)?.0
     } else {
-        let connect = |v4| Some(Box::new(Connect::open(v4, &options)) as Box<dyn Engine>);
-        let v4 = addr.is_ipv4();
-        Box::new(Dual {
-            v4: connect(true).filter(|_| v4),
-            v6: connect(false).filter(|_| !v4),
-        })
+        probe::edge::connections(&wanted, &options, args.common.engine)?
     };
     let plan = Plan {
         targets: vec![addr],

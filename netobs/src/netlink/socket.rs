@@ -115,6 +115,18 @@ impl Request {
         self
     }
 
+    /// `NLM_F_...` beyond those that every request has.
+    #[must_use]
+    pub fn flags(mut self, flags: u16) -> Self {
+        self.flags |= flags;
+        self
+    }
+
+    /// Header and attributes so far: attributes to nest.
+    pub fn body(&self) -> &[u8] {
+        &self.body
+    }
+
     #[must_use]
     pub fn text(self, kind: u16, value: &str) -> Self {
         let mut bytes = value.as_bytes().to_vec();
@@ -125,10 +137,11 @@ impl Request {
     fn encode(&self, sequence: u32) -> Vec<u8> {
         let mut message = vec![0; HEADER];
         message.extend_from_slice(&self.body);
-        let ack = if self.flags & NLM_F_DUMP == 0 {
-            NLM_F_ACK
-        } else {
+        // NLM_F_EXCL of other requests is one of its two bits.
+        let ack = if self.flags & NLM_F_DUMP == NLM_F_DUMP {
             0
+        } else {
+            NLM_F_ACK
         };
         let mut header = NetlinkBuffer::new(&mut message);
         header.set_length(u32::try_from(HEADER + self.body.len()).expect("requests are short"));

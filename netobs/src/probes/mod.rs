@@ -4,6 +4,7 @@
 //! socket, no clock. An engine (`engine`) sends a probe and yields stamped answers, and has a name.
 
 pub mod dns;
+pub mod doctor;
 pub mod engine;
 pub mod http;
 pub mod names;

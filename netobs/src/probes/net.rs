@@ -109,6 +109,17 @@ pub struct Quote {
     pub id: Option<u16>,
 }
 
+/// Where the time of an answer was taken, and what it and its probe spent in this machine beside it.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Stamped {
+    /// Probe and answer were seen at the edge of the stack: `at` is free of this machine.
+    pub at_edge: bool,
+    /// From the call that sends to the edge.
+    pub before_ns: Option<u64>,
+    /// From the edge until the answer was read.
+    pub after_ns: Option<u64>,
+}
+
 /// One packet that came back, and when.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Answer {
@@ -123,6 +134,7 @@ pub struct Answer {
     pub extensions: Option<Box<Extensions>>,
     /// Bytes of the ICMP message, or behind the TCP or UDP header.
     pub len: u16,
+    pub stamped: Stamped,
 }
 
 impl Answer {
@@ -203,6 +215,8 @@ pub enum Event {
         at: Mono,
     },
     Answer(Answer),
+    /// It reached this host, and no socket got it: this machine dropped it.
+    Dropped(Answer),
     /// The probe could not be sent.
     Failed {
         identity: Identity,

@@ -58,16 +58,22 @@ impl<T: Copy> Outstanding<T> {
 
     /// The probe that an answer belongs to.
     pub fn find(&self, answer: &Answer) -> Option<(T, Match)> {
-        let identity = &answer.identity;
-        if let Some(found) = self.get(identity) {
-            return Some((found, Match::Exact));
-        }
-        if answer.what == What::Datagram {
-            let first = self.by_flow.get(&identity.flow())?;
-            return Some((self.get(first)?, Match::Exact));
+        if let Some(identity) = self.exactly(answer) {
+            return Some((self.get(&identity)?, Match::Exact));
         }
         self.rewritten(answer)
             .map(|found| (found, Match::Rewritten))
+    }
+
+    /// The probe that an answer names, if nothing on the way changed what it is known by.
+    pub fn exactly(&self, answer: &Answer) -> Option<Identity> {
+        let identity = answer.identity;
+        if self.by_identity.contains_key(&identity) {
+            return Some(identity);
+        }
+        let datagram = answer.what == What::Datagram;
+        let first = self.by_flow.get(&identity.flow()).copied();
+        first.filter(|first| datagram && self.by_identity.contains_key(first))
     }
 
     /// A UDP checksum changes when a translator on the way changes addresses or ports; the identification, which we set to the
@@ -95,7 +101,7 @@ mod tests {
     use super::*;
     use crate::{
         event::Mono,
-        probes::net::{Quote, What},
+        probes::net::{Quote, Stamped, What},
     };
 
     fn identity(token: u32) -> Identity {
@@ -124,6 +130,7 @@ mod tests {
             }),
             extensions: None,
             len: 0,
+            stamped: Stamped::default(),
         }
     }
 

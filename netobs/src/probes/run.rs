@@ -187,7 +187,9 @@ fn wait<R: Run>(
     machine: &R,
     until: Mono,
 ) -> Result<(), EngineError> {
-    let left = Duration::from_nanos(until.0.saturating_sub(clock::mono().0));
+    let now = clock::mono();
+    let until = engine.look_again(now).map_or(until, |look| look.min(until));
+    let left = Duration::from_nanos(until.0.saturating_sub(now.0));
     let mut fds = vec![PollFd::new(signals.fd(), PollFlags::POLLIN)];
     fds.extend(machine.also().map(|fd| PollFd::new(fd, PollFlags::POLLIN)));
     fds.extend(engine.sources().into_iter().map(|(fd, interest)| {

@@ -191,6 +191,7 @@ impl Net {
                 quote,
                 extensions: None,
                 len: 64,
+                stamped: Stamped::default(),
             };
             self.queue.insert((at, number), Event::Answer(answer));
         }

@@ -2,6 +2,7 @@
 
 pub mod binary;
 pub mod doctor;
+pub mod engines;
 mod lines;
 mod observer;
 pub mod probe;

@@ -11,6 +11,7 @@ mod connect_failed;
 mod dns;
 mod doctor;
 mod drop;
+mod edge;
 mod existing;
 mod filters;
 mod filters_process;
@@ -18,14 +19,11 @@ mod http;
 mod icmp;
 mod listen_overflow;
 mod lost;
-mod mtr;
 mod neigh;
-mod ping;
 mod reset;
 mod retransmit;
 mod retransmit_kinds;
 mod route;
-mod scan;
 mod show;
 mod ss;
 mod ss_bpf;
@@ -36,9 +34,36 @@ mod ss_netns;
 mod ss_processes;
 mod ss_views;
 mod support;
-mod tcping;
 mod tls;
-mod trace;
-mod trace_ends;
 mod udp_drop;
 mod watch;
+
+/// The labs of what asks the network, by raw sockets.
+#[path = "."]
+mod by_raw {
+    use netobs_tests::netobs::engines::raw as probe;
+
+    mod mtr;
+    mod ping;
+    mod scan;
+    mod tcping;
+    mod trace;
+    mod trace_ends;
+}
+
+/// The same, by the kernel engine.
+#[path = "."]
+#[expect(
+    clippy::duplicate_mod,
+    reason = "every lab runs by both engines, and is written once"
+)]
+mod by_kernel {
+    use netobs_tests::netobs::engines::kernel as probe;
+
+    mod mtr;
+    mod ping;
+    mod scan;
+    mod tcping;
+    mod trace;
+    mod trace_ends;
+}

@@ -1,12 +1,12 @@
 //! `netobs mtr`: figures of every hop over rounds, route changes, reports for people and programs.
 
 use anyhow::{Result, ensure};
-use netobs_tests::netobs::probe;
 use netobs_tests::path::Path;
 use netobs_tests::rules::{Hook, Rule};
 use netobs_tests::{topology::v4, wait};
 use serde_json::{Value, json};
 
+use super::probe;
 use crate::support::have;
 
 const FAST: [&str; 6] = ["mtr", "-n", "-c", "5", "-i", "0.05"];

@@ -3,7 +3,6 @@
 use std::net::{IpAddr, Ipv4Addr};
 
 use anyhow::{Result, ensure};
-use netobs_tests::netobs::probe;
 use netobs_tests::path::Path;
 use netobs_tests::rules::{Hook, Rule};
 use netobs_tests::topology::{A4, Pair};
@@ -11,6 +10,7 @@ use netobs_tests::traffic::frame;
 use netobs_tests::{sys, wait};
 use serde_json::json;
 
+use super::probe;
 use crate::support::{have, octets4, positive};
 
 #[test]
@@ -30,7 +30,7 @@ fn every_echo_is_answered() -> Result<()> {
             "{}",
             said.text
         );
-        let summary = said.expect(&json!({"event": "summary", "sent": 3, "received": 3, "loss_pct": 0.0, "engine": "raw"}))?;
+        let summary = said.expect(&json!({"event": "summary", "sent": 3, "received": 3, "loss_pct": 0.0, "engine": probe::ENGINE}))?;
         for key in ["min_us", "avg_us", "p99_us"] {
             ensure!(
                 summary[key].as_f64().is_some_and(|us| us > 0.0 && us < 1e5),

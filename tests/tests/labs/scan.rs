@@ -3,12 +3,12 @@
 use std::collections::BTreeMap;
 
 use anyhow::{Context, Result, ensure};
-use netobs_tests::netobs::probe;
 use netobs_tests::path::Path;
 use netobs_tests::rules::{Hook, Rule};
 use netobs_tests::traffic::{tcp, udp};
 use serde_json::{Value, json};
 
+use super::probe;
 use crate::support::{at, have};
 
 const REJECTS: [(u16, &str); 6] = [
@@ -95,7 +95,7 @@ fn tcp_as_nmap_says() -> Result<()> {
             ensure!(state(port) == "filtered", "{port}: {ours:?}");
             said.expect(&json!({"port": port, "by": target}))?;
         }
-        said.expect(&json!({"event": "summary", "ports": 10, "engine": if flags.is_empty() { "raw" } else { "connect" }}))?;
+        said.expect(&json!({"event": "summary", "ports": 10, "engine": if flags.is_empty() { probe::ENGINE } else { "connect" }}))?;
         if have(&["nmap"])? && flags.is_empty() {
             let theirs = nmap(&lab, &["-sS"], "80-89")?;
             ensure!(ours == theirs, "ours {ours:?}\nnmap {theirs:?}");

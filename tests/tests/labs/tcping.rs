@@ -1,12 +1,12 @@
 //! `netobs tcping`: open, closed, filtered and unreachable, and by whom; whole handshakes and half-open ones.
 
 use anyhow::Result;
-use netobs_tests::netobs::probe;
 use netobs_tests::path::Path;
 use netobs_tests::rules::{Hook, Rule};
 use netobs_tests::traffic::tcp;
 use serde_json::json;
 
+use super::probe;
 use crate::support::at;
 
 const COUNT: &str = "2";
@@ -25,6 +25,12 @@ fn ask(lab: &Path, six: bool, syn: bool, port: &str) -> Result<probe::Probed> {
 #[test]
 fn each_state() -> Result<()> {
     let lab = Path::new(3)?;
+    // Whole handshakes by the system, stamped or not.
+    let whole = if probe::ENGINE == "raw" {
+        "connect"
+    } else {
+        probe::ENGINE
+    };
     for six in [false, true] {
         let (target, two) = (lab.target(six), Path::hop(2, six));
         let _server = lab
@@ -33,7 +39,7 @@ fn each_state() -> Result<()> {
         for syn in [false, true] {
             let said = ask(&lab, six, syn, "80")?.ended(0)?;
             said.expect(&json!({"event": "port", "state": "open", "port": 80, "by": target, "sentence": format!("port 80 of {target} is open")}))?;
-            said.expect(&json!({"event": "summary", "received": 2, "engine": if syn { "raw" } else { "connect" }}))?;
+            said.expect(&json!({"event": "summary", "received": 2, "engine": if syn { probe::ENGINE } else { whole }}))?;
             let said = ask(&lab, six, syn, "81")?.ended(1)?;
             said.expect(&json!({"event": "port", "state": "closed", "port": 81, "by": target}))?;
             {

@@ -4,7 +4,6 @@ use std::net::IpAddr;
 use std::time::Duration;
 
 use anyhow::{Result, ensure};
-use netobs_tests::netobs::probe::{self, Probed};
 use netobs_tests::path::Path;
 use netobs_tests::rules::{Hook, Rule};
 use netobs_tests::topology::Pair;
@@ -12,6 +11,7 @@ use netobs_tests::traffic::tcp;
 use netobs_tests::wait;
 use serde_json::{Value, json};
 
+use super::probe::{self, Probed};
 use crate::support::{at, has_tap, have};
 
 /// Who answered at each hop.
@@ -51,8 +51,8 @@ fn every_hop_by_every_protocol() -> Result<()> {
             );
             let all = json!({"event": "hop", "sent": 3, "answered": 3, "manner": "answers", "mark": null, "translated": false});
             ensure!(said.count(&all) == 5, "{flags:?}: {}", said.text);
-            let end =
-                said.expect(&json!({"event": "trace-end", "reached": true, "engine": "raw"}))?;
+            let end = said
+                .expect(&json!({"event": "trace-end", "reached": true, "engine": probe::ENGINE}))?;
             let sentence = end["sentence"].as_str().unwrap_or_default();
             ensure!(
                 sentence.starts_with(&format!("reached {target} in 5 hops")),

@@ -6,7 +6,6 @@ use std::time::Duration;
 
 use anyhow::{Result, ensure};
 use netobs_tests::netns::Netns;
-use netobs_tests::netobs::probe;
 use netobs_tests::path::{Path, address, join, node};
 use netobs_tests::rules::{Hook, Rule};
 use netobs_tests::topology::{v4, v6};
@@ -14,6 +13,7 @@ use netobs_tests::traffic::frame;
 use netobs_tests::{tap, wait};
 use serde_json::json;
 
+use super::probe;
 use crate::support::{has_tap, have, octets4};
 
 #[test]

@@ -1,5 +1,6 @@
 //! What all probing commands share: whom to ask, from where, with which engine, and how to end.
 
+pub mod edge;
 pub mod out;
 pub mod pinging;
 pub mod virtual_ip;
@@ -52,9 +53,9 @@ pub struct Common {
     #[arg(long, value_name = "N", value_parser = small)]
     pub tos: Option<u8>,
 
-    /// How probes are sent and stamped; by default the best that the privileges allow
-    #[arg(long, value_enum)]
-    pub engine: Option<Choice>,
+    /// How probes are sent and stamped
+    #[arg(long, value_enum, default_value = "auto")]
+    pub engine: Choice,
 
     /// One JSON object per line
     #[arg(long)]
@@ -63,6 +64,16 @@ pub struct Common {
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub enum Choice {
+    /// The best that kernel and privileges allow
+    Auto,
+    /// Raw sockets, and BPF programs that stamp probes and answers in the kernel: needs `CAP_BPF` too
+    Kernel,
+    /// The kernel engine by its tracepoints only
+    Tracepoints,
+    /// The kernel engine by TC links only (Linux 6.6)
+    Tcx,
+    /// The kernel engine by TC filters only
+    Clsact,
     /// Raw sockets: needs `CAP_NET_RAW`
     Raw,
     /// Ping sockets and kept errors: needs no privilege
@@ -194,29 +205,58 @@ pub struct Plan<'a> {
 pub fn open(
     plan: &Plan<'_>,
     options: &Options,
-    choice: Option<Choice>,
+    choice: Choice,
 ) -> Result<(Box<dyn Engine>, u16), Failure> {
+    if let Some(edge) = edge::open(plan, options, choice)? {
+        return Ok(edge);
+    }
+    let (engine, ports) = sockets(plan, options, choice)?;
+    Ok((engine, ports.last))
+}
+
+/// Source ports of datagrams by family, and the one that was given last.
+struct Given {
+    udp4: Option<u16>,
+    udp6: Option<u16>,
+    last: u16,
+}
+
+fn sockets(
+    plan: &Plan<'_>,
+    options: &Options,
+    choice: Choice,
+) -> Result<(Box<dyn Engine>, Given), Failure> {
     let (mut v4, mut v6) = (None, None);
-    let mut port = *plan.ports.start();
+    let mut given = Given {
+        udp4: None,
+        udp6: None,
+        last: *plan.ports.start(),
+    };
     for four in [true, false] {
         if !plan.targets.iter().any(|addr| addr.is_ipv4() == four) {
             continue;
         }
         let (engine, own) = one(plan, four, options, choice)?;
-        port = own;
-        *(if four { &mut v4 } else { &mut v6 }) = Some(engine);
+        given.last = own;
+        let (engines, ports) = if four {
+            (&mut v4, &mut given.udp4)
+        } else {
+            (&mut v6, &mut given.udp6)
+        };
+        *engines = Some(engine);
+        *ports = Some(own).filter(|_| plan.proto == Proto::Udp);
     }
-    Ok((Box::new(Dual { v4, v6 }), port))
+    Ok((Box::new(Dual { v4, v6 }), given))
 }
 
 fn one(
     plan: &Plan<'_>,
     v4: bool,
     options: &Options,
-    choice: Option<Choice>,
+    choice: Choice,
 ) -> Result<(Box<dyn Engine>, u16), Failure> {
     let id = *plan.ports.start();
-    if choice != Some(Choice::Datagram) {
+    if choice != Choice::Datagram {
         let wanted = Wanted {
             v4,
             proto: plan.proto,
@@ -227,7 +267,8 @@ fn one(
                 let port = raw.port();
                 return Ok((Box::new(raw), port));
             }
-            Err(error) if error.is_privilege() && choice.is_none() && plan.proto != Proto::Tcp => {}
+            Err(error)
+                if error.is_privilege() && choice == Choice::Auto && plan.proto != Proto::Tcp => {}
             Err(error) => return Err(refused(error)),
         }
     }

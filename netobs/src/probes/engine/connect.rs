@@ -11,7 +11,7 @@ use crate::{
     clock,
     event::Mono,
     probes::{
-        net::{Answer, Event, Identity, Odd, Probe, Proto, SendError, What},
+        net::{Answer, Event, Identity, Odd, Probe, Proto, SendError, Stamped, What},
         packet::read,
     },
 };
@@ -20,7 +20,7 @@ use socket2::{Domain, Socket, Type};
 use std::{
     collections::VecDeque,
     io,
-    net::SocketAddr,
+    net::{IpAddr, SocketAddr},
     os::fd::{AsFd, BorrowedFd},
 };
 
@@ -53,11 +53,22 @@ pub struct Connect {
     odd: Odd,
     /// Failed at once: told at the next look.
     failed: Vec<Event>,
+    /// Leave from the port that the probe names, so that the edge of the stack knows it.
+    own_port: bool,
 }
 
 impl Connect {
+    /// Connections leave from the ports that probes name, as far as these are free.
+    pub fn open_from_ports(v4: bool, options: &Options) -> Self {
+        Self {
+            own_port: true,
+            ..Self::open(v4, options)
+        }
+    }
+
     pub fn open(v4: bool, options: &Options) -> Self {
         Self {
+            own_port: false,
             v4,
             options: options.clone(),
             pending: VecDeque::new(),
@@ -75,6 +86,10 @@ impl Connect {
         let prepared =
             apply(&socket, &self.options).and_then(|()| dress(&socket, self.v4, &self.options));
         prepared.map_err(into_io)?;
+        if self.own_port {
+            // Taken by somebody: the system finds another.
+            drop(bind(&socket, self.options.source, &probe.identity));
+        }
         if let Some(ttl) = probe.ttl.filter(|_| self.v4) {
             socket.set_ttl_v4(u32::from(ttl))?;
         } else if let Some(ttl) = probe.ttl {
@@ -155,6 +170,16 @@ impl Connect {
     }
 }
 
+/// To the source port of the probe, which connections of earlier runs may still hold.
+fn bind(socket: &Socket, source: Option<IpAddr>, identity: &Identity) -> io::Result<()> {
+    if source.is_some() {
+        return Ok(()); // It has an address already, and a port with it.
+    }
+    socket.set_reuse_address(true)?;
+    let any = super::route::unspecified(identity.peer);
+    socket.bind(&SocketAddr::new(any, identity.a).into())
+}
+
 /// How a handshake ended, if it has.
 fn ended(pending: &Pending, now: Mono) -> Option<Event> {
     let (socket, identity) = (&pending.socket, pending.identity);
@@ -193,6 +218,7 @@ fn answer(what: What, identity: Identity, at: Mono, by_peer: bool) -> Answer {
         quote: None,
         extensions: None,
         len: 0,
+        stamped: Stamped::default(),
     }
 }
 

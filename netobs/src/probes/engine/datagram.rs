@@ -8,7 +8,7 @@ use crate::{
     clock,
     event::Mono,
     probes::{
-        net::{Answer, Event, Identity, Odd, Probe, Proto, SendError, What},
+        net::{Answer, Event, Identity, Odd, Probe, Proto, SendError, Stamped, What},
         packet::build,
     },
 };
@@ -187,6 +187,7 @@ fn plain(identity: Identity, from: IpAddr, message: &Message, at: Mono) -> Answe
         quote: None,
         extensions: None,
         len: u16::try_from(message.len).unwrap_or(u16::MAX),
+        stamped: Stamped::default(),
     }
 }
 
@@ -211,6 +212,7 @@ fn error(kept: &Kept, identity: Identity, at: Mono) -> Option<Answer> {
         quote: None,
         extensions: None,
         len: 0,
+        stamped: Stamped::default(),
     })
 }
 

@@ -4,6 +4,7 @@ pub mod connect;
 pub mod datagram;
 pub mod dual;
 mod filter;
+pub mod kernel;
 pub mod raw;
 mod route;
 mod socket;
@@ -15,6 +16,7 @@ use super::{
     net::{Event, Odd, Probe, SendError},
     packet::build::Look,
 };
+use crate::event::Mono;
 use std::{io, net::IpAddr, os::fd::BorrowedFd};
 
 /// Sends probes and yields stamped answers. State machines never know which one they talk to.
@@ -30,6 +32,11 @@ pub trait Engine {
 
     /// What becomes readable, or in error, when there is something to collect; writable too where a handshake is waited for.
     fn sources(&self) -> Vec<(BorrowedFd<'_>, Interest)>;
+
+    /// When to collect even if nothing becomes readable.
+    fn look_again(&self, _now: Mono) -> Option<Mono> {
+        None
+    }
 
     /// Packets that were no answers though they came to us.
     fn odd(&self) -> Odd;

@@ -12,7 +12,7 @@ use crate::{
     clock,
     event::Mono,
     probes::{
-        net::{Answer, Event, Identity, Odd, Probe, Proto, SendError, What},
+        net::{Answer, Event, Identity, Odd, Probe, Proto, SendError, Stamped, What},
         packet::{
             build,
             read::{self, Received, Refusal},
@@ -269,6 +269,7 @@ impl Wanted {
             quote: None,
             extensions: None,
             len: u16::try_from(message.len).unwrap_or(u16::MAX),
+            stamped: Stamped::default(),
         }
     }
 }

@@ -3,3 +3,4 @@
 pub mod build;
 pub mod extensions;
 pub mod read;
+pub mod wire;

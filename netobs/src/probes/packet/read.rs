@@ -3,7 +3,7 @@
 use super::extensions;
 use crate::{
     event::Mono,
-    probes::net::{Answer, Identity, Proto, Quote, What},
+    probes::net::{Answer, Identity, Proto, Quote, Stamped, What},
 };
 use etherparse::{Ipv4HeaderSlice, Ipv6HeaderSlice, TcpHeaderSlice, checksum::Sum16BitWords};
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
@@ -40,20 +40,29 @@ pub fn strip_ipv4(packet: &[u8], at: Mono) -> Result<Received<'_>, Refusal> {
     })
 }
 
-const PROTO_ICMP: u8 = 1;
-const PROTO_TCP: u8 = 6;
-const PROTO_UDP: u8 = 17;
+pub(super) const PROTO_ICMP: u8 = 1;
+pub(super) const PROTO_TCP: u8 = 6;
+pub(super) const PROTO_UDP: u8 = 17;
 const PROTO_FRAGMENT: u8 = 44;
-const PROTO_ICMP6: u8 = 58;
+pub(super) const PROTO_ICMP6: u8 = 58;
 
 /// An ICMP message of either family. The kernel has checked the checksum of `ICMPv6` before a raw socket gets it.
 pub fn icmp(received: Received<'_>) -> Result<Answer, Refusal> {
+    let sum = Sum16BitWords::new().add_slice(received.bytes);
+    if received.bytes.len() < 8 {
+        return Err(Refusal::Truncated);
+    }
+    if received.from.is_ipv4() && sum.ones_complement() != 0 {
+        return Err(Refusal::Checksum);
+    }
+    message(received)
+}
+
+/// The same, with a checksum that somebody else has checked or nobody can.
+pub(super) fn message(received: Received<'_>) -> Result<Answer, Refusal> {
     let bytes = received.bytes;
     let [kind, code, _, _, rest @ ..] = bytes.first_chunk::<8>().ok_or(Refusal::Truncated)?;
     let v4 = received.from.is_ipv4();
-    if v4 && Sum16BitWords::new().add_slice(bytes).ones_complement() != 0 {
-        return Err(Refusal::Checksum);
-    }
     let mtu = if v4 {
         u32::from(u16::from_be_bytes([rest[2], rest[3]]))
     } else {
@@ -81,6 +90,7 @@ pub fn icmp(received: Received<'_>) -> Result<Answer, Refusal> {
         quote: None,
         extensions: None,
         len: u16::try_from(bytes.len()).unwrap_or(u16::MAX),
+        stamped: Stamped::default(),
     };
     if what == What::EchoReply {
         return Ok(answer);
@@ -104,9 +114,9 @@ pub fn icmp(received: Received<'_>) -> Result<Answer, Refusal> {
     Ok(answer)
 }
 
-type Quoted = (Identity, Option<Quote>);
+pub(super) type Quoted = (Identity, Option<Quote>);
 
-fn quoted4(quoted: &[u8]) -> Result<Quoted, Refusal> {
+pub(super) fn quoted4(quoted: &[u8]) -> Result<Quoted, Refusal> {
     let ip = Ipv4HeaderSlice::from_slice(quoted).map_err(|_| Refusal::Truncated)?;
     if ip.fragments_offset().value() != 0 {
         return Err(Refusal::Other);
@@ -122,7 +132,7 @@ fn quoted4(quoted: &[u8]) -> Result<Quoted, Refusal> {
     Ok((identity, Some(quote)))
 }
 
-fn quoted6(quoted: &[u8]) -> Result<Quoted, Refusal> {
+pub(super) fn quoted6(quoted: &[u8]) -> Result<Quoted, Refusal> {
     let ip = Ipv6HeaderSlice::from_slice(quoted).map_err(|_| Refusal::Truncated)?;
     let quote = Quote {
         source: IpAddr::V6(ip.source_addr()),
@@ -172,7 +182,7 @@ pub fn tcp(received: Received<'_>, to: IpAddr) -> Result<Answer, Refusal> {
         (_, true, true) => What::Rst,
         _ => return Err(Refusal::Other),
     };
-    if !tcp_checksum_fits(received.bytes, received.from, to) {
+    if !checksum_fits(received.bytes, (received.from, to), PROTO_TCP, 16) {
         return Err(Refusal::Checksum);
     }
     let len = received.bytes.len() - header.slice().len();
@@ -191,22 +201,25 @@ pub fn tcp(received: Received<'_>, to: IpAddr) -> Result<Answer, Refusal> {
         quote: None,
         extensions: None,
         len: u16::try_from(len).unwrap_or(u16::MAX),
+        stamped: Stamped::default(),
     })
 }
 
-/// A packet of this machine or its containers may carry only the sum of its addresses yet: the device would have done the rest.
-fn tcp_checksum_fits(bytes: &[u8], from: IpAddr, to: IpAddr) -> bool {
-    let addresses = |sum: Sum16BitWords| match (from, to) {
+/// Whether the checksum at `at` fits. A packet of this machine or its containers may carry only the sum of its addresses yet: the device would have done the rest.
+pub(super) fn checksum_fits(bytes: &[u8], ends: (IpAddr, IpAddr), proto: u8, at: usize) -> bool {
+    let addresses = |sum: Sum16BitWords| match ends {
         (IpAddr::V4(a), IpAddr::V4(b)) => add4(sum, a, b),
         (IpAddr::V6(a), IpAddr::V6(b)) => add6(sum, a, b),
         _ => sum,
     };
     let len = u32::try_from(bytes.len()).unwrap_or(0).to_be_bytes();
     let pseudo = addresses(Sum16BitWords::new())
-        .add_4bytes([0, 0, 0, PROTO_TCP])
+        .add_4bytes([0, 0, 0, proto])
         .add_4bytes(len);
     let partial = !pseudo.ones_complement();
-    let stands = bytes.get(16..18).map(|s| u16::from_ne_bytes([s[0], s[1]]));
+    let stands = bytes
+        .get(at..at + 2)
+        .map(|s| u16::from_ne_bytes([s[0], s[1]]));
     stands == Some(partial) || pseudo.add_slice(bytes).ones_complement() == 0
 }
 

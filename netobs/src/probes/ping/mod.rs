@@ -47,6 +47,8 @@ struct Sent {
     n: u64,
     at: Mono,
     answered: bool,
+    /// By an answer that this host dropped.
+    dropped: bool,
 }
 
 /// What came of an event, for the line that tells it.
@@ -153,7 +155,7 @@ impl Pinger {
         let silent = self
             .targets
             .iter()
-            .any(|t| t.received == 0 && t.errors == 0);
+            .any(|t| t.received == 0 && t.errors == 0 && t.dropped == 0);
         let wait = if silent || self.longest_ns == 0 {
             self.plan.wait_ns
         } else {
@@ -171,6 +173,7 @@ impl Pinger {
             n,
             at: now,
             answered: false,
+            dropped: false,
         };
         self.table.insert(probe.identity, sent);
         self.targets[place].sent += 1;
@@ -233,6 +236,7 @@ impl Pinger {
             }
             Event::Failed { identity, error } => self.failed(identity, *error),
             Event::Answer(answer) => self.answer(answer),
+            Event::Dropped(answer) => self.dropped(answer),
         }
     }
 
@@ -252,8 +256,15 @@ impl Pinger {
             self.foreign += u64::from(self.plan.targets.contains(&answer.identity.peer));
             return None;
         };
-        let first = !std::mem::replace(&mut sent.answered, true);
+        let mut first = !std::mem::replace(&mut sent.answered, true);
+        let late = std::mem::take(&mut sent.dropped);
         let (place, n, at) = (sent.target as usize, sent.n, sent.at);
+        if late {
+            // A socket got it after all: the processor had been taken away for that long.
+            first = true;
+            self.open += 1;
+            self.targets[place].dropped -= 1;
+        }
         let rtt_ns = answer.at.0.saturating_sub(at.0);
         let how = self.targets[place].answer(answer, n, rtt_ns, first);
         if how != Answered::Error {
@@ -266,6 +277,27 @@ impl Pinger {
             answer: answer.clone(),
             rtt_ns,
             how,
+        })
+    }
+
+    /// The way is open, and this host itself closes it: no reply, and no loss of the network.
+    fn dropped(&mut self, answer: &Answer) -> Option<Told> {
+        let sent = self.table.get_mut(&answer.identity)?;
+        if std::mem::replace(&mut sent.answered, true) {
+            return None;
+        }
+        sent.dropped = true;
+        let (target, n, at) = (sent.target as usize, sent.n, sent.at);
+        let rtt_ns = answer.at.0.saturating_sub(at.0);
+        self.targets[target].dropped += 1;
+        self.longest_ns = self.longest_ns.max(rtt_ns);
+        self.settle(true);
+        Some(Told::Answer {
+            target,
+            n,
+            answer: answer.clone(),
+            rtt_ns,
+            how: Answered::Dropped,
         })
     }
 

@@ -15,6 +15,8 @@ pub enum Answered {
     Duplicate,
     /// A router or the host says that the probe did not get through.
     Error,
+    /// It reached this host, which dropped it.
+    Dropped,
 }
 
 /// Counts of one host.
@@ -28,7 +30,12 @@ pub struct Target {
     pub errors: u64,
     /// Of SYNs: answered by RST.
     pub refused: u64,
+    /// Answers that reached this host, which dropped them.
+    pub dropped: u64,
     pub rtts: Rtts,
+    /// What replies and their probes spent in this machine, before the wire and after it, where the edge of the stack was seen.
+    pub before: Rtts,
+    pub after: Rtts,
     /// One past the latest probe that was answered.
     highest: u64,
     /// The last error, for the summary.
@@ -45,7 +52,10 @@ impl Target {
             reordered: 0,
             errors: 0,
             refused: 0,
+            dropped: 0,
             rtts: Rtts::default(),
+            before: Rtts::default(),
+            after: Rtts::default(),
             highest: 0,
             last_error: None,
         }
@@ -69,6 +79,10 @@ impl Target {
         self.received += 1;
         self.refused += u64::from(answer.what == What::Rst);
         self.rtts.add(rtt_ns);
+        if let (Some(before), Some(after)) = (answer.stamped.before_ns, answer.stamped.after_ns) {
+            self.before.add(before);
+            self.after.add(after);
+        }
         if n + 1 < self.highest {
             self.reordered += 1;
             return Answered::Reordered;

@@ -55,6 +55,8 @@ impl State {
 pub enum Reason {
     /// The answer, and how long it took.
     Answer(What, Option<Mark>),
+    /// The same, but this host dropped it.
+    DroppedHere(What, Option<Mark>),
     Silence,
     NotSent(SendError),
 }
@@ -270,7 +272,8 @@ impl Scan {
                 }
             }
             Event::Failed { identity, error } => self.failed(identity, *error),
-            Event::Answer(answer) => self.answer(answer),
+            Event::Answer(answer) => self.answer(answer, false),
+            Event::Dropped(answer) => self.answer(answer, true),
         }
     }
 
@@ -290,7 +293,7 @@ impl Scan {
         }
     }
 
-    fn answer(&mut self, answer: &Answer) {
+    fn answer(&mut self, answer: &Answer, dropped: bool) {
         let Some((sent, _)) = self.table.find(answer) else {
             // Errors about others' packets are others' business.
             self.foreign += u64::from(self.plan.targets.contains(&answer.identity.peer));
@@ -305,7 +308,13 @@ impl Scan {
             return;
         }
         self.open = self.open.saturating_sub(1);
-        let reason = Reason::Answer(answer.what, answer.mark());
+        let reason = if dropped {
+            Reason::DroppedHere(answer.what, answer.mark())
+        } else {
+            Reason::Answer(answer.what, answer.mark())
+        };
+        // What no program of this host would get is filtered for them, by this host.
+        let state = if dropped { State::Filtered } else { state };
         self.settle(sent.place, state, Some(answer.from), Some(rtt), reason);
     }
 

@@ -98,6 +98,8 @@ pub struct Reply {
     pub extensions: Option<Box<Extensions>>,
     /// Checksum or ports of the probe were changed before it got there.
     pub rewritten: bool,
+    /// This host dropped it: no socket got it.
+    pub dropped: bool,
 }
 
 /// One probe of a hop.
@@ -248,11 +250,12 @@ impl Tracer {
                     self.hops[hop].tries[query].failed = Some(*error);
                 }
             }
-            Event::Answer(answer) => self.answer(answer),
+            Event::Answer(answer) => self.answer(answer, false),
+            Event::Dropped(answer) => self.answer(answer, true),
         }
     }
 
-    fn answer(&mut self, answer: &Answer) {
+    fn answer(&mut self, answer: &Answer, dropped: bool) {
         let Some(((hop, query), how)) = self.table.find(answer) else {
             // Errors about others' packets are others' business.
             self.foreign += u64::from(answer.identity.peer == self.plan.target);
@@ -273,6 +276,7 @@ impl Tracer {
             quoted_ttl: answer.quote.map(|quote| quote.ttl),
             extensions: answer.extensions.clone(),
             rewritten: how == Match::Rewritten,
+            dropped,
         });
         self.longest_ns = self.longest_ns.max(rtt_ns);
         self.farthest = self.farthest.max(hop + 1);

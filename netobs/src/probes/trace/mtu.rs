@@ -119,7 +119,7 @@ impl Mtu {
                 | SendError::Full
                 | SendError::Other(_) => self.done = true,
             },
-            Event::Answer(answer)
+            Event::Answer(answer) | Event::Dropped(answer)
                 if answer.identity == flying
                     || (answer.what == What::Datagram
                         && answer.identity.flow() == flying.flow()) =>
@@ -137,7 +137,7 @@ impl Mtu {
                     }
                 }
             }
-            Event::Failed { .. } | Event::Answer(_) | Event::Sent { .. } => {}
+            Event::Failed { .. } | Event::Answer(_) | Event::Dropped(_) | Event::Sent { .. } => {}
         }
     }
 

@@ -202,7 +202,7 @@ impl Paths {
 
     pub fn on(&mut self, event: &Event) {
         match event {
-            Event::Answer(answer) => self.answer(answer),
+            Event::Answer(answer) | Event::Dropped(answer) => self.answer(answer),
             Event::Failed { identity, .. } => {
                 if let Some((flow, hop)) = self.table.get(identity) {
                     self.flows[flow].hops[hop].sent = None;

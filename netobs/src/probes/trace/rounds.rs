@@ -39,6 +39,8 @@ pub struct Hop {
     /// Who answered, the latest first.
     pub addrs: Vec<IpAddr>,
     pub changes: u64,
+    /// Answers that this host dropped; they count as answers.
+    pub dropped_here: u64,
     /// The latest last; none: lost.
     pub history: VecDeque<Option<u64>>,
     pub extensions: Option<Box<Extensions>>,
@@ -262,11 +264,13 @@ impl Rounds {
                 }
             }
             Event::Failed { .. } => {}
-            Event::Answer(answer) => self.answer(answer),
+            Event::Answer(answer) => self.answer(answer, false),
+            // The network has done its part.
+            Event::Dropped(answer) => self.answer(answer, true),
         }
     }
 
-    fn answer(&mut self, answer: &Answer) {
+    fn answer(&mut self, answer: &Answer, dropped: bool) {
         let Some((sent, _)) = self.table.find(answer) else {
             // Errors about others' packets are others' business.
             self.foreign += u64::from(answer.identity.peer == self.plan.target);
@@ -303,6 +307,7 @@ impl Rounds {
             hop.history.pop_back();
         }
         hop.rtts.add(rtt);
+        hop.dropped_here += u64::from(dropped);
         hop.remember(Some(rtt));
         hop.extensions.clone_from(&answer.extensions);
         self.speaker(place, answer);

@@ -79,6 +79,7 @@ pub fn verdict(tracer: &Tracer) -> Verdict {
         if let Some(words) = arrival(reply, target) {
             let mut sentence = format!("reached {target} in {}, {words}", hop_count(ttl));
             quiet_hops(hops, &mut sentence);
+            dropped_here(hops, &mut sentence);
             return Verdict {
                 reached: true,
                 sentence,
@@ -180,6 +181,23 @@ fn quiet_hops(hops: &[Hop], sentence: &mut String) {
                     "; hops {list} {many}, which is no loss: hops beyond answer"
                 );
             }
+        }
+    }
+}
+
+/// What the edge of the stack has seen, and no socket.
+fn dropped_here(hops: &[Hop], sentence: &mut String) {
+    let dropped = hops
+        .iter()
+        .flat_map(Hop::replies)
+        .filter(|reply| reply.dropped);
+    match dropped.count() {
+        0 => {}
+        n => {
+            _ = write!(
+                sentence,
+                "; {n} answers reached this host and were dropped here"
+            )
         }
     }
 }

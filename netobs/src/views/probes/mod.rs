@@ -9,6 +9,10 @@ pub mod trace;
 use crate::probes::net::{Answer, Mark, What};
 use serde_json::{Value, json};
 
+/// What is known of an answer that was seen at the edge of the stack, and by no socket.
+pub const DROPPED_HERE: &str = "answer reached this host and was dropped here, by local firewall, reverse path filter or a full socket \
+                                buffer";
+
 /// Milliseconds with as many digits as ping gives.
 pub fn ms(ns: u64) -> String {
     let us = ns / 1000;

@@ -1,6 +1,6 @@
 //! Figures of every hop, as mtr's report, CSV and JSON give them.
 
-use super::{ms3, trace::speaker, us};
+use super::{DROPPED_HERE, ms3, trace::speaker, us};
 use crate::{
     probes::{
         names::Names,
@@ -115,10 +115,14 @@ pub fn sentence(rounds: &Rounds, engine: &str) -> String {
     let (hops, loss, mean) = last.map_or((0, 0.0, 0.0), |hop| {
         (hop.ttl, hop.loss_pct(), hop.rtts.mean())
     });
-    let changes = match rounds.changes.len() {
+    let mut changes = match rounds.changes.len() {
         0 => String::new(),
         n => format!(", {n} route changes"),
     };
+    let dropped: u64 = rounds.hops().iter().map(|hop| hop.dropped_here).sum();
+    if dropped > 0 {
+        _ = write!(changes, ", {dropped} times: {DROPPED_HERE}");
+    }
     format!(
         "{target} reached in {hops} hops, {loss:.1}% loss, {} ms on average{changes} (engine {engine})",
         ms3(mean)
@@ -133,6 +137,7 @@ pub fn object(hop: &Hop, names: &mut Names) -> Value {
         "event": "hop", "ttl": hop.ttl, "addr": hop.addrs.first(), "addrs": hop.addrs,
         "name": hop.addrs.first().and_then(|addr| names.get(*addr).map(str::to_owned)),
         "sent": hop.sent, "answered": rtts.count(), "loss_pct": hop.loss_pct(), "changes": hop.changes,
+        "dropped_here": hop.dropped_here,
         "last_us": rtts.last().map(us), "avg_us": known(json!(rtts.mean() / 1000.0)), "best_us": known(us(rtts.min())),
         "worst_us": known(us(rtts.max())), "stdev_us": known(json!(rtts.deviation() / 1000.0)),
         "jitter_us": known(json!(rtts.jitter() / 1000.0)),

@@ -1,12 +1,13 @@
 //! Replies and summaries as ping writes them, and as JSON.
 
-use super::{error_words, ms, ms3, us};
+use super::{DROPPED_HERE, error_words, ms, ms3, us};
 use crate::probes::{
     net::{Answer, Odd, Proto, What},
     ping::{
         Pinger, Told,
         target::{Answered, Target},
     },
+    stats::Rtts,
 };
 use crate::views::table::escape;
 use serde_json::{Value, json};
@@ -53,13 +54,26 @@ pub fn line(pinger: &Pinger, told: &Told, name: Option<&str>) -> String {
                 };
                 format!("{by} seq={}{about} {}", seq(*n), error_words(answer))
             }
+            Answered::Dropped => {
+                let what = match answer.what {
+                    What::EchoReply => "echo reply".to_owned(),
+                    What::SynAck => "SYN-ACK".to_owned(),
+                    What::Rst => "RST".to_owned(),
+                    _ => error_words(answer),
+                };
+                let (from, rtt) = (answer.from, ms(*rtt_ns));
+                format!(
+                    "From {from} seq={} {what} time={rtt} ms: {DROPPED_HERE}",
+                    seq(*n)
+                )
+            }
             Answered::InTime | Answered::Reordered | Answered::Duplicate => {
                 let mut line = reply(pinger, answer, name, *n);
                 _ = write!(line, " time={} ms", ms(*rtt_ns));
                 match how {
                     Answered::Duplicate => line.push_str(" (DUP!)"),
                     Answered::Reordered => line.push_str(" (reordered)"),
-                    Answered::InTime | Answered::Error => {}
+                    Answered::InTime | Answered::Error | Answered::Dropped => {}
                 }
                 line
             }
@@ -106,6 +120,16 @@ pub fn object(pinger: &Pinger, told: &Told) -> Value {
             "what": error_words(answer), "mark": answer.mark().map(|mark| mark.to_string()), "rtt_us": us(*rtt_ns),
         }),
         Told::Answer {
+            target,
+            n,
+            answer,
+            rtt_ns,
+            how: Answered::Dropped,
+        } => json!({
+            "event": "dropped-here", "seq": seq(*n), "addr": pinger.targets()[*target].addr, "by": answer.from,
+            "ttl": answer.ttl, "rtt_us": us(*rtt_ns), "what": DROPPED_HERE,
+        }),
+        Told::Answer {
             n,
             answer,
             rtt_ns,
@@ -115,6 +139,7 @@ pub fn object(pinger: &Pinger, told: &Told) -> Value {
             let mut object = json!({
                 "event": "reply", "seq": seq(*n), "addr": answer.from, "ttl": answer.ttl, "rtt_us": us(*rtt_ns),
                 "bytes": answer.len, "dup": *how == Answered::Duplicate, "reordered": *how == Answered::Reordered,
+                "stamps": stamps(answer), "before_us": answer.stamped.before_ns.map(us), "after_us": answer.stamped.after_ns.map(us),
             });
             if pinger.plan().proto == Proto::Tcp {
                 object["event"] = json!("port");
@@ -129,6 +154,15 @@ pub fn object(pinger: &Pinger, told: &Told) -> Value {
             }
             object
         }
+    }
+}
+
+/// Where the times were taken.
+const fn stamps(answer: &Answer) -> &'static str {
+    if answer.stamped.at_edge {
+        "kernel"
+    } else {
+        "socket"
     }
 }
 
@@ -158,6 +192,7 @@ pub fn summary(
         (target.reordered, "reordered"),
         (target.refused, "refused"),
         (target.errors, "errors"),
+        (target.dropped, "dropped here"),
     ] {
         if count > 0 {
             _ = write!(text, ", +{count} {what}");
@@ -181,6 +216,14 @@ pub fn summary(
             ms3(rtts.deviation()),
             ms3(rtts.jitter()),
         );
+        if target.before.count() > 0 {
+            let [before, after] =
+                [&target.before, &target.after].map(|r| ms_of(r.percentiles([50])[0]));
+            _ = write!(
+                text,
+                "\nbeside it in this machine: {before} ms before the wire, {after} ms after it (p50)"
+            );
+        }
     } else {
         _ = write!(text, "\nengine {engine}");
     }
@@ -213,13 +256,15 @@ pub fn summary_object(
     let some = |value: f64| (rtts.count() > 0).then(|| json!(value / 1000.0));
     let [p50, p95, p99] = rtts.percentiles([50, 95, 99]);
     let known = |ns: u64| (rtts.count() > 0).then(|| us(ns));
+    let split = |r: &Rtts| (r.count() > 0).then(|| us(r.percentiles([50])[0]));
     json!({
         "event": "summary", "host": name, "addr": target.addr, "sent": target.sent, "received": target.received,
         "loss_pct": target.loss_pct(), "duplicates": target.duplicates, "reordered": target.reordered,
         "errors": target.errors, "refused": target.refused, "time_ms": took_ns / 1_000_000,
         "min_us": known(rtts.min()), "avg_us": some(rtts.mean()), "max_us": known(rtts.max()),
         "mdev_us": some(rtts.deviation()), "p50_us": known(p50), "p95_us": known(p95), "p99_us": known(p99),
-        "jitter_us": some(rtts.jitter()), "engine": engine, "ignored": ignored(odd),
+        "jitter_us": some(rtts.jitter()), "before_p50_us": split(&target.before), "after_p50_us": split(&target.after),
+        "dropped_here": target.dropped, "engine": engine, "ignored": ignored(odd),
     })
 }
 

@@ -1,8 +1,8 @@
 //! Ports and their states, as nmap calls them.
 
-use super::{error_words, ms, us};
+use super::{DROPPED_HERE, error_words, ms, us};
 use crate::probes::{
-    net::{Proto, What},
+    net::{Mark, Proto, What},
     ping::target::Target,
     port::{Port, Reason, State},
 };
@@ -41,6 +41,9 @@ pub fn handshake_verdict(target: &Target, port: u16) -> (Value, String) {
             None,
             format!("port {port} of {addr} cannot be asked from here"),
         )
+    } else if target.dropped > 0 {
+        let text = format!("port {port} of {addr} is filtered by this host: {DROPPED_HERE}");
+        (State::Filtered, None, text)
     } else {
         let text = format!(
             "port {port} of {addr} is filtered: nothing answers, neither a host nor a router"
@@ -67,17 +70,24 @@ pub fn reason(port: &Port) -> String {
     match &port.reason {
         Reason::Silence => "no-response".to_owned(),
         Reason::NotSent(error) => error.to_string(),
-        Reason::Answer(what, mark) => match what {
-            What::SynAck => "syn-ack".to_owned(),
-            What::Rst => "reset".to_owned(),
-            What::Datagram => "udp-response".to_owned(),
-            What::EchoReply => "echo-reply".to_owned(),
-            What::TimeExceeded => "time-exceeded".to_owned(),
-            What::TooBig { .. } => "packet-too-big".to_owned(),
-            What::Error { .. } => mark.map_or("port-unreach".to_owned(), |mark| {
-                format!("unreachable {mark}")
-            }),
-        },
+        Reason::Answer(what, mark) => learnt_from(*what, *mark),
+        Reason::DroppedHere(what, mark) => {
+            format!("{}, but {DROPPED_HERE}", learnt_from(*what, *mark))
+        }
+    }
+}
+
+fn learnt_from(what: What, mark: Option<Mark>) -> String {
+    match what {
+        What::SynAck => "syn-ack".to_owned(),
+        What::Rst => "reset".to_owned(),
+        What::Datagram => "udp-response".to_owned(),
+        What::EchoReply => "echo-reply".to_owned(),
+        What::TimeExceeded => "time-exceeded".to_owned(),
+        What::TooBig { .. } => "packet-too-big".to_owned(),
+        What::Error { .. } => mark.map_or("port-unreach".to_owned(), |mark| {
+            format!("unreachable {mark}")
+        }),
     }
 }
 

@@ -1,6 +1,6 @@
 //! Hops as traceroute writes them, and as JSON.
 
-use super::{ms, us};
+use super::{DROPPED_HERE, ms, us};
 use crate::{
     probes::{
         names::Names,
@@ -101,6 +101,9 @@ fn notes(tracer: &Tracer, place: usize, narrowings: &[Narrowing]) -> Vec<String>
         Manner::RateLimited => notes.push("limits its answers: hops beyond answer".to_owned()),
         Manner::Answers | Manner::Loses | Manner::Nothing => {}
     }
+    if hop.replies().any(|reply| reply.dropped) {
+        notes.push(DROPPED_HERE.to_owned());
+    }
     if translated(tracer, hop) {
         notes.push("behind address translation".to_owned());
     }
@@ -133,7 +136,8 @@ pub fn object(tracer: &Tracer, place: usize, names: &mut Names, narrowings: &[Na
         "name": first.and_then(|reply| names.get(reply.from).map(str::to_owned)),
         "addrs": addrs, "rtt_us": replies.iter().map(|reply| us(reply.rtt_ns)).collect::<Vec<_>>(),
         "mark": replies.iter().find_map(|reply| reply.mark).map(|mark| mark.to_string()),
-        "sent": hop.sent(), "answered": hop.answered(), "manner": manner_name(manner(tracer.hops(), place)),
+        "sent": hop.sent(), "answered": hop.answered(),
+        "dropped_here": hop.replies().filter(|reply| reply.dropped).count(), "manner": manner_name(manner(tracer.hops(), place)),
         "translated": translated(tracer, hop), "back_hops": asymmetry(hop), "mtu": narrowing.map(|n| n.mtu),
         "labels": extensions.map(labels), "interface": extensions.and_then(interface),
     })
