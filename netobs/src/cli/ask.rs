@@ -4,7 +4,10 @@ use super::{Failure, Status};
 use crate::{
     host::resolver::Whose,
     netns::Netns,
-    probes::resolve::{Config, Unresolved, Why},
+    probes::{
+        resolve::{Config, Unresolved, Why},
+        stop,
+    },
     sinks::stream::{SinkError, Stdout},
     views::table::escape,
 };
@@ -39,6 +42,8 @@ impl Net {
         &self,
         work: impl FnOnce(Config) -> Result<Status, Failure> + Send,
     ) -> Result<Status, Failure> {
+        // A summary is told even after Ctrl-C.
+        stop::arm()?;
         let Some(which) = &self.netns else {
             return work(Config::read(&Whose::Own));
         };

@@ -4,7 +4,8 @@ use super::{Failure, Status, ask};
 use crate::{
     probes::{
         resolve::{Config, Resolved, resolve},
-        tls::{Roots, Wanted, shake},
+        stop,
+        tls::{Broken, Roots, Wanted, shake},
     },
     views::ask::tls as view,
 };
@@ -127,8 +128,13 @@ fn ask(
                 break;
             }
             // The next address may take the connection; a server that breaks TLS off is the answer.
-            Err(crate::probes::tls::Broken::Connect(_)) => {}
-            Err(crate::probes::tls::Broken::Tls { .. }) => break,
+            Err(Broken::Connect(refused)) if !refused.is_stop() => {}
+            Err(_) => {
+                if stop::asked() {
+                    status = Status::Other;
+                }
+                break;
+            }
         }
     }
     out.done()?;

@@ -153,6 +153,7 @@ fn status(args: &Http, last: &Exchange) -> Status {
         Stage::Dns(Why::ServerFailed | Why::Refused | Why::NoAnswer)
         | Stage::Answer
         | Stage::Time
+        | Stage::Stopped
         | Stage::Redirect
         | Stage::Output => Status::Other,
     }

@@ -4,7 +4,7 @@ mod screen;
 
 use super::{
     Failure, Status,
-    probe::{self, Common, From, broken, out::Out, seconds},
+    probe::{self, Common, From, broken, out::Out, scope::scoped, seconds},
 };
 use crate::{
     clock,
@@ -136,9 +136,9 @@ fn proto(args: &Mtr) -> Proto {
 fn mtr(args: &Mtr, signals: &Signals, config: &Config) -> Result<Status, Failure> {
     let resolved = probe::look_up(&args.host, args.common.family(), config)?;
     let target = resolved.addresses[0].ip;
-    let options = args
-        .common
-        .options(From::new(args.interface.as_deref(), args.source), false);
+    let from = From::new(args.interface.as_deref(), args.source);
+    let from = scoped(from, &resolved.addresses[..1])?;
+    let options = args.common.options(from, false);
     let wanted = probe::Plan {
         targets: &[target],
         proto: proto(args),

@@ -2,6 +2,7 @@
 
 pub mod out;
 pub mod pinging;
+pub mod scope;
 pub mod virtual_ip;
 
 use super::{Failure, Status};
@@ -10,7 +11,7 @@ use crate::{
     netns::Netns,
     probes::{
         engine::{
-            Engine, EngineError, Options,
+            Discover, Engine, EngineError, Options,
             datagram::Datagram,
             dual::Dual,
             raw::{Raw, Wanted},
@@ -19,6 +20,7 @@ use crate::{
         packet::build::Look,
         resolve::{Config, Family, Resolved, resolve},
         run::{Broken, Signals},
+        stop,
     },
     sinks::stream::{SinkError, tell},
 };
@@ -88,6 +90,11 @@ impl Common {
                 dont_fragment,
             },
             stamp_sending: true,
+            discover: if dont_fragment {
+                Discover::Probe
+            } else {
+                Discover::System
+            },
         }
     }
 }
@@ -148,6 +155,8 @@ pub fn inside(
     work: impl FnOnce(&Signals, &Config) -> Result<Status, Failure> + Send,
 ) -> Result<Status, Failure> {
     let signals = Signals::take()?;
+    // Names are looked up before the run begins, and may take long.
+    stop::arm()?;
     let Some(which) = &common.netns else {
         return work(&signals, &Config::read(&Whose::Own));
     };
@@ -241,10 +250,8 @@ pub fn refused(error: EngineError) -> Failure {
     } else {
         Status::Other
     };
-    Failure {
-        status,
-        error: error.into(),
-    }
+    // Its text has the cause already.
+    Failure::new(status, error.to_string())
 }
 
 /// A reader that went away wants no error.

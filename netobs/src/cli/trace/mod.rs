@@ -8,7 +8,7 @@ pub use args::Trace;
 
 use super::{
     Failure, Status,
-    probe::{self, From, broken, out::Out},
+    probe::{self, From, broken, out::Out, scope::scoped},
 };
 use crate::{
     clock,
@@ -68,6 +68,7 @@ fn trace(
     probe::tell_addresses(&resolved);
     let target = resolved.addresses[0].ip;
     let from = From::new(args.interface.as_deref(), args.source);
+    let from = scoped(from, &resolved.addresses[..1])?;
     let options = args.common.options(from, args.dont_fragment || args.mtu);
     let ports = probe::ports(512);
     let wanted = probe::Plan {

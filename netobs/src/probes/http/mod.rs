@@ -5,6 +5,7 @@ mod exchange;
 mod fetch;
 mod tap;
 
+pub use connect::host_text;
 pub use fetch::fetch;
 
 use crate::probes::{
@@ -108,6 +109,8 @@ pub enum Stage {
     Answer,
     /// `--max-time` passed.
     Time,
+    /// Ctrl-C.
+    Stopped,
     Redirect,
     /// Our own output could not be written.
     Output,

@@ -1,11 +1,18 @@
 //! Many ports at once without sockets and clock: open, closed or filtered, bounded in rate and in flight.
 
+mod patient;
+mod state;
+
+pub use state::{Port, Reason, State};
+
 use super::{
-    net::{Answer, Event, Identity, Mark, Probe, Proto, SendError, What},
+    net::{Answer, Event, Identity, Probe, Proto, SendError},
     outstanding::Outstanding,
     trace::Step,
 };
 use crate::event::Mono;
+use patient::{Next, Patient, is_limited};
+use state::state_of;
 use std::{collections::VecDeque, net::IpAddr};
 
 /// Which ports of which hosts, and how hard.
@@ -25,49 +32,8 @@ pub struct Plan {
     pub at_once: usize,
     /// Longest wait for an answer, nanoseconds.
     pub wait_ns: u64,
-}
-
-/// nmap's words.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub enum State {
-    Open,
-    Closed,
-    Filtered,
-    /// UDP: silence may be either.
-    OpenFiltered,
-    Unreachable,
-}
-
-impl State {
-    pub const fn name(self) -> &'static str {
-        match self {
-            Self::Open => "open",
-            Self::Closed => "closed",
-            Self::Filtered => "filtered",
-            Self::OpenFiltered => "open|filtered",
-            Self::Unreachable => "unreachable",
-        }
-    }
-}
-
-/// Why a port is in its state.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Reason {
-    /// The answer, and how long it took.
-    Answer(What, Option<Mark>),
-    Silence,
-    NotSent(SendError),
-}
-
-/// What is known of one port.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Port {
-    pub addr: IpAddr,
-    pub port: u16,
-    pub state: State,
-    pub by: Option<IpAddr>,
-    pub rtt_ns: Option<u64>,
-    pub reason: Reason,
+    /// UDP: silent ports of hosts that limit their errors are asked again at their pace.
+    pub patient: bool,
 }
 
 #[derive(Clone, Copy)]
@@ -96,6 +62,9 @@ pub struct Scan {
     srtt_ns: Option<u64>,
     variance_ns: u64,
     told: VecDeque<Port>,
+    patient: Patient,
+    /// Hosts that answered what they had not before: `patient` shall know.
+    late: Vec<bool>,
     stopped: bool,
     pub sent: u64,
     pub foreign: u64,
@@ -117,6 +86,8 @@ impl Scan {
             srtt_ns: None,
             variance_ns: 0,
             told: VecDeque::new(),
+            patient: Patient::new(plan.targets.len()),
+            late: vec![false; plan.targets.len()],
             stopped: false,
             sent: 0,
             foreign: 0,
@@ -157,7 +128,53 @@ impl Scan {
         match self.flying.front() {
             Some(first) => Step::Wait(Mono(first.at.0 + self.timeout())),
             None if waiting => Step::Wait(now),
-            None => Step::Done,
+            None => self.step_patiently(now),
+        }
+    }
+
+    /// Full speed is over: what stayed silent may have been closed.
+    fn step_patiently(&mut self, now: Mono) -> Step {
+        if !self.patient.has_begun() {
+            let limited: Vec<bool> = (0..self.plan.targets.len())
+                .map(|host| self.is_limited(host))
+                .collect();
+            for place in self.patient.begin(now, |host| limited[host]) {
+                self.settle_silent(place);
+            }
+        }
+        loop {
+            match self.patient.next(now) {
+                Next::Ask(place) => return Step::Send(self.transmit(place, now)),
+                Next::Settle(place) => self.settle_silent(place),
+                Next::Wait(at) => return Step::Wait(at),
+                Next::Done => return Step::Done,
+            }
+        }
+    }
+
+    fn is_limited(&self, host: usize) -> bool {
+        let ports = self.plan.ports.len();
+        let places = host * ports..(host + 1) * ports;
+        // Other answers than "closed" are no errors, and under no limit.
+        let errors = places.filter(|place| {
+            let state = self.results[*place].as_ref().map(|port| port.state);
+            state.is_none_or(|state| state == State::Closed)
+        });
+        let closed: Vec<bool> = errors
+            .map(|place| self.results[place].is_some() && self.tries[place] == 1)
+            .collect();
+        is_limited(&closed, self.late[host])
+    }
+
+    /// Ports that are asked at the pace of a host that limits its errors, and the pace, nanoseconds.
+    pub fn patience(&self) -> Option<(usize, u64)> {
+        self.patient.left()
+    }
+
+    /// The run was stopped: what is still asked has been silent so far.
+    pub fn give_up(&mut self) {
+        for place in self.patient.rest() {
+            self.settle_silent(place);
         }
     }
 
@@ -178,19 +195,23 @@ impl Scan {
                 self.next - 1
             }
         };
-        let probe = self.probe(place);
-        let sent = Sent { place, at: now };
-        self.count += 1;
-        self.sent += 1;
-        self.tries[place] += 1;
+        let probe = self.transmit(place, now);
         self.open += 1;
-        self.flying.push_back(sent);
-        self.table.insert(probe.identity, sent);
+        self.flying.push_back(Sent { place, at: now });
         // A late turn of the loop may catch up by a millisecond's worth of probes.
         let gap = 1_000_000_000 / self.plan.rate.max(1);
         let earliest = now.0.saturating_sub(1_000_000);
         self.not_before = Mono((self.not_before.0 + gap).max(earliest));
         Some(probe)
+    }
+
+    fn transmit(&mut self, place: usize, now: Mono) -> Probe {
+        let probe = self.probe(place);
+        self.count += 1;
+        self.sent += 1;
+        self.tries[place] = self.tries[place].saturating_add(1);
+        self.table.insert(probe.identity, Sent { place, at: now });
+        probe
     }
 
     fn probe(&self, place: usize) -> Probe {
@@ -232,14 +253,27 @@ impl Scan {
             self.open = self.open.saturating_sub(1);
             if self.tries[first.place] <= self.plan.retries {
                 self.again.push_back(first.place);
+            } else if self.plan.proto == Proto::Udp && self.plan.patient {
+                self.patient.hold(self.host(first.place), first.place);
             } else {
-                let state = match self.plan.proto {
-                    Proto::Udp => State::OpenFiltered,
-                    Proto::Tcp | Proto::Icmp => State::Filtered,
-                };
-                self.settle(first.place, state, None, None, Reason::Silence);
+                self.settle_silent(first.place);
             }
         }
+    }
+
+    fn host(&self, place: usize) -> usize {
+        place / self.plan.ports.len()
+    }
+
+    fn settle_silent(&mut self, place: usize) {
+        if self.results[place].is_some() {
+            return;
+        }
+        let state = match self.plan.proto {
+            Proto::Udp => State::OpenFiltered,
+            Proto::Tcp | Proto::Icmp => State::Filtered,
+        };
+        self.settle(place, state, None, None, Reason::Silence);
     }
 
     fn settle(
@@ -307,6 +341,9 @@ impl Scan {
         self.open = self.open.saturating_sub(1);
         let reason = Reason::Answer(answer.what, answer.mark());
         self.settle(sent.place, state, Some(answer.from), Some(rtt), reason);
+        let host = self.host(sent.place);
+        self.late[host] |= state == State::Closed && self.tries[sent.place] > 1;
+        self.patient.answered(host, sent.place);
     }
 
     /// RFC 6298's estimator.
@@ -322,18 +359,6 @@ impl Scan {
             }
         }
     }
-}
-
-/// What an answer says of the port, in nmap's words; none: nothing.
-fn state_of(answer: &Answer, proto: Proto) -> Option<State> {
-    Some(match answer.what {
-        What::SynAck | What::Datagram => State::Open,
-        What::Rst => State::Closed,
-        What::EchoReply | What::TooBig { .. } => return None,
-        What::TimeExceeded => State::Unreachable,
-        What::Error { .. } if answer.is_port_unreachable() && proto == Proto::Udp => State::Closed,
-        What::Error { .. } => State::Filtered,
-    })
 }
 
 #[cfg(test)]

@@ -103,6 +103,16 @@ pub fn line(port: &Port, proto: Proto, service: Option<&str>) -> String {
 /// The head of the table.
 pub const HEAD: &str = "PORT       STATE         SERVICE               RTT  REASON";
 
+/// That a host limits its errors, and what that costs.
+pub fn patience(left: usize, gap_ns: u64) -> String {
+    let seconds = u64::try_from(left).unwrap_or(u64::MAX).saturating_mul(gap_ns) / 1_000_000_000;
+    format!(
+        "netobs: the host limits its ICMP errors: {left} silent ports are asked again, one every {} ms, about {seconds} s; \
+         Ctrl-C ends with what is known, --fast does not ask again",
+        gap_ns / 1_000_000
+    )
+}
+
 /// How many ports are in each state that is not shown one by one.
 pub fn left_out(ports: &[Port], hidden: &[State]) -> Option<String> {
     let states: Vec<String> = hidden

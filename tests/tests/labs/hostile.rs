@@ -1,0 +1,189 @@
+//! Answers of an adversary, in every protocol of the probes: forged, cut, spoilt, doubled, late; what is no answer of ours is
+//! ignored and counted.
+
+use std::net::Ipv4Addr;
+
+use anyhow::{Result, ensure};
+use netobs_tests::netobs::probe::{self, Probed};
+use netobs_tests::traffic::forge::{
+    Answer, Came, Forger, RST_ACK, SYN_ACK, error, reply, segment, spoilt,
+};
+use serde_json::{Value, json};
+
+use crate::support::{have, positive};
+
+const TARGET: &str = "10.77.9.9";
+
+/// Who answers at the hops before the target.
+fn router(ttl: u8) -> Ipv4Addr {
+    Ipv4Addr::new(10, 77, ttl, 2)
+}
+
+/// What a path of three hops says.
+fn honest(came: &Came<'_>) -> Answer {
+    match (came.ttl, came.proto) {
+        (ttl @ 1..=2, _) => error(router(ttl), 11, 0, &came.whole[..28]),
+        (_, 1) => reply(came),
+        (_, 6) => segment(came, SYN_ACK, came.seq().wrapping_add(1)),
+        _ => error(came.to, 3, 3, &came.whole[..28]),
+    }
+}
+
+/// The quote of a packet of another flow: other ports or identifier, another checksum, another sequence number.
+fn other_flow(came: &Came<'_>) -> Vec<u8> {
+    let mut quote = came.whole[..28].to_vec();
+    quote[4..6].fill(0x77);
+    for byte in &mut quote[22..28] {
+        *byte ^= 0x2b;
+    }
+    quote
+}
+
+/// Forgeries that come before the honest answer.
+fn forgeries(came: &Came<'_>) -> Vec<Answer> {
+    let liar = Ipv4Addr::new(10, 66, 6, 6);
+    let mut all = vec![
+        error(liar, 11, 0, &other_flow(came)),
+        error(liar, 3, 1, &came.whole[..22]),
+        spoilt(error(liar, 3, 1, &came.whole[..28])),
+    ];
+    if came.proto == 6 {
+        all.push(segment(came, RST_ACK, came.seq().wrapping_add(77)));
+        all.push(spoilt(segment(came, RST_ACK, came.seq().wrapping_add(1))));
+    }
+    all
+}
+
+fn attacked() -> Result<Forger> {
+    Forger::new(|came| {
+        let mut all = forgeries(came);
+        all.push(honest(came));
+        all
+    })
+}
+
+/// All three kinds were met, and told.
+fn counted(end: &Value) -> Result<()> {
+    for key in ["checksum", "foreign", "truncated"] {
+        positive(&end["ignored"], key)?;
+    }
+    Ok(())
+}
+
+fn last(said: &Probed) -> Value {
+    said.objects.last().cloned().unwrap_or_default()
+}
+
+#[test]
+fn a_trace_by_every_protocol() -> Result<()> {
+    let lab = attacked()?;
+    for flags in [vec![], vec!["-I"], vec!["-T"]] {
+        let args = [vec!["traceroute", "-n"], flags.clone(), vec![TARGET]].concat();
+        let said = probe::json(&lab.a, &args)?.ended(0)?;
+        let hops: Vec<Value> = said
+            .matching(&json!({"event": "hop"}))
+            .map(|hop| hop["addrs"].clone())
+            .collect();
+        let want = [json!([router(1)]), json!([router(2)]), json!([TARGET])];
+        ensure!(hops == want, "{flags:?}: {}", said.text);
+        counted(&last(&said))?;
+    }
+    Ok(())
+}
+
+#[test]
+fn pings_scans_and_mtr() -> Result<()> {
+    let lab = attacked()?;
+    let said = probe::json(&lab.a, &["ping", "-c", "2", "-i", "0.05", TARGET])?.ended(0)?;
+    said.expect(&json!({"event": "summary", "received": 2, "errors": 0}))?;
+    counted(&last(&said))?;
+    let args = ["tcping", "--syn", "-c", "2", "-i", "0.05", TARGET, "80"];
+    let said = probe::json(&lab.a, &args)?.ended(0)?;
+    let summary = said.expect(&json!({"event": "summary", "received": 2, "refused": 0}))?;
+    counted(summary)?;
+    let said = probe::json(&lab.a, &["scan", "-p", "80-90", TARGET])?.ended(0)?;
+    ensure!(said.count(&json!({"event": "port", "state": "open"})) == 11, "{}", said.text);
+    counted(&last(&said))?;
+    let said = probe::json(&lab.a, &["scan", "-u", "-p", "80-84", TARGET])?.ended(1)?;
+    ensure!(said.count(&json!({"event": "port", "state": "closed"})) == 5, "{}", said.text);
+    counted(&last(&said))?;
+    let args = ["mtr", "-n", "-c", "2", "-i", "0.1", TARGET];
+    let said = probe::json(&lab.a, &args)?.ended(0)?;
+    said.expect(&json!({"event": "hop", "ttl": 2, "addrs": [router(2)], "loss_pct": 0.0}))?;
+    Ok(())
+}
+
+/// Forgeries alone are silence.
+#[test]
+fn nothing_but_forgeries() -> Result<()> {
+    let lab = Forger::new(forgeries)?;
+    let args = ["ping", "-c", "1", "-W", "0.3", TARGET];
+    let said = probe::json(&lab.a, &args)?.ended(1)?;
+    said.expect(&json!({"event": "summary", "received": 0, "errors": 0}))?;
+    let args = ["scan", "-p", "80", "-w", "0.2", TARGET];
+    let said = probe::json(&lab.a, &args)?.ended(1)?;
+    said.expect(&json!({"event": "port", "state": "filtered", "by": null}))?;
+    let args = ["traceroute", "-n", "-m", "2", "-w", "0.3", TARGET];
+    let said = probe::json(&lab.a, &args)?.ended(1)?;
+    said.expect(&json!({"event": "hop", "ttl": 1, "addr": null}))?;
+    Ok(())
+}
+
+#[test]
+fn replies_doubled_and_out_of_order() -> Result<()> {
+    let mut kept = None;
+    let lab = Forger::new(move |came| {
+        if came.proto != 1 {
+            return Vec::new();
+        }
+        // The second reply overtakes the first, the fourth comes twice.
+        match came.behind()[7] {
+            1 => {
+                kept = Some(reply(came));
+                Vec::new()
+            }
+            2 => [Some(reply(came)), kept.take()].into_iter().flatten().collect(),
+            4 => vec![reply(came), reply(came)],
+            _ => vec![reply(came)],
+        }
+    })?;
+    let args = ["ping", "-c", "5", "-i", "0.1", TARGET];
+    let said = probe::json(&lab.a, &args)?.ended(0)?;
+    said.expect(&json!({"event": "reply", "seq": 4, "dup": true}))?;
+    said.expect(&json!({"event": "reply", "seq": 1, "reordered": true}))?;
+    said.expect(
+        &json!({"event": "summary", "received": 5, "duplicates": 1, "reordered": 1, "loss_pct": 0.0}),
+    )?;
+    let said = probe::text(&lab.a, &args)?.ended(0)?;
+    let dup = |text: &str| text.contains("icmp_seq=4") && text.contains("(DUP!)");
+    ensure!(dup(&said.text) && said.text.contains("+1 duplicates"), "{}", said.text);
+    if have(&["ping"])? {
+        let theirs = lab.a.tool("ping", &["-n", "-c", "5", "-i", "0.2", TARGET], "")?;
+        ensure!(dup(&theirs) && theirs.contains("+1 duplicates"), "{theirs}");
+    }
+    Ok(())
+}
+
+/// Marks that no Linux router gives by itself.
+#[test]
+fn a_failed_source_route() -> Result<()> {
+    for (code, mark) in [(5, "!S"), (6, "!U"), (12, "!T"), (14, "!V"), (15, "!C")] {
+        let lab = Forger::new(move |came| match came.ttl {
+            1 => vec![honest(came)],
+            _ => vec![error(router(2), 3, code, &came.whole[..28])],
+        })?;
+        let said = probe::json(&lab.a, &["traceroute", "-n", TARGET])?.ended(1)?;
+        let hop = said.expect(&json!({"event": "hop", "ttl": 2, "addr": router(2)}))?;
+        let mut theirs = String::new();
+        if have(&["traceroute"])? {
+            theirs = lab.a.tool("traceroute", &["-n", "-q", "1", TARGET], "")?;
+        }
+        let ours = hop["mark"].as_str().unwrap_or_default();
+        ensure!(
+            theirs.is_empty() || theirs.contains(ours),
+            "code {code}: {ours} ({mark}), traceroute:\n{theirs}"
+        );
+        ensure!(code != 5 || ours == "!S", "{hop}");
+    }
+    Ok(())
+}
