@@ -120,7 +120,9 @@ impl Refused {
             Some(libc::ETIMEDOUT) => "no answer",
             Some(libc::EACCES | libc::EPERM) => "forbidden by a local firewall or route",
             Some(libc::EADDRNOTAVAIL) => "the source address is not one of this machine",
-            _ if self.is_late() => return format!("no answer within {} s", self.limit.as_secs_f64()),
+            _ if self.is_late() => {
+                return format!("no answer within {} s", self.limit.as_secs_f64());
+            }
             _ => return self.error.to_string(),
         };
         words.to_owned()

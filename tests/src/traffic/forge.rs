@@ -105,7 +105,9 @@ impl Forger {
                 }
             }
         };
-        let thread = thread::Builder::new().name("forger".to_owned()).spawn(work)?;
+        let thread = thread::Builder::new()
+            .name("forger".to_owned())
+            .spawn(work)?;
         Ok(Self {
             a,
             _far: far,
@@ -129,7 +131,8 @@ impl Drop for Forger {
 fn came(frame: &[u8]) -> Option<Came<'_>> {
     let whole = frame.get(14..)?;
     let header = whole.first_chunk::<20>()?;
-    let addr = |at: usize| Ipv4Addr::new(header[at], header[at + 1], header[at + 2], header[at + 3]);
+    let addr =
+        |at: usize| Ipv4Addr::new(header[at], header[at + 1], header[at + 2], header[at + 3]);
     let len = usize::from(u16::from_be_bytes([header[2], header[3]]));
     (header[0] == 0x45 && len >= 28).then_some(Came {
         from: addr(12),
@@ -148,7 +151,14 @@ fn wrap(macs: (Mac, Mac), answer: &Answer, to: Ipv4Addr) -> Vec<u8> {
     ip.extend(to.octets());
     let sum = checksum(&ip).to_be_bytes();
     ip[10..12].copy_from_slice(&sum);
-    [&macs.1[..], &macs.0, &ETHERTYPE_IP.to_be_bytes(), &ip, &answer.bytes].concat()
+    [
+        &macs.1[..],
+        &macs.0,
+        &ETHERTYPE_IP.to_be_bytes(),
+        &ip,
+        &answer.bytes,
+    ]
+    .concat()
 }
 
 /// An ICMP error about `quote`; its checksum is right.

@@ -92,9 +92,17 @@ fn datagrams() -> Result<()> {
         let mut line = String::new();
         words.read_line(&mut line)?;
         ensure!(line.contains("listening on"), "{line}");
-        server.stdin.take().context("stdin")?.write_all(b"from the server")?;
+        server
+            .stdin
+            .take()
+            .context("stdin")?
+            .write_all(b"from the server")?;
         let mut client = probe::start(&lab.a, &["connect", "-u", target, "7000"])?;
-        client.stdin.take().context("stdin")?.write_all(b"from the client")?;
+        client
+            .stdin
+            .take()
+            .context("stdin")?
+            .write_all(b"from the client")?;
         let (client, server) = (client.wait_with_output()?, server.wait_with_output()?);
         ensure!(client.stdout == b"from the server", "{client:?}");
         ensure!(server.stdout == b"from the client", "{server:?}");
@@ -103,7 +111,8 @@ fn datagrams() -> Result<()> {
         let refused = refused.wait_with_output()?;
         let said = String::from_utf8_lossy(&refused.stderr);
         ensure!(
-            refused.status.code() == Some(1) && said.contains("refused by the host itself (ICMP: port unreachable)"),
+            refused.status.code() == Some(1)
+                && said.contains("refused by the host itself (ICMP: port unreachable)"),
             "{said}"
         );
     }
@@ -140,9 +149,17 @@ fn half_closed_and_large() -> Result<()> {
         Ok(output)
     };
     let deaf = send(1 << 20)?;
-    ensure!(deaf.status.success() && deaf.stdout.is_empty(), "{:?}", deaf.status);
+    ensure!(
+        deaf.status.success() && deaf.stdout.is_empty(),
+        "{:?}",
+        deaf.status
+    );
     let echoed = send(LARGE)?;
-    ensure!(echoed.stdout.len() == LARGE, "{} came back", echoed.stdout.len());
+    ensure!(
+        echoed.stdout.len() == LARGE,
+        "{} came back",
+        echoed.stdout.len()
+    );
     let heard = server.join().map_err(|_| anyhow::anyhow!("the server"))??;
     ensure!(heard == 1 << 20, "{heard} of 1 MiB were heard");
     Ok(())

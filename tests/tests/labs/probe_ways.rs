@@ -61,11 +61,19 @@ fn link_local_targets() -> Result<()> {
     let said = probe::json(source, &["http", "http://[fe80::2%25right]/"])?.ended(0)?;
     said.expect(&json!({"event": "http", "status": 204, "addr": addr}))?;
     let said = probe::text(source, &["connect", target, "80"])?.ended(0)?;
-    ensure!(said.stderr.contains("connected to [fe80::2%"), "{}", said.stderr);
+    ensure!(
+        said.stderr.contains("connected to [fe80::2%"),
+        "{}",
+        said.stderr
+    );
     let said = probe::text(source, &["tls", "[fe80::2%right]:81"])?.ended(1)?;
     ensure!(said.text.contains("refused by the host"), "{}", said.text);
     let said = probe::text(source, &["dns", "a.example", "@fe80::2%right"])?.ended(4)?;
-    ensure!(said.text.contains("nothing listens on UDP port 53"), "{}", said.text);
+    ensure!(
+        said.text.contains("nothing listens on UDP port 53"),
+        "{}",
+        said.text
+    );
     let said = probe::text(source, &["ping", "-c", "1", "fe80::2%nosuch"])?.ended(2)?;
     ensure!(said.stderr.contains("nosuch"), "{}", said.stderr);
     Ok(())
@@ -98,14 +106,24 @@ fn fragments_as_ping() -> Result<()> {
             probe::text(&lab.a, &args)?.ended(0).map(drop)
         })?;
         ensure!(ours == (whole, fragmented), "{how} {size}: {ours:?}");
-        if have(&["ping"])? {
+        // Older pings do not know it.
+        if have(&["ping"])? && how != "probe" {
             let theirs = counted(&|| lab.a.tool("ping", &args, "").map(drop))?;
-            ensure!(ours == theirs, "{how} {size}: ours {ours:?}, ping {theirs:?}");
+            ensure!(
+                ours == theirs,
+                "{how} {size}: ours {ours:?}, ping {theirs:?}"
+            );
         }
     }
-    let args = ["ping", "-c", "1", "-W", "0.2", "-M", "do", "-s", "2000", &target];
+    let args = [
+        "ping", "-c", "1", "-W", "0.2", "-M", "do", "-s", "2000", &target,
+    ];
     let said = probe::text(&lab.a, &args)?.ended(1)?;
-    ensure!(said.text.contains("icmp_seq=1 not sent: message too long"), "{}", said.text);
+    ensure!(
+        said.text.contains("icmp_seq=1 not sent: message too long"),
+        "{}",
+        said.text
+    );
     Ok(())
 }
 
@@ -211,15 +229,43 @@ fn an_interrupt_tells_what_is_known() -> Result<()> {
         format!("@{target}"),
     );
     for (args, when, words) in [
-        (vec!["http", &url], "tcp dport 80 tcp flags & psh != 0", "stopped waiting for the answer"),
-        (vec!["tls", &secure], "tcp dport 80 tcp flags & psh != 0", "stopped during the handshake"),
-        (vec!["http", "http://10.77.1.2:81/"], "tcp dport 81", "stopped connecting"),
+        (
+            vec!["http", &url],
+            "tcp dport 80 tcp flags & psh != 0",
+            "stopped waiting for the answer",
+        ),
+        (
+            vec!["tls", &secure],
+            "tcp dport 80 tcp flags & psh != 0",
+            "stopped during the handshake",
+        ),
+        (
+            vec!["http", "http://10.77.1.2:81/"],
+            "tcp dport 81",
+            "stopped connecting",
+        ),
         (vec!["tls", "10.77.1.2:81"], "tcp dport 81", "stopped"),
-        (vec!["dns", "a.example", &server], "udp dport 53", "stopped after"),
-        (vec!["dns", "a.example", &server, "--tcp"], "tcp dport 53", "stopped after"),
-        (vec!["dns", "a.example", "--trace", "--root", &target], "udp dport 53", "stopped after"),
+        (
+            vec!["dns", "a.example", &server],
+            "udp dport 53",
+            "stopped after",
+        ),
+        (
+            vec!["dns", "a.example", &server, "--tcp"],
+            "tcp dport 53",
+            "stopped after",
+        ),
+        (
+            vec!["dns", "a.example", "--trace", "--root", &target],
+            "udp dport 53",
+            "stopped after",
+        ),
     ] {
-        let verdict = if when.contains("80") { "accept" } else { "drop" };
+        let verdict = if when.contains("80") {
+            "accept"
+        } else {
+            "drop"
+        };
         let met = Rule::add(&lab.b, Hook::Input, when, verdict)?;
         let child = probe::start(&lab.a, &args)?;
         wait::until("the question", || Ok((met.packets()? > 0).then_some(())))?;
@@ -228,7 +274,11 @@ fn an_interrupt_tells_what_is_known() -> Result<()> {
         let output: Output = child.wait_with_output()?;
         ended_with(&output, 4)?;
         ensure!(said(&output).contains(words), "{args:?}: {}", said(&output));
-        ensure!(begun.elapsed() < wait::patience() / 6, "{args:?}: {:?}", begun.elapsed());
+        ensure!(
+            begun.elapsed() < wait::patience() / 6,
+            "{args:?}: {:?}",
+            begun.elapsed()
+        );
     }
     Ok(())
 }
@@ -237,7 +287,10 @@ fn an_interrupt_tells_what_is_known() -> Result<()> {
 #[test]
 fn names_of_hops() -> Result<()> {
     let host = Host::new("nameserver 127.0.0.1\n")?;
-    host.etc("hosts", "127.0.0.1 localhost\n127.0.0.8 eight.lab.example\n")?;
+    host.etc(
+        "hosts",
+        "127.0.0.1 localhost\n127.0.0.8 eight.lab.example\n",
+    )?;
     let server = host.run(|| Ok(UdpSocket::bind("127.0.0.1:53")?))?;
     thread::spawn(move || -> Result<()> {
         let mut bytes = [0; 512];
@@ -261,7 +314,11 @@ fn names_of_hops() -> Result<()> {
     }
     if have(&["traceroute"])? {
         let theirs = host.tool("traceroute", &["-q", "1", "127.0.0.9"], "")?;
-        ensure!(said(&theirs).contains(" 1  nine.lab.example (127.0.0.9)  "), "{}", said(&theirs));
+        ensure!(
+            said(&theirs).contains(" 1  nine.lab.example (127.0.0.9)  "),
+            "{}",
+            said(&theirs)
+        );
     }
     Ok(())
 }

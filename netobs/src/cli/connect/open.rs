@@ -30,11 +30,7 @@ pub struct Opened {
 }
 
 /// None: nobody takes the connection, or a signal ended the wait; the reason was told.
-pub fn open(
-    args: &Connect,
-    signals: &Signals,
-    config: &Config,
-) -> Result<Option<Opened>, Failure> {
+pub fn open(args: &Connect, signals: &Signals, config: &Config) -> Result<Option<Opened>, Failure> {
     match args.listen {
         Some(port) => serve(args, port, signals, config),
         None => reach(args, config),
@@ -137,7 +133,10 @@ fn serve(
     };
     let socket = socket.map_err(failed)?;
     let own = socket.local_addr().map_err(failed)?;
-    tell(&format!("netobs: listening on {}", own.as_socket().unwrap_or(at)));
+    tell(&format!(
+        "netobs: listening on {}",
+        own.as_socket().unwrap_or(at)
+    ));
     if !arrived(&socket, signals).map_err(failed)? {
         return Ok(None);
     }

@@ -146,7 +146,10 @@ impl<'a> Talk<'a> {
 
     /// The first moment at which silence is an end.
     fn deadline(&self) -> Option<(Mono, &'static str)> {
-        let idle = self.args.idle.map(|ns| (Mono(self.last.0 + ns), "nothing more was said"));
+        let idle = self
+            .args
+            .idle
+            .map(|ns| (Mono(self.last.0 + ns), "nothing more was said"));
         let waits = self.args.listen.is_none() && self.args.udp && self.args.idle.is_none();
         let quit = match (self.input_ended, self.args.quit) {
             (Some(ended), Some(ns)) => Some((Mono(ended.0 + ns), "standard input ended")),
@@ -194,7 +197,10 @@ impl<'a> Talk<'a> {
                 self.output = false;
                 // Whoever types, or serves, has no more to say to somebody gone.
                 let leaves = self.typed || self.args.listen.is_some();
-                Ok((leaves && self.pending.is_empty()).then_some(End::Word("the other end closed")))
+                Ok(
+                    (leaves && self.pending.is_empty())
+                        .then_some(End::Word("the other end closed")),
+                )
             }
             Ok(n) => match self.show(&bytes[..n]) {
                 Err(SinkError::Closed) => Ok(Some(End::Word("nobody reads any more"))),

@@ -7,11 +7,7 @@ mod words;
 use super::{Failure, Status, ask};
 use crate::{
     probes::{
-        dns::{
-            self, Answer, Attempt, Question, Server,
-            compare::compare,
-            lookup, question, rdata,
-        },
+        dns::{self, Answer, Attempt, Question, Server, compare::compare, lookup, question, rdata},
         resolve::{self, Config, Family},
         stop,
     },

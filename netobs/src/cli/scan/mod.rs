@@ -230,7 +230,10 @@ fn finish(
         broken(why)?;
     }
     scanning.scan.give_up();
-    scanning.show(clock::mono()).map_err(Broken::Show).or_else(broken)?;
+    scanning
+        .show(clock::mono())
+        .map_err(Broken::Show)
+        .or_else(broken)?;
     let took_ms = clock::mono().0.saturating_sub(begun.0) / 1_000_000;
     let ports: Vec<Port> = scanning.scan.results().cloned().collect();
     let mut odd = engine.odd();

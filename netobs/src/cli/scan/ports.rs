@@ -19,7 +19,9 @@ pub fn read(text: &str, proto: Proto, services: &Services) -> Result<Vec<u16>, S
             let port = text.trim().parse::<u16>().ok().filter(|port| *port > 0);
             port.ok_or_else(|| {
                 let name = proto.name();
-                format!("'{text}' is no port from 1 to 65535, nor a {name} service of /etc/services")
+                format!(
+                    "'{text}' is no port from 1 to 65535, nor a {name} service of /etc/services"
+                )
             })
         };
         let (from, to) = (port(from)?, port(to)?);
@@ -41,7 +43,10 @@ mod tests {
     fn lists_ranges_and_services() {
         let services = Services::parse("http 80/tcp www\nhttps 443/tcp\nnetbios-ns 137/udp\n");
         let ports = |text| read(text, Proto::Tcp, &services);
-        assert_eq!(ports("80,22,8000-8002,80").unwrap(), [22, 80, 8000, 8001, 8002]);
+        assert_eq!(
+            ports("80,22,8000-8002,80").unwrap(),
+            [22, 80, 8000, 8001, 8002]
+        );
         assert_eq!(ports("https,www").unwrap(), [80, 443]);
         assert_eq!(read("netbios-ns", Proto::Udp, &services).unwrap(), [137]);
         assert_eq!(ports("-").unwrap().len(), 65_535);

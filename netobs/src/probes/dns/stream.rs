@@ -72,9 +72,8 @@ fn once(server: &Server, question: &Question, limits: &Limits) -> Result<Asked, 
         source: limits.source,
         ..Leave::default()
     };
-    let tcp = dial(server.addr, &leave, limits.timeout).map_err(|refused| {
-        failed(server.addr, limits, start, &refused.error, refused.sender)
-    })?;
+    let tcp = dial(server.addr, &leave, limits.timeout)
+        .map_err(|refused| failed(server.addr, limits, start, &refused.error, refused.sender))?;
     // The end of the handshake and the question are two writes: the second must not wait for an acknowledgement.
     tcp.set_nodelay(true).map_err(|e| fail(&e))?;
     match &server.via {

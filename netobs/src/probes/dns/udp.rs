@@ -1,9 +1,6 @@
 //! Questions over UDP: a socket of their own with a port of the kernel's choice, connected so that only the server is heard.
 
-use super::{
-    Asked, Ignored, Limits, Question, Reply, Trouble,
-    exchange::over,
-};
+use super::{Asked, Ignored, Limits, Question, Reply, Trouble, exchange::over};
 use crate::{
     clock,
     probes::{

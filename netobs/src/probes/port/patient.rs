@@ -193,9 +193,15 @@ mod tests {
         let few = [vec![true; 6], vec![false; 1]].concat();
         assert!(is_limited(&few, false));
         let between = [true, false, true, false, true, true, true];
-        assert!(!is_limited(&between, false), "two services among closed ports");
+        assert!(
+            !is_limited(&between, false),
+            "two services among closed ports"
+        );
         assert!(is_limited(&between, true));
-        assert!(!is_limited(&[false; 30], false), "nothing is closed: a firewall");
+        assert!(
+            !is_limited(&[false; 30], false),
+            "nothing is closed: a firewall"
+        );
     }
 
     /// A host with a bucket of errors; how many ports it called closed, and how long that took.

@@ -105,7 +105,10 @@ pub const HEAD: &str = "PORT       STATE         SERVICE               RTT  REAS
 
 /// That a host limits its errors, and what that costs.
 pub fn patience(left: usize, gap_ns: u64) -> String {
-    let seconds = u64::try_from(left).unwrap_or(u64::MAX).saturating_mul(gap_ns) / 1_000_000_000;
+    let seconds = u64::try_from(left)
+        .unwrap_or(u64::MAX)
+        .saturating_mul(gap_ns)
+        / 1_000_000_000;
     format!(
         "netobs: the host limits its ICMP errors: {left} silent ports are asked again, one every {} ms, about {seconds} s; \
          Ctrl-C ends with what is known, --fast does not ask again",
