@@ -1,10 +1,14 @@
 //! What commands that ask the network have in common: families, namespaces, targets, output.
 
-use super::{Failure, Status};
+use super::{
+    Failure, Status,
+    probe::{From, number, small},
+};
 use crate::{
     host::resolver::Whose,
     netns::Netns,
     probes::{
+        dial::Leave,
         resolve::{Config, Unresolved, Why},
         stop,
     },
@@ -34,6 +38,34 @@ pub struct Net {
     /// One JSON object per line
     #[arg(long)]
     pub json: bool,
+}
+
+/// How connections leave.
+#[derive(Args)]
+pub struct Leaving {
+    /// Source address, or interface
+    #[arg(long, value_name = "ADDR|IFACE")]
+    interface: Option<String>,
+
+    /// Firewall mark of the packets
+    #[arg(long, value_name = "N", value_parser = number)]
+    mark: Option<u32>,
+
+    /// Type of service, or traffic class
+    #[arg(long, value_name = "N", value_parser = small)]
+    tos: Option<u8>,
+}
+
+impl Leaving {
+    pub fn leave(&self) -> Leave {
+        let from = From::new(self.interface.as_deref(), None);
+        Leave {
+            source: from.source,
+            device: from.device,
+            mark: self.mark,
+            tos: self.tos,
+        }
+    }
 }
 
 impl Net {

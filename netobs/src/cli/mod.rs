@@ -104,7 +104,11 @@ impl Failure {
 
 /// The whole program.
 pub fn main() -> ExitCode {
-    let result = match Cli::parse().command {
+    let cli = match Cli::try_parse() {
+        Ok(cli) => cli,
+        Err(error) => return misused(&error),
+    };
+    let result = match cli.command {
         Command::Watch(args) => watch::run(&args),
         Command::Ss(args) => ss::run(&args),
         Command::Doctor(args) => doctor::run(&args),
@@ -129,4 +133,16 @@ pub fn main() -> ExitCode {
             ExitCode::from(failure.status as u8)
         }
     }
+}
+
+/// A value that is none is one clear line; all else is told as clap tells it.
+fn misused(error: &clap::Error) -> ExitCode {
+    if error.kind() == clap::error::ErrorKind::ValueValidation {
+        let text = error.render().to_string();
+        let text = text.strip_prefix("error: ").unwrap_or(&text);
+        let whole = text.split("\n\nFor more information").next();
+        tell(&format!("netobs: {}", whole.unwrap_or(text).trim_end()));
+        return ExitCode::from(Status::Usage as u8);
+    }
+    error.exit()
 }

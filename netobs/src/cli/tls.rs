@@ -26,6 +26,9 @@ pub struct Tls {
     #[command(flatten)]
     net: ask::Net,
 
+    #[command(flatten)]
+    leaving: ask::Leaving,
+
     /// Trust the roots in this PEM file, and no others
     #[arg(long, value_name = "FILE")]
     ca: Option<PathBuf>,
@@ -76,6 +79,7 @@ fn inside(args: &Tls, config: &Config) -> Result<Status, Failure> {
             .collect(),
         roots: Arc::new(roots),
         timeout: args.timeout,
+        leave: args.leaving.leave(),
     };
     ask(args, &resolved, &addresses, &wanted)
 }

@@ -191,8 +191,8 @@ impl std::fmt::Display for Mark {
 const fn mark(family: Family, kind: u8, code: u8) -> Option<Mark> {
     Some(match (family, kind, code) {
         (Family::V4, 3, 3) | (Family::V6, 1, 4) => return None,
-        (Family::V4, 3, 0 | 6 | 11) | (Family::V6, 1, 0) => Mark::Network,
-        (Family::V4, 3, 1 | 7 | 8 | 12) | (Family::V6, 1, 3) => Mark::Host,
+        (Family::V4, 3, 0 | 6 | 8 | 11) | (Family::V6, 1, 0) => Mark::Network,
+        (Family::V4, 3, 1 | 7 | 12) | (Family::V6, 1, 3) => Mark::Host,
         (Family::V4, 3, 2) | (Family::V6, 4, 1) => Mark::Protocol,
         (Family::V4, 3, 9 | 10 | 13) | (Family::V6, 1, 1) => Mark::Prohibited,
         (Family::V4, 3, 5) | (Family::V6, 1, 2) => Mark::SourceRoute,

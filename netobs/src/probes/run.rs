@@ -124,7 +124,9 @@ pub fn run<R: Run>(
         match machine.step(clock::mono()) {
             Step::Send(probe) => {
                 let told = send(engine, signals, machine, &probe, &mut events)?;
-                told.iter().for_each(|event| machine.on(event));
+                if let Some(event) = &told {
+                    machine.on(event);
+                }
                 sent += 1;
                 if sent % BATCH == 0 {
                     collect(engine, machine, &mut events)?;

@@ -69,7 +69,9 @@ impl fmt::Display for Stopped {
 impl Error for Stopped {}
 
 pub fn is_stop(error: &io::Error) -> bool {
-    error.get_ref().is_some_and(|inner| inner.is::<Stopped>())
+    error
+        .get_ref()
+        .is_some_and(<dyn Error + Send + Sync>::is::<Stopped>)
 }
 
 /// Until `what` is ready: `TimedOut` when that takes longer than to `end`, an error of [`Stopped`] on a signal.

@@ -59,6 +59,8 @@ impl Came<'_> {
 /// One answer: who claims to send it, its protocol and bytes.
 pub struct Answer {
     pub from: Ipv4Addr,
+    /// Hop limit that is left when it comes in.
+    pub ttl: u8,
     pub proto: u8,
     pub bytes: Vec<u8>,
 }
@@ -145,7 +147,7 @@ fn came(frame: &[u8]) -> Option<Came<'_>> {
 
 fn wrap(macs: (Mac, Mac), answer: &Answer, to: Ipv4Addr) -> Vec<u8> {
     let len = u16::try_from(20 + answer.bytes.len()).unwrap_or(u16::MAX);
-    let mut ip = vec![0x45, 0, 0, 0, 0, 0, 0, 0, 64, answer.proto, 0, 0];
+    let mut ip = vec![0x45, 0, 0, 0, 0, 0, 0, 0, answer.ttl, answer.proto, 0, 0];
     ip[2..4].copy_from_slice(&len.to_be_bytes());
     ip.extend(answer.from.octets());
     ip.extend(to.octets());
@@ -179,6 +181,7 @@ fn icmp(from: Ipv4Addr, mut bytes: Vec<u8>) -> Answer {
     bytes[2..4].copy_from_slice(&sum);
     Answer {
         from,
+        ttl: 64,
         proto: 1,
         bytes,
     }
@@ -204,6 +207,7 @@ pub fn segment(came: &Came<'_>, flags: u8, ack: u32) -> Answer {
     tcp[16..18].copy_from_slice(&sum);
     Answer {
         from: came.to,
+        ttl: 64,
         proto: 6,
         bytes: tcp,
     }

@@ -118,6 +118,10 @@ fn pings_scans_and_mtr() -> Result<()> {
     let args = ["mtr", "-n", "-c", "2", "-i", "0.1", TARGET];
     let said = probe::json(&lab.a, &args)?.ended(0)?;
     said.expect(&json!({"event": "hop", "ttl": 2, "addrs": [router(2)], "loss_pct": 0.0}))?;
+    counted(&last(&said))?;
+    let said = probe::json(&lab.a, &["traceroute", "-n", "--paths", "2", TARGET])?.ended(0)?;
+    said.expect(&json!({"event": "node", "ttl": 2, "addr": router(2), "next": [TARGET]}))?;
+    counted(&last(&said))?;
     Ok(())
 }
 
@@ -211,6 +215,33 @@ fn every_mark_of_traceroute() -> Result<()> {
             let same = theirs.lines().any(|line| line.trim_end().ends_with(&ours));
             ensure!(same, "code {code}: ours {ours}, traceroute:\n{theirs}");
         }
+    }
+    Ok(())
+}
+
+/// What answers betray of the way: a longer way back, and a translator that changed the probe and did not change it back.
+#[test]
+fn hints_in_answers() -> Result<()> {
+    let lab = Forger::new(|came| {
+        let mut answer = honest(came);
+        match came.ttl {
+            // Seven routers on the way back, of a system that starts at 255.
+            1 => answer.ttl = 255 - 7,
+            2 => {
+                let mut quote = came.whole[..28].to_vec();
+                quote[26] ^= 0x11;
+                answer = error(router(2), 11, 0, &quote);
+            }
+            _ => {}
+        }
+        vec![answer]
+    })?;
+    let said = probe::json(&lab.a, &["traceroute", "-n", TARGET])?.ended(0)?;
+    said.expect(&json!({"event": "hop", "ttl": 1, "back_hops": 7, "translated": false}))?;
+    said.expect(&json!({"event": "hop", "ttl": 2, "addr": router(2), "translated": true}))?;
+    let said = probe::text(&lab.a, &["traceroute", "-n", TARGET])?.ended(0)?;
+    for words in ["[the way back has 7 hops]", "[behind address translation]"] {
+        ensure!(said.text.contains(words), "{}", said.text);
     }
     Ok(())
 }

@@ -283,6 +283,36 @@ fn an_interrupt_tells_what_is_known() -> Result<()> {
     Ok(())
 }
 
+/// The same while probes fly.
+#[test]
+fn an_interrupt_ends_scans_and_traces() -> Result<()> {
+    let lab = Path::new(3)?;
+    let target = lab.target(false).to_string();
+    for (args, words) in [
+        (
+            vec!["scan", "-p", "1-2000", "--rate", "100", &target],
+            "interrupted: ",
+        ),
+        (
+            vec!["traceroute", "-n", "-w", "30", &target],
+            "interrupted; so far stopped after hop 2",
+        ),
+        (
+            vec!["mtr", "-n", "-i", "0.05", "--report", "-c", "1000", &target],
+            "10.77.2.2",
+        ),
+    ] {
+        let met = Rule::add(lab.node(2), Hook::Forward, "ip version 4", "drop")?;
+        let child = probe::start(lab.source(), &args)?;
+        wait::until("some probes", || Ok((met.packets()? > 2).then_some(())))?;
+        sys::kill(i32::try_from(child.id())?, 2)?;
+        let output = child.wait_with_output()?;
+        ended_with(&output, 1)?;
+        ensure!(said(&output).contains(words), "{args:?}: {}", said(&output));
+    }
+    Ok(())
+}
+
 /// `name (addr)`: from the hosts file, or asked for by PTR.
 #[test]
 fn names_of_hops() -> Result<()> {

@@ -17,7 +17,6 @@ use std::net::IpAddr;
 use talk::Talk;
 
 #[derive(Args)]
-#[expect(clippy::struct_excessive_bools, reason = "each is a flag of its own")]
 pub struct Connect {
     /// Host by name or address; with --listen the address to serve, by default all
     #[arg(required_unless_present = "listen")]

@@ -48,6 +48,10 @@ enum End {
 
 type Turn = Result<Option<End>, Failure>;
 
+#[expect(
+    clippy::struct_excessive_bools,
+    reason = "two directions, and a terminal on either side"
+)]
 pub struct Talk<'a> {
     args: &'a Connect,
     socket: Socket,
@@ -191,7 +195,7 @@ impl<'a> Talk<'a> {
     }
 
     fn receive(&mut self) -> Turn {
-        let mut bytes = [0; 1 << 16];
+        let mut bytes = vec![0; 1 << 16];
         match self.socket.read(&mut bytes) {
             Ok(0) if !self.args.udp => {
                 self.output = false;
@@ -264,6 +268,10 @@ impl<'a> Talk<'a> {
         }
     }
 
+    #[expect(
+        clippy::wildcard_enum_match_arm,
+        reason = "the list of the standard library grows"
+    )]
     fn broken(&self, error: io::Error) -> Turn {
         let word = match error.kind() {
             io::ErrorKind::Interrupted | io::ErrorKind::WouldBlock => return Ok(None),

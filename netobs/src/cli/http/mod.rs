@@ -28,6 +28,9 @@ pub struct Http {
     #[command(flatten)]
     net: ask::Net,
 
+    #[command(flatten)]
+    leaving: ask::Leaving,
+
     /// Only the head: a HEAD request
     #[arg(short = 'I', long, conflicts_with = "data")]
     head: bool,

@@ -79,6 +79,7 @@ pub fn read(args: &Http, config: Config) -> Result<Request, String> {
         family: args.net.family(),
         connect_timeout: args.connect_timeout,
         max_time: args.max_time,
+        leave: args.leaving.leave(),
         config,
     })
 }

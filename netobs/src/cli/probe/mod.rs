@@ -244,6 +244,10 @@ fn one(
     Ok((Box::new(datagram), id))
 }
 
+#[expect(
+    clippy::needless_pass_by_value,
+    reason = "it is what becomes of an error"
+)]
 pub fn refused(error: EngineError) -> Failure {
     let status = if error.is_privilege() {
         Status::Missing

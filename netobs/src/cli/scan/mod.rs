@@ -29,6 +29,7 @@ use serde_json::json;
 use std::net::IpAddr;
 
 #[derive(Args)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a flag of its own")]
 pub struct Scan {
     /// Hosts by name or address
     #[arg(required = true, value_name = "HOST")]
@@ -226,9 +227,10 @@ fn finish(
 ) -> Result<Status, Failure> {
     let args = wanted.args;
     let begun = clock::mono();
-    if let Err(why) = run::run(engine.as_mut(), signals, &mut scanning) {
-        broken(why)?;
-    }
+    let interrupted = match run::run(engine.as_mut(), signals, &mut scanning) {
+        Ok(interrupted) => interrupted,
+        Err(why) => broken(why).map(|()| false)?,
+    };
     scanning.scan.give_up();
     scanning
         .show(clock::mono())
@@ -257,13 +259,14 @@ fn finish(
             .collect();
         scanning.out.json(&json!({
             "event": "summary", "ports": ports.len(), "states": counts, "sent": scanning.scan.sent, "time_ms": took_ms,
-            "engine": engine.name(), "ignored": ignored(odd),
+            "engine": engine.name(), "interrupted": interrupted, "ignored": ignored(odd),
         }));
     } else {
         table(wanted, &mut scanning, &ports);
         let sent = scanning.scan.sent;
+        let word = if interrupted { "interrupted: " } else { "" };
         let line = format!(
-            "{} ports asked in {took_ms} ms, {open} open, {sent} probes, engine {}",
+            "{word}{} ports asked in {took_ms} ms, {open} open, {sent} probes, engine {}",
             ports.len(),
             engine.name()
         );

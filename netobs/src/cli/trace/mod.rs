@@ -155,11 +155,15 @@ fn one(mut run: Run<'_>) -> Result<Status, Failure> {
         out: Out::default(),
         written: 0,
     };
-    if let Err(why) = run::run(run.engine.as_mut(), run.signals, &mut tracing) {
-        broken(why)?;
-    }
+    let interrupted = match run::run(run.engine.as_mut(), run.signals, &mut tracing) {
+        Ok(interrupted) => interrupted,
+        Err(why) => broken(why).map(|()| false)?,
+    };
     tracing.finish(clock::mono());
-    let end = verdict(&tracing.tracer);
+    let mut end = verdict(&tracing.tracer);
+    if interrupted && !end.reached {
+        end.sentence = format!("interrupted; so far {}", end.sentence);
+    }
     let mut odd = run.engine.odd();
     odd.foreign += tracing.tracer.foreign;
     if tracing.json {

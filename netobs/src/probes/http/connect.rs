@@ -4,7 +4,7 @@ use super::{Exchange, Failed, Request, Stage, Tried, Versions};
 use crate::{
     clock,
     probes::{
-        dial::{Leave, dial},
+        dial::dial,
         resolve::{Resolved, Unresolved, resolve},
         tls,
     },
@@ -54,7 +54,7 @@ pub async fn connect(
         let left = end.map(|end| end.saturating_duration_since(begun));
         let limit = left.map_or(request.connect_timeout, |l| l.min(request.connect_timeout));
         // Nothing else is to be done meanwhile: the wait may block.
-        let outcome = dial(addr, &Leave::default(), limit);
+        let outcome = dial(addr, &request.leave, limit);
         let time = clock::instant().saturating_duration_since(begun);
         let stopped = matches!(&outcome, Err(refused) if refused.is_stop());
         let outcome = outcome

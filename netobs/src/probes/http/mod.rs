@@ -9,6 +9,7 @@ pub use connect::host_text;
 pub use fetch::fetch;
 
 use crate::probes::{
+    dial::Leave,
     resolve::{Config, Family, Resolved, Why},
     tls::{About, Fault, Roots},
 };
@@ -61,6 +62,7 @@ pub struct Request {
     pub connect_timeout: Duration,
     /// For everything.
     pub max_time: Option<Duration>,
+    pub leave: Leave,
     pub config: Config,
 }
 

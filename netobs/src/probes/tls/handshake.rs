@@ -33,6 +33,7 @@ pub struct Wanted {
     pub roots: Arc<Roots>,
     /// For connection and handshake each.
     pub timeout: Duration,
+    pub leave: Leave,
 }
 
 /// A handshake that came to its end.
@@ -85,7 +86,7 @@ pub fn shake(addr: SocketAddr, wanted: &Wanted) -> Result<Handshake, Broken> {
     config.enable_sni = wanted.sni;
     let client = ClientConnection::new(Arc::new(config), wanted.name.clone())?;
     let start = clock::instant();
-    let tcp = dial(addr, &Leave::default(), wanted.timeout).map_err(Broken::Connect)?;
+    let tcp = dial(addr, &wanted.leave, wanted.timeout).map_err(Broken::Connect)?;
     let connected = clock::instant();
     let connect = connected.saturating_duration_since(start);
     let mut stream = Timed {
