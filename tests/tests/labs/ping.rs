@@ -224,7 +224,7 @@ fn a_virtual_address_cannot_answer() -> Result<()> {
                  ip daddr 10.96.0.10 tcp dport 80 dnat to 10.77.1.2:8080\n }\n}\n";
     lab.a.tool("nft", &["-f", "-"], rules)?;
     // As kube-proxy has it in its nftables mode.
-    let proxy = "table ip kube-proxy {\n chain service-web {\n  dnat to 10.77.1.2:8443\n }\n map service-ips {\n  \
+    let proxy = "table ip kube-proxy {\n chain service-web {\n  ip protocol tcp dnat to 10.77.1.2:8443\n }\n map service-ips {\n  \
                  type ipv4_addr . inet_proto . inet_service : verdict\n  \
                  elements = { 10.96.0.11 . tcp . 443 : goto service-web }\n }\n chain out {\n  \
                  type nat hook output priority -90;\n  ip daddr . meta l4proto . th dport vmap @service-ips\n }\n}\n";
