@@ -20,7 +20,10 @@ use crate::{
     sinks::stream::tell,
 };
 use clap::{Args, ValueEnum};
-use std::net::{IpAddr, Ipv4Addr};
+use std::{
+    io::{self, IsTerminal as _},
+    net::{IpAddr, Ipv4Addr},
+};
 
 /// Addresses that one network may stand for.
 const MOST_TARGETS: usize = 1 << 16;
@@ -169,6 +172,7 @@ fn ping(args: &Ping, signals: &Signals, config: &Config) -> Result<Status, Failu
         json: args.common.json,
         quiet: args.quiet || args.flood,
         stamp: args.stamp,
+        dots: args.flood && !args.quiet && !args.common.json && io::stdout().is_terminal(),
     };
     let mut pinging = Pinging::new(plan, hosts.names, shown);
     if !several {

@@ -126,6 +126,7 @@ fn tcping(args: &Tcping, signals: &Signals, config: &Config) -> Result<Status, F
         json: args.common.json,
         quiet: args.quiet,
         stamp: false,
+        dots: false,
     };
     let mut pinging = Pinging::new(plan, vec![name], shown);
     let how = if args.syn { "half-open SYN" } else { "connect" };

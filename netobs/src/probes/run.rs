@@ -130,6 +130,10 @@ pub fn run<R: Run>(
                 sent += 1;
                 if sent % BATCH == 0 {
                     collect(engine, machine, &mut events)?;
+                    // A flood that is always answered never waits.
+                    if !obey(signals, machine)? {
+                        return Ok(true);
+                    }
                 }
             }
             Step::Wait(until) => {
@@ -143,10 +147,8 @@ pub fn run<R: Run>(
                 if !machine.key().map_err(Broken::Show)? {
                     return Ok(true);
                 }
-                while let Some(asked) = signals.next() {
-                    if !machine.asked(asked).map_err(Broken::Show)? {
-                        return Ok(true);
-                    }
+                if !obey(signals, machine)? {
+                    return Ok(true);
                 }
             }
             Step::Done => {
@@ -157,6 +159,16 @@ pub fn run<R: Run>(
             }
         }
     }
+}
+
+/// False: a signal ends the run.
+fn obey<R: Run>(signals: &Signals, machine: &mut R) -> Result<bool, Broken<R::Error>> {
+    while let Some(asked) = signals.next() {
+        if !machine.asked(asked).map_err(Broken::Show)? {
+            return Ok(false);
+        }
+    }
+    Ok(true)
 }
 
 /// What there is to tell of it: that it failed, or left later than it was due.

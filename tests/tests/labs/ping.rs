@@ -1,6 +1,7 @@
 //! `netobs ping`: replies, silence, errors with their sender, many hosts, bad input, forged answers.
 
 use std::net::{IpAddr, Ipv4Addr};
+use std::time::Duration;
 
 use anyhow::{Result, ensure};
 use netobs_tests::netobs::probe;
@@ -311,10 +312,21 @@ fn bad_input_is_one_line() -> Result<()> {
 /// Ctrl-C ends with the summary, and with the status that the answers deserve.
 #[test]
 fn an_interrupt_tells_the_summary() -> Result<()> {
+    interrupted(&["ping", "-i", "0.1", "--json"])
+}
+
+/// A flood never waits, and obeys all the same.
+#[test]
+fn an_interrupt_ends_a_flood() -> Result<()> {
+    interrupted(&["ping", "-f", "-w", "20", "--json", "-q"])
+}
+
+fn interrupted(args: &[&str]) -> Result<()> {
     let lab = Pair::new()?;
     let target = Pair::B4.to_string();
     let seen = Rule::add(&lab.b, Hook::Input, "icmp type echo-request", "accept")?;
-    let ping = probe::start(&lab.a, &["ping", "-i", "0.1", "--json", &target])?;
+    let begun = wait::now();
+    let ping = probe::start(&lab.a, &[args, &[&target]].concat())?;
     wait::until("three echoes", || Ok((seen.packets()? > 2).then_some(())))?;
     sys::kill(i32::try_from(ping.id())?, 2)?;
     let output = ping.wait_with_output()?;
@@ -325,5 +337,10 @@ fn an_interrupt_tells_the_summary() -> Result<()> {
         "{text}"
     );
     ensure!(positive(&summary, "received")? > 2, "{summary}");
+    ensure!(
+        begun.elapsed() < Duration::from_secs(18),
+        "{:?}",
+        begun.elapsed()
+    );
     Ok(())
 }
