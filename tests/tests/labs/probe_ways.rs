@@ -173,6 +173,37 @@ fn source_by_interface() -> Result<()> {
             ensure!(theirs.contains(head), "{theirs}");
         }
     }
+    let (url, secure, server) = (
+        format!("http://{target}/"),
+        format!("{target}:443"),
+        format!("@{target}"),
+    );
+    for args in [
+        vec!["traceroute", "-n", "-q", "1", "-s", "10.77.1.77", &target],
+        vec![
+            "traceroute",
+            "-n",
+            "-q",
+            "1",
+            "-T",
+            "-s",
+            "10.77.1.77",
+            &target,
+        ],
+        vec!["mtr", "-n", "-c", "1", "-I", "10.77.1.77", &target],
+        vec!["scan", "-p", "80", "-S", "10.77.1.77", &target],
+        vec!["scan", "-u", "-p", "80", "-S", "10.77.1.77", &target],
+        vec!["tcping", "-c", "1", "-S", "10.77.1.77", &target, "80"],
+        vec!["connect", "-S", "10.77.1.77", &target, "80"],
+        vec!["http", "--interface", "10.77.1.77", &url],
+        vec!["tls", "--interface", "10.77.1.77", &secure],
+        vec!["dns", "a.example", "-b", "10.77.1.77", &server],
+    ] {
+        let when = "ip saddr 10.77.1.77";
+        let seen = Rule::add(&lab.b, Hook::Input, when, "accept")?;
+        probe::text(&lab.a, &args)?;
+        ensure!(seen.packets()? > 0, "{args:?} left from another address");
+    }
     let args = ["ping", "-c", "1", "-I", "10.9.9.9", &target];
     let said = probe::text(&lab.a, &args)?.ended(4)?;
     ensure!(

@@ -27,7 +27,7 @@ pub fn handshake_verdict(target: &Target, port: u16) -> (Value, String) {
         (State::Closed, Some(addr), text)
     } else if let Some(error) = &target.last_error {
         let who = by.map_or(
-            "a router that cannot be named without CAP_NET_RAW".to_owned(),
+            "the kernel (it names no router without CAP_NET_RAW before 5.9)".to_owned(),
             |e| e.from.to_string(),
         );
         let text = format!(
