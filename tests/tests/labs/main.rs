@@ -17,6 +17,7 @@ mod filters_process;
 mod hostile;
 mod http;
 mod icmp;
+mod interrupts;
 mod listen_overflow;
 mod lost;
 mod mtr;
