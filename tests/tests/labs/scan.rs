@@ -22,7 +22,7 @@ const REJECTS: [(u16, &str); 6] = [
 
 /// State by port, as nmap's greppable output has it: `80/open/tcp//http///`.
 fn nmap(lab: &Path, flags: &[&str], ports: &str) -> Result<BTreeMap<u64, String>> {
-    let target = lab.target(false).to_string();
+    let target = lab.target(flags.contains(&"-6")).to_string();
     let args = [
         &["-n", "-Pn", "-oG", "-", "--max-retries", "1", "-p", ports],
         flags,
@@ -154,6 +154,67 @@ fn udp_as_nmap_says() -> Result<()> {
         let theirs = nmap(&lab, &["-sU"], "4000-4009")?;
         ensure!(ours == theirs, "ours {ours:?}\nnmap {theirs:?}");
         drop(server.join());
+    }
+    Ok(())
+}
+
+/// Every kind of refusal that IPv6 has.
+#[test]
+fn over_ipv6_as_nmap_says() -> Result<()> {
+    let lab = Path::new(2)?;
+    let target = lab.target(true);
+    let _server = lab
+        .destination()
+        .run(|| Ok(tcp::listen(at(target, 80), 16)?))?;
+    let mut walls = Vec::new();
+    for (port, verdict) in [
+        (82, "drop"),
+        (84, "reject with icmpv6 type no-route"),
+        (85, "reject with icmpv6 type admin-prohibited"),
+        (86, "reject with icmpv6 type addr-unreachable"),
+        (87, "reject with icmpv6 type port-unreachable"),
+    ] {
+        let when = format!("meta nfproto ipv6 meta l4proto {{ tcp, udp }} th dport {port}");
+        walls.push(Rule::add(lab.destination(), Hook::Input, &when, verdict)?);
+    }
+    let text = target.to_string();
+    let filtered = (84..=87).map(|port| (port, "filtered"));
+    for (ours, theirs, wanted) in [
+        (
+            vec!["scan", "-p", "80-87", &text],
+            vec!["-6", "-sS"],
+            [
+                (80, "open"),
+                (81, "closed"),
+                (82, "filtered"),
+                (83, "closed"),
+            ],
+        ),
+        (
+            vec!["scan", "-u", "-p", "80-87", &text],
+            vec!["-6", "-sU"],
+            [
+                (80, "closed"),
+                (81, "closed"),
+                (82, "open|filtered"),
+                (83, "closed"),
+            ],
+        ),
+    ] {
+        let said = probe::json(lab.source(), &ours)?;
+        let ours = states(&said);
+        let mut wanted: BTreeMap<u64, &str> = wanted.into_iter().chain(filtered.clone()).collect();
+        if theirs.contains(&"-sU") {
+            wanted.insert(87, "closed");
+        }
+        let same = ours
+            .iter()
+            .all(|(port, state)| wanted.get(port) == Some(&state.as_str()));
+        ensure!(same && ours.len() == 8, "{theirs:?}: {ours:?}");
+        if have(&["nmap"])? {
+            let theirs = nmap(&lab, &theirs, "80-87")?;
+            ensure!(ours == theirs, "ours {ours:?}\nnmap {theirs:?}");
+        }
     }
     Ok(())
 }
