@@ -1,8 +1,8 @@
-//! A far end of our own making: it sees every IPv4 packet on a link and answers with frames that no kernel would send.
+//! A far end of our own making: it sees every packet on a link and answers with frames that no kernel would send.
 
 use std::fs::File;
 use std::io::Read;
-use std::net::Ipv4Addr;
+use std::net::{Ipv4Addr, Ipv6Addr};
 use std::os::fd::AsFd;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -13,14 +13,15 @@ use anyhow::{Context, Result};
 
 use super::frame::{self, Mac, checksum};
 use crate::netns::Netns;
-use crate::topology::v4;
+use crate::topology::{v4, v6};
 use crate::{sys, tap};
 
 /// How often the thread looks whether it should end.
 const LOOK: Duration = Duration::from_millis(50);
 const ETHERTYPE_IP: u16 = 0x0800;
+const ETHERTYPE_IPV6: u16 = 0x86dd;
 
-/// `a`, with 10.77.1.1 and a default route to 10.77.1.2, which is us.
+/// `a`, with 10.77.1.1 and a default route to 10.77.1.2, which is us; the same by IPv6.
 pub struct Forger {
     pub a: Netns,
     _far: Netns,
@@ -66,23 +67,32 @@ pub struct Answer {
 }
 
 impl Forger {
-    /// `answer` is asked for every packet that does not come from us.
+    /// `answer` is asked for every IPv4 packet that does not come from us.
     pub fn new(mut answer: impl FnMut(&Came<'_>) -> Vec<Answer> + Send + 'static) -> Result<Self> {
+        Self::open(ETHERTYPE_IP, move |packet| {
+            let Some(came) = came(packet) else {
+                return Vec::new();
+            };
+            answer(&came)
+                .iter()
+                .map(|one| wrap(one, came.from))
+                .collect()
+        })
+    }
+
+    /// The same for IPv6, packets as they are.
+    pub fn six(answer: impl FnMut(&[u8]) -> Vec<Vec<u8>> + Send + 'static) -> Result<Self> {
+        Self::open(ETHERTYPE_IPV6, answer)
+    }
+
+    fn open(
+        ethertype: u16,
+        mut answer: impl FnMut(&[u8]) -> Vec<Vec<u8>> + Send + 'static,
+    ) -> Result<Self> {
         let (a, far) = (Netns::new("a")?, Netns::new("far")?);
-        a.ip(&format!(
-            "link add name eth0 type veth peer name eth0 netns {}\nlink set dev eth0 up\naddr add {}/24 dev eth0\n",
-            far.path(),
-            v4(1, 1)
-        ))?;
-        far.ip("link set dev eth0 up\n")?;
-        let macs = (frame::mac(&far, "eth0")?, frame::mac(&a, "eth0")?);
-        let [b0, b1, b2, b3, b4, b5] = macs.0;
-        a.ip(&format!(
-            "neigh add {0} lladdr {b0:02x}:{b1:02x}:{b2:02x}:{b3:02x}:{b4:02x}:{b5:02x} dev eth0\nroute add default via {0}\n",
-            v4(1, 2)
-        ))?;
+        let macs = link(&a, &far)?;
         let mut socket = far.run(|| {
-            let protocol = i32::from(ETHERTYPE_IP.to_be());
+            let protocol = i32::from(ethertype.to_be());
             let fd = sys::socket(libc::AF_PACKET, libc::SOCK_RAW, protocol);
             fd.map(File::from).context("open a packet socket")
         })?;
@@ -96,12 +106,12 @@ impl Forger {
                 if !ready.is_ok_and(|ready| ready[0]) {
                     continue;
                 }
-                let Some(came) = socket.read(&mut bytes).ok().and_then(|n| came(&bytes[..n]))
-                else {
+                let read = socket.read(&mut bytes).ok();
+                let Some(packet) = read.and_then(|n| bytes.get(14..n)) else {
                     continue;
                 };
-                for one in answer(&came) {
-                    let frame = wrap(macs, &one, came.from);
+                for one in answer(packet) {
+                    let frame = [&macs.1[..], &macs.0, &ethertype.to_be_bytes(), &one].concat();
                     // The other end may have gone: the lab tells by what is missing.
                     drop(sys::send_frame(socket.as_fd(), index, &frame));
                 }
@@ -119,6 +129,26 @@ impl Forger {
     }
 }
 
+/// Joins both; hardware addresses of the far end and of `a`.
+fn link(a: &Netns, far: &Netns) -> Result<(Mac, Mac)> {
+    a.ip(&format!(
+        "link add name eth0 type veth peer name eth0 netns {}\nlink set dev eth0 up\naddr add {}/24 dev eth0\naddr add {}/64 dev eth0 nodad\n",
+        far.path(),
+        v4(1, 1),
+        v6(1, 1)
+    ))?;
+    far.ip("link set dev eth0 up\n")?;
+    let macs = (frame::mac(far, "eth0")?, frame::mac(a, "eth0")?);
+    let [b0, b1, b2, b3, b4, b5] = macs.0;
+    let mac = format!("{b0:02x}:{b1:02x}:{b2:02x}:{b3:02x}:{b4:02x}:{b5:02x}");
+    for (us, everything) in [(v4(1, 2), "0.0.0.0/0"), (v6(1, 2), "::/0")] {
+        a.ip(&format!(
+            "neigh add {us} lladdr {mac} dev eth0\nroute add {everything} via {us}\n"
+        ))?;
+    }
+    Ok(macs)
+}
+
 impl Drop for Forger {
     fn drop(&mut self) {
         self.stop.store(true, Ordering::Relaxed);
@@ -129,9 +159,8 @@ impl Drop for Forger {
     }
 }
 
-/// IPv4 without options, behind an Ethernet header.
-fn came(frame: &[u8]) -> Option<Came<'_>> {
-    let whole = frame.get(14..)?;
+/// IPv4 without options.
+fn came(whole: &[u8]) -> Option<Came<'_>> {
     let header = whole.first_chunk::<20>()?;
     let addr =
         |at: usize| Ipv4Addr::new(header[at], header[at + 1], header[at + 2], header[at + 3]);
@@ -145,7 +174,7 @@ fn came(frame: &[u8]) -> Option<Came<'_>> {
     })
 }
 
-fn wrap(macs: (Mac, Mac), answer: &Answer, to: Ipv4Addr) -> Vec<u8> {
+fn wrap(answer: &Answer, to: Ipv4Addr) -> Vec<u8> {
     let len = u16::try_from(20 + answer.bytes.len()).unwrap_or(u16::MAX);
     let mut ip = vec![0x45, 0, 0, 0, 0, 0, 0, 0, answer.ttl, answer.proto, 0, 0];
     ip[2..4].copy_from_slice(&len.to_be_bytes());
@@ -153,14 +182,19 @@ fn wrap(macs: (Mac, Mac), answer: &Answer, to: Ipv4Addr) -> Vec<u8> {
     ip.extend(to.octets());
     let sum = checksum(&ip).to_be_bytes();
     ip[10..12].copy_from_slice(&sum);
-    [
-        &macs.1[..],
-        &macs.0,
-        &ETHERTYPE_IP.to_be_bytes(),
-        &ip,
-        &answer.bytes,
-    ]
-    .concat()
+    [ip, answer.bytes.clone()].concat()
+}
+
+/// An `ICMPv6` message in its packet.
+pub fn icmp6(from: Ipv6Addr, to: Ipv6Addr, mut message: Vec<u8>) -> Vec<u8> {
+    message[2..4].fill(0);
+    let len = u16::try_from(message.len())
+        .unwrap_or(u16::MAX)
+        .to_be_bytes();
+    let (from, to) = (from.octets(), to.octets());
+    let sum = checksum(&[&from[..], &to, &[0, 0], &len, &[0, 0, 0, 58], &message].concat());
+    message[2..4].copy_from_slice(&sum.to_be_bytes());
+    [&[0x60, 0, 0, 0][..], &len, &[58, 64], &from, &to, &message].concat()
 }
 
 /// An ICMP error about `quote`; its checksum is right.

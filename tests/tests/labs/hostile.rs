@@ -1,12 +1,12 @@
 //! Answers of an adversary, in every protocol of the probes: forged, cut, spoilt, doubled, late; what is no answer of ours is
 //! ignored and counted.
 
-use std::net::Ipv4Addr;
+use std::net::{Ipv4Addr, Ipv6Addr};
 
 use anyhow::{Result, ensure};
 use netobs_tests::netobs::probe::{self, Probed};
 use netobs_tests::traffic::forge::{
-    Answer, Came, Forger, RST_ACK, SYN_ACK, error, reply, segment, spoilt,
+    Answer, Came, Forger, RST_ACK, SYN_ACK, error, icmp6, reply, segment, spoilt,
 };
 use serde_json::{Value, json};
 
@@ -183,6 +183,61 @@ fn replies_doubled_and_out_of_order() -> Result<()> {
         ensure!(dup(&theirs) && theirs.contains("+1 duplicates"), "{theirs}");
     }
     Ok(())
+}
+
+/// By IPv6; messages with a wrong checksum are not given to anybody by the kernel there.
+#[test]
+fn a_trace_by_ipv6() -> Result<()> {
+    let target = "fd00:77:9::9";
+    let lab = Forger::six(|packet| {
+        let addr = |at: usize| packet.get(at..at + 16).and_then(|a| a.first_chunk::<16>());
+        let (Some(from), Some(to)) = (addr(8), addr(24)) else {
+            return Vec::new();
+        };
+        let (here, there) = (Ipv6Addr::from(*from), Ipv6Addr::from(*to));
+        let echo = packet[6] == 58 && packet.get(40) == Some(&128);
+        if packet[6] != 17 && !echo {
+            return Vec::new();
+        }
+        let message = |kind: u8, code: u8, quote: &[u8]| {
+            let head = [kind, code, 0, 0, 0, 0, 0, 0];
+            [&head[..], quote].concat()
+        };
+        let mut other = packet[..48].to_vec();
+        // Ports and checksum, or identifier and sequence number.
+        for byte in &mut other[42..48] {
+            *byte ^= 0x2b;
+        }
+        let liar = Ipv6Addr::new(0xfd00, 0x66, 0, 0, 0, 0, 0, 6);
+        let honest = match (packet[7], echo) {
+            (hop @ 1..=2, _) => icmp6(router6(hop), here, message(3, 0, &packet[..48])),
+            (_, true) => icmp6(there, here, [&[129, 0][..], &packet[42..]].concat()),
+            _ => icmp6(there, here, message(1, 4, &packet[..48])),
+        };
+        vec![
+            icmp6(liar, here, message(3, 0, &other)),
+            icmp6(liar, here, message(1, 1, &packet[..44])),
+            honest,
+        ]
+    })?;
+    for flags in [vec![], vec!["-I"]] {
+        let args = [vec!["traceroute", "-n"], flags.clone(), vec![target]].concat();
+        let said = probe::json(&lab.a, &args)?.ended(0)?;
+        let hops: Vec<Value> = said
+            .matching(&json!({"event": "hop"}))
+            .map(|hop| hop["addrs"].clone())
+            .collect();
+        let want = [json!([router6(1)]), json!([router6(2)]), json!([target])];
+        ensure!(hops == want, "{flags:?}: {}", said.text);
+        for key in ["foreign", "truncated"] {
+            positive(&last(&said)["ignored"], key)?;
+        }
+    }
+    Ok(())
+}
+
+fn router6(hop: u8) -> Ipv6Addr {
+    Ipv6Addr::new(0xfd00, 0x77, u16::from(hop), 0, 0, 0, 0, 2)
 }
 
 /// Every mark that routers can cause, also those that no Linux router gives by itself, is traceroute's.
