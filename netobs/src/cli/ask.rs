@@ -1,10 +1,17 @@
 //! What commands that ask the network have in common: families, namespaces, targets, output.
 
-use super::{Failure, Status};
+use super::{
+    Failure, Status,
+    probe::{From, number, small},
+};
 use crate::{
     host::resolver::Whose,
     netns::Netns,
-    probes::resolve::{Config, Unresolved, Why},
+    probes::{
+        dial::Leave,
+        resolve::{Config, Unresolved, Why},
+        stop,
+    },
     sinks::stream::{SinkError, Stdout},
     views::table::escape,
 };
@@ -33,12 +40,42 @@ pub struct Net {
     pub json: bool,
 }
 
+/// How connections leave.
+#[derive(Args)]
+pub struct Leaving {
+    /// Source address, or interface
+    #[arg(long, value_name = "ADDR|IFACE")]
+    interface: Option<String>,
+
+    /// Firewall mark of the packets
+    #[arg(long, value_name = "N", value_parser = number)]
+    mark: Option<u32>,
+
+    /// Type of service, or traffic class
+    #[arg(long, value_name = "N", value_parser = small)]
+    tos: Option<u8>,
+}
+
+impl Leaving {
+    pub fn leave(&self) -> Leave {
+        let from = From::new(self.interface.as_deref(), None);
+        Leave {
+            source: from.source,
+            device: from.device,
+            mark: self.mark,
+            tos: self.tos,
+        }
+    }
+}
+
 impl Net {
     /// Runs in the namespace asked for, with its resolver configuration.
     pub fn inside(
         &self,
         work: impl FnOnce(Config) -> Result<Status, Failure> + Send,
     ) -> Result<Status, Failure> {
+        // A summary is told even after Ctrl-C.
+        stop::arm()?;
         let Some(which) = &self.netns else {
             return work(Config::read(&Whose::Own));
         };

@@ -21,6 +21,11 @@ use crate::{sinks::stream::tell, views::table::escape};
 use clap::{Parser, Subcommand};
 use std::process::ExitCode;
 
+const EXIT_PROBES: &str = "Exit status: 0 answered; 1 no answer, closed or not reached; 2 usage, or an unknown host; \
+                           3 a privilege is missing; 4 other. Ctrl-C ends with the summary.";
+const EXIT_ASK: &str = "Exit status: 0 an answer, and a good one; 1 the answer is \"no\"; 2 usage; 4 nobody answered, a server failed, stopped. \
+                        Ctrl-C ends with what is known.";
+
 /// See the network of this node from inside the kernel, and why.
 #[derive(Parser)]
 #[command(
@@ -43,25 +48,33 @@ enum Command {
     /// What this kernel and these privileges allow, and what to do about the rest
     Doctor(doctor::Doctor),
     /// Echoes to one or many hosts: round trips, loss, and who says what went wrong
+    #[command(after_help = EXIT_PROBES)]
     Ping(Box<ping::Ping>),
     /// Handshakes with a TCP port: open, refused, filtered or unreachable, and by whom
+    #[command(after_help = EXIT_PROBES)]
     Tcping(Box<tcping::Tcping>),
     /// The way to a host, hop by hop, and where it ends
-    #[command(visible_aliases = ["trace", "tracert"])]
+    #[command(visible_aliases = ["trace", "tracert"], after_help = EXIT_PROBES)]
     Traceroute(Box<trace::Trace>),
     /// Ports of a host: open, closed or filtered, many at once
+    #[command(after_help = EXIT_PROBES)]
     Scan(Box<scan::Scan>),
     /// Talk to a port, or serve one: standard input goes out, answers come out
+    #[command(after_help = EXIT_PROBES)]
     Connect(Box<connect::Connect>),
     /// The way to a host, again and again: loss and times of every hop
+    #[command(after_help = EXIT_PROBES)]
     Mtr(Box<mtr::Mtr>),
     /// What the node has: links, addresses, routes, neighbours, firewall, limits ...
     Show(show::Show),
     /// Ask name servers: answers, times, and what a "no" means
+    #[command(after_help = EXIT_ASK)]
     Dns(Box<dns::Dns>),
     /// Shake hands by TLS: times, versions, the certificates and what is wrong with them
+    #[command(after_help = EXIT_ASK)]
     Tls(Box<tls::Tls>),
     /// Fetch a URL: status, headers, body, and where the time went
+    #[command(after_help = EXIT_ASK)]
     Http(Box<http::Http>),
 }
 
@@ -104,7 +117,11 @@ impl Failure {
 
 /// The whole program.
 pub fn main() -> ExitCode {
-    let result = match Cli::parse().command {
+    let cli = match Cli::try_parse() {
+        Ok(cli) => cli,
+        Err(error) => return misused(&error),
+    };
+    let result = match cli.command {
         Command::Watch(args) => watch::run(&args),
         Command::Ss(args) => ss::run(&args),
         Command::Doctor(args) => doctor::run(&args),
@@ -129,4 +146,16 @@ pub fn main() -> ExitCode {
             ExitCode::from(failure.status as u8)
         }
     }
+}
+
+/// A value that is none is one clear line; all else is told as clap tells it.
+fn misused(error: &clap::Error) -> ExitCode {
+    if error.kind() == clap::error::ErrorKind::ValueValidation {
+        let text = error.render().to_string();
+        let text = text.strip_prefix("error: ").unwrap_or(&text);
+        let whole = text.split("\n\nFor more information").next();
+        tell(&format!("netobs: {}", whole.unwrap_or(text).trim_end()));
+        return ExitCode::from(Status::Usage as u8);
+    }
+    error.exit()
 }

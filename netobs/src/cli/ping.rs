@@ -5,15 +5,25 @@ use super::{
     probe::{
         self, Common, From,
         pinging::{self, Pinging, Shown},
+        scope::scoped,
         seconds, virtual_ip,
     },
 };
 use crate::{
-    probes::{net::Proto, ping::Plan, resolve::Config, run::Signals},
+    probes::{
+        engine::{Discover, Options, source_towards},
+        net::Proto,
+        ping::Plan,
+        resolve::{Address, Config, is_address},
+        run::Signals,
+    },
     sinks::stream::tell,
 };
 use clap::{Args, ValueEnum};
-use std::net::{IpAddr, Ipv4Addr};
+use std::{
+    io::{self, IsTerminal as _},
+    net::{IpAddr, Ipv4Addr},
+};
 
 /// Addresses that one network may stand for.
 const MOST_TARGETS: usize = 1 << 16;
@@ -57,9 +67,9 @@ pub struct Ping {
     #[arg(short, value_name = "HOPS", value_parser = clap::value_parser!(u8).range(1..))]
     ttl: Option<u8>,
 
-    /// May packets be fragmented: do (never), want (not here), dont (anywhere)
+    /// What of packets that are larger than the path takes
     #[arg(short = 'M', value_name = "HOW")]
-    mtu: Option<Fragments>,
+    fragments: Option<Fragments>,
 
     /// The time of each line, in seconds since 1970
     #[arg(short = 'D')]
@@ -83,9 +93,26 @@ pub struct Ping {
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 enum Fragments {
+    /// Never fragment; refuse here what is larger than the known path takes
     Do,
+    /// Don't-fragment where it fits the known path, else fragment
     Want,
+    /// Let everybody fragment
     Dont,
+    /// Never fragment, and ask the path each time
+    Probe,
+}
+
+impl Ping {
+    fn discover(&self) -> Discover {
+        match self.fragments {
+            None => Discover::System,
+            Some(Fragments::Do) => Discover::Do,
+            Some(Fragments::Want) => Discover::Want,
+            Some(Fragments::Dont) => Discover::Dont,
+            Some(Fragments::Probe) => Discover::Probe,
+        }
+    }
 }
 
 pub fn run(args: &Ping) -> Result<Status, Failure> {
@@ -102,13 +129,17 @@ pub fn run(args: &Ping) -> Result<Status, Failure> {
 struct Hosts {
     addrs: Vec<IpAddr>,
     names: Vec<Option<String>>,
+    /// Link-local ones, which name their interface.
+    scoped: Vec<Address>,
 }
 
 fn ping(args: &Ping, signals: &Signals, config: &Config) -> Result<Status, Failure> {
     let hosts = hosts(args, config)?;
     let id = u16::try_from(probe::token() & 0xffff).unwrap_or(1);
     let from = From::new(args.interface.as_deref(), args.source);
-    let mut options = args.common.options(from, args.mtu == Some(Fragments::Do));
+    let from = scoped(from, &hosts.scoped)?;
+    let mut options = args.common.options(from, false);
+    options.discover = args.discover();
     // A sweep has no time to ask when each probe left.
     options.stamp_sending = hosts.addrs.len() <= 16 && !args.flood;
     let wanted = probe::Plan {
@@ -141,10 +172,11 @@ fn ping(args: &Ping, signals: &Signals, config: &Config) -> Result<Status, Failu
         json: args.common.json,
         quiet: args.quiet || args.flood,
         stamp: args.stamp,
+        dots: args.flood && !args.quiet && !args.common.json && io::stdout().is_terminal(),
     };
     let mut pinging = Pinging::new(plan, hosts.names, shown);
     if !several {
-        pinging.say(&head(args, &pinging));
+        pinging.say(&head(args, &pinging, &options));
     }
     let status = pinging::run(&mut pinging, engine, signals)?;
     if status == Status::No {
@@ -154,17 +186,22 @@ fn ping(args: &Ping, signals: &Signals, config: &Config) -> Result<Status, Failu
 }
 
 /// As ping begins.
-fn head(args: &Ping, pinging: &Pinging) -> String {
+fn head(args: &Ping, pinging: &Pinging, options: &Options) -> String {
     let addr = pinging.pinger.targets()[0].addr;
-    let size = args.size;
+    let (host, size) = (&args.hosts[0], args.size);
+    let chosen = options.device.is_some() || options.source.is_some();
+    let from = match source_towards(addr, options).ok().filter(|_| chosen) {
+        Some(source) => {
+            let device = options.device.as_deref().unwrap_or_default();
+            format!(" from {source} {device}:")
+        }
+        None => String::new(),
+    };
     if addr.is_ipv4() {
-        format!(
-            "PING {} ({addr}) {size}({}) bytes of data.",
-            args.hosts[0],
-            u32::from(size) + 28
-        )
+        let whole = u32::from(size) + 28;
+        format!("PING {host} ({addr}){from} {size}({whole}) bytes of data.")
     } else {
-        format!("PING {} ({addr}) {size} data bytes", args.hosts[0])
+        format!("PING {host} ({addr}){from} {size} data bytes")
     }
 }
 
@@ -193,6 +230,7 @@ fn hosts(args: &Ping, config: &Config) -> Result<Hosts, Failure> {
     let mut hosts = Hosts {
         addrs: Vec::new(),
         names: Vec::new(),
+        scoped: Vec::new(),
     };
     for host in &args.hosts {
         if let Some(addrs) = network(host)? {
@@ -203,7 +241,8 @@ fn hosts(args: &Ping, config: &Config) -> Result<Hosts, Failure> {
         let resolved = probe::look_up(host, args.common.family(), config)?;
         probe::tell_addresses(&resolved);
         let addr = resolved.addresses[0].ip;
-        let literal = host.parse::<IpAddr>().is_ok();
+        hosts.scoped.push(resolved.addresses[0]);
+        let literal = is_address(host);
         hosts
             .names
             .push((!args.numeric && !literal).then(|| host.clone()));

@@ -5,6 +5,7 @@ use super::{
     probe::{
         self, Common, From,
         pinging::{self, Pinging, Shown},
+        scope::scoped,
         seconds,
     },
 };
@@ -79,9 +80,9 @@ fn tcping(args: &Tcping, signals: &Signals, config: &Config) -> Result<Status, F
     let resolved = probe::look_up(&args.host, args.common.family(), config)?;
     probe::tell_addresses(&resolved);
     let addr = resolved.addresses[0].ip;
-    let options = args
-        .common
-        .options(From::new(args.interface.as_deref(), args.source), false);
+    let from = From::new(args.interface.as_deref(), args.source);
+    let from = scoped(from, &resolved.addresses[..1])?;
+    let options = args.common.options(from, false);
     let ports = probe::ports(512);
     let sport = *ports.start();
     let wanted = probe::Plan {
@@ -114,6 +115,7 @@ fn tcping(args: &Tcping, signals: &Signals, config: &Config) -> Result<Status, F
         json: args.common.json,
         quiet: args.quiet,
         stamp: false,
+        dots: false,
     };
     let mut pinging = Pinging::new(plan, vec![name], shown);
     let how = if args.syn { "half-open SYN" } else { "connect" };

@@ -4,7 +4,8 @@ use super::{Failure, Status, ask};
 use crate::{
     probes::{
         resolve::{Config, Resolved, resolve},
-        tls::{Roots, Wanted, shake},
+        stop,
+        tls::{Broken, Roots, Wanted, shake},
     },
     views::ask::tls as view,
 };
@@ -24,6 +25,9 @@ pub struct Tls {
 
     #[command(flatten)]
     net: ask::Net,
+
+    #[command(flatten)]
+    leaving: ask::Leaving,
 
     /// Trust the roots in this PEM file, and no others
     #[arg(long, value_name = "FILE")]
@@ -75,6 +79,7 @@ fn inside(args: &Tls, config: &Config) -> Result<Status, Failure> {
             .collect(),
         roots: Arc::new(roots),
         timeout: args.timeout,
+        leave: args.leaving.leave(),
     };
     ask(args, &resolved, &addresses, &wanted)
 }
@@ -127,8 +132,13 @@ fn ask(
                 break;
             }
             // The next address may take the connection; a server that breaks TLS off is the answer.
-            Err(crate::probes::tls::Broken::Connect(_)) => {}
-            Err(crate::probes::tls::Broken::Tls { .. }) => break,
+            Err(Broken::Connect(refused)) if !refused.is_stop() => {}
+            Err(_) => {
+                if stop::asked() {
+                    status = Status::Other;
+                }
+                break;
+            }
         }
     }
     out.done()?;

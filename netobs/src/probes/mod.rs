@@ -3,6 +3,7 @@
 //! A state machine (`trace`, `ping`, `port`) is told the time and what came in, and says what to send and when to wake it: no
 //! socket, no clock. An engine (`engine`) sends a probe and yields stamped answers, and has a name.
 
+pub mod dial;
 pub mod dns;
 pub mod doctor;
 pub mod engine;
@@ -19,5 +20,6 @@ pub mod run;
 #[cfg(test)]
 mod simnet;
 pub mod stats;
+pub mod stop;
 pub mod tls;
 pub mod trace;

@@ -43,6 +43,11 @@ impl Names {
         }
     }
 
+    /// Numbers only are wanted.
+    pub const fn are_off(&self) -> bool {
+        self.config.is_none()
+    }
+
     /// Begins to look a name up, unless that was done before.
     pub fn ask(&mut self, addr: IpAddr) {
         let Some(config) = &self.config else {

@@ -175,6 +175,10 @@ pub enum Mark {
     Prohibited,
     SourceRoute,
     TooBig(u32),
+    /// Its precedence is not allowed here.
+    Precedence,
+    /// Its precedence is too low.
+    Cutoff,
     Other(u8),
 }
 
@@ -188,6 +192,8 @@ impl std::fmt::Display for Mark {
             Self::SourceRoute => f.write_str("!S"),
             Self::TooBig(0) => f.write_str("!F"),
             Self::TooBig(mtu) => write!(f, "!F-{mtu}"),
+            Self::Precedence => f.write_str("!V"),
+            Self::Cutoff => f.write_str("!C"),
             Self::Other(code) => write!(f, "!{code}"),
         }
     }
@@ -197,11 +203,13 @@ impl std::fmt::Display for Mark {
 const fn mark(family: Family, kind: u8, code: u8) -> Option<Mark> {
     Some(match (family, kind, code) {
         (Family::V4, 3, 3) | (Family::V6, 1, 4) => return None,
-        (Family::V4, 3, 0 | 6 | 11) | (Family::V6, 1, 0) => Mark::Network,
-        (Family::V4, 3, 1 | 7 | 8 | 12) | (Family::V6, 1, 3) => Mark::Host,
+        (Family::V4, 3, 0 | 6 | 8 | 11) | (Family::V6, 1, 0) => Mark::Network,
+        (Family::V4, 3, 1 | 7 | 12) | (Family::V6, 1, 3) => Mark::Host,
         (Family::V4, 3, 2) | (Family::V6, 4, 1) => Mark::Protocol,
         (Family::V4, 3, 9 | 10 | 13) | (Family::V6, 1, 1) => Mark::Prohibited,
         (Family::V4, 3, 5) | (Family::V6, 1, 2) => Mark::SourceRoute,
+        (Family::V4, 3, 14) => Mark::Precedence,
+        (Family::V4, 3, 15) => Mark::Cutoff,
         (_, _, code) => Mark::Other(code),
     })
 }
@@ -282,7 +290,8 @@ mod tests {
             (Family::V4, 3, 2, "!P"),
             (Family::V4, 3, 5, "!S"),
             (Family::V4, 3, 13, "!X"),
-            (Family::V4, 3, 14, "!14"),
+            (Family::V4, 3, 14, "!V"),
+            (Family::V4, 3, 16, "!16"),
             (Family::V6, 1, 0, "!N"),
             (Family::V6, 1, 1, "!X"),
             (Family::V6, 1, 3, "!H"),

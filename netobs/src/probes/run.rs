@@ -2,7 +2,7 @@
 
 use super::{
     engine::{Engine, EngineError, Interest},
-    net::{Event, SendError},
+    net::{Event, Probe, SendError},
     trace::Step,
 };
 use crate::{clock, event::Mono};
@@ -107,8 +107,10 @@ pub enum Broken<E> {
 
 /// Probes sent between two looks at what has come in.
 const BATCH: usize = 32;
-/// A queue of this machine is given this long to drain.
-const DRAIN: Duration = Duration::from_micros(200);
+/// A full queue of this machine tells nobody when it has room: it is tried again as answers come in, and this often at least;
+const AGAIN_NS: u64 = 200_000;
+/// after this the probe counts as not sent.
+const DRAIN_NS: u64 = 20_000_000;
 
 /// Runs to the end; true if a signal made it end.
 pub fn run<R: Run>(
@@ -121,13 +123,17 @@ pub fn run<R: Run>(
     loop {
         match machine.step(clock::mono()) {
             Step::Send(probe) => {
-                if let Err(error) = send(engine, &probe) {
-                    let identity = probe.identity;
-                    machine.on(&Event::Failed { identity, error });
+                let told = send(engine, signals, machine, &probe, &mut events)?;
+                if let Some(event) = &told {
+                    machine.on(event);
                 }
                 sent += 1;
                 if sent % BATCH == 0 {
                     collect(engine, machine, &mut events)?;
+                    // A flood that is always answered never waits.
+                    if !obey(signals, machine)? {
+                        return Ok(true);
+                    }
                 }
             }
             Step::Wait(until) => {
@@ -141,10 +147,8 @@ pub fn run<R: Run>(
                 if !machine.key().map_err(Broken::Show)? {
                     return Ok(true);
                 }
-                while let Some(asked) = signals.next() {
-                    if !machine.asked(asked).map_err(Broken::Show)? {
-                        return Ok(true);
-                    }
+                if !obey(signals, machine)? {
+                    return Ok(true);
                 }
             }
             Step::Done => {
@@ -157,13 +161,42 @@ pub fn run<R: Run>(
     }
 }
 
-fn send(engine: &mut dyn Engine, probe: &super::net::Probe) -> Result<(), SendError> {
-    match engine.send(probe) {
-        Err(SendError::Full) => {
-            std::thread::sleep(DRAIN);
-            engine.send(probe)
+/// False: a signal ends the run.
+fn obey<R: Run>(signals: &Signals, machine: &mut R) -> Result<bool, Broken<R::Error>> {
+    while let Some(asked) = signals.next() {
+        if !machine.asked(asked).map_err(Broken::Show)? {
+            return Ok(false);
         }
-        other => other,
+    }
+    Ok(true)
+}
+
+/// What there is to tell of it: that it failed, or left later than it was due.
+fn send<R: Run>(
+    engine: &mut dyn Engine,
+    signals: &Signals,
+    machine: &mut R,
+    probe: &Probe,
+    events: &mut Vec<Event>,
+) -> Result<Option<Event>, Broken<R::Error>> {
+    let identity = probe.identity;
+    let end = clock::mono().0 + DRAIN_NS;
+    let mut waited = false;
+    loop {
+        match engine.send(probe) {
+            Ok(()) => {
+                let at = clock::mono();
+                return Ok(waited.then_some(Event::Sent { identity, at }));
+            }
+            Err(SendError::Full) if clock::mono().0 < end => {
+                waited = true;
+                if !collect(engine, machine, events)? {
+                    let until = Mono(clock::mono().0 + AGAIN_NS);
+                    wait(engine, signals, machine, until).map_err(Broken::Engine)?;
+                }
+            }
+            Err(error) => return Ok(Some(Event::Failed { identity, error })),
+        }
     }
 }
 

@@ -80,3 +80,87 @@ fn serves_one() -> Result<()> {
     ensure!(server.stdout == b"from the client", "{:?}", server.stdout);
     Ok(())
 }
+
+/// Datagrams both ways; a port that nobody serves refuses, by whom.
+#[test]
+fn datagrams() -> Result<()> {
+    let lab = Pair::new()?;
+    for target in ["10.77.1.2", "fd00:77:1::2"] {
+        let args = ["connect", "-u", "--listen", "7000", "-w", "3"];
+        let mut server = probe::start(&lab.b, &args)?;
+        let mut words = BufReader::new(server.stderr.take().context("stderr")?);
+        let mut line = String::new();
+        words.read_line(&mut line)?;
+        ensure!(line.contains("listening on"), "{line}");
+        server
+            .stdin
+            .take()
+            .context("stdin")?
+            .write_all(b"from the server")?;
+        let mut client = probe::start(&lab.a, &["connect", "-u", target, "7000"])?;
+        client
+            .stdin
+            .take()
+            .context("stdin")?
+            .write_all(b"from the client")?;
+        let (client, server) = (client.wait_with_output()?, server.wait_with_output()?);
+        ensure!(client.stdout == b"from the server", "{client:?}");
+        ensure!(server.stdout == b"from the client", "{server:?}");
+        let mut refused = probe::start(&lab.a, &["connect", "-u", target, "7"])?;
+        refused.stdin.take().context("stdin")?.write_all(b"x")?;
+        let refused = refused.wait_with_output()?;
+        let said = String::from_utf8_lossy(&refused.stderr);
+        ensure!(
+            refused.status.code() == Some(1)
+                && said.contains("refused by the host itself (ICMP: port unreachable)"),
+            "{said}"
+        );
+    }
+    Ok(())
+}
+
+/// The other end says no more, yet hears all: nothing of standard input is lost. And an echo of more than all buffers hold.
+#[test]
+fn half_closed_and_large() -> Result<()> {
+    const LARGE: usize = 16 << 20;
+    let lab = Pair::new()?;
+    let listener = lab.b.run(|| Ok(tcp::listen(at(Pair::B4, 7), 4)?))?;
+    let server = std::thread::spawn(move || -> Result<usize> {
+        let (mut deaf, _) = listener.accept()?;
+        deaf.shutdown(std::net::Shutdown::Write)?;
+        let mut got = Vec::new();
+        deaf.read_to_end(&mut got)?;
+        let (mut echo, _) = listener.accept()?;
+        let mut bytes = [0; 4096];
+        loop {
+            let n = echo.read(&mut bytes)?;
+            if n == 0 {
+                return Ok(got.len());
+            }
+            echo.write_all(&bytes[..n])?;
+        }
+    });
+    let send = |bytes: usize| -> Result<std::process::Output> {
+        let mut client = probe::start(&lab.a, &["connect", "10.77.1.2", "7"])?;
+        let mut stdin = client.stdin.take().context("stdin")?;
+        let writer = std::thread::spawn(move || stdin.write_all(&vec![b'x'; bytes]));
+        let output = client.wait_with_output()?;
+        writer.join().map_err(|_| anyhow::anyhow!("the writer"))??;
+        Ok(output)
+    };
+    let deaf = send(1 << 20)?;
+    ensure!(
+        deaf.status.success() && deaf.stdout.is_empty(),
+        "{:?}",
+        deaf.status
+    );
+    let echoed = send(LARGE)?;
+    ensure!(
+        echoed.stdout.len() == LARGE,
+        "{} came back",
+        echoed.stdout.len()
+    );
+    let heard = server.join().map_err(|_| anyhow::anyhow!("the server"))??;
+    ensure!(heard == 1 << 20, "{heard} of 1 MiB were heard");
+    Ok(())
+}

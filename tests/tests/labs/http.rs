@@ -159,6 +159,20 @@ fn phases_and_status() -> Result<()> {
         "{row}"
     );
     ensure!(row["status"] == 200 && row["bytes"] == 8, "{row}");
+    if have(&["curl"])? {
+        let format = "%{time_starttransfer} %{time_total}";
+        let theirs = host.tool(
+            "curl",
+            &["-s", "-o", "/dev/null", "-w", format, &url("/slow")],
+            "",
+        )?;
+        let ours = [us(row, "first_byte_us")?, us(row, "total_us")?];
+        for (theirs, ours) in said(&theirs).split_whitespace().zip(ours) {
+            let theirs = Duration::from_secs_f64(theirs.parse()?);
+            let apart = theirs.abs_diff(Duration::from_micros(ours));
+            ensure!(apart < SLOW, "curl {theirs:?}, ours {ours} us");
+        }
+    }
     ask(&host, &[&url("/missing")], 0)?;
     ask(&host, &[&url("/missing"), "-f"], 1)?;
     let late = host.netobs("http", &[&url("/slow"), "-m", "0.1"])?;

@@ -17,9 +17,11 @@ mod filters;
 mod filters_process;
 mod http;
 mod icmp;
+mod interrupts;
 mod listen_overflow;
 mod lost;
 mod neigh;
+mod probe_ways;
 mod reset;
 mod retransmit;
 mod retransmit_kinds;
@@ -43,6 +45,7 @@ mod watch;
 mod by_raw {
     use netobs_tests::netobs::engines::raw as probe;
 
+    mod hostile;
     mod mtr;
     mod ping;
     mod scan;
@@ -60,6 +63,7 @@ mod by_raw {
 mod by_kernel {
     use netobs_tests::netobs::engines::kernel as probe;
 
+    mod hostile;
     mod mtr;
     mod ping;
     mod scan;

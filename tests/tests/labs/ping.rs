@@ -1,6 +1,7 @@
 //! `netobs ping`: replies, silence, errors with their sender, many hosts, bad input, forged answers.
 
 use std::net::{IpAddr, Ipv4Addr};
+use std::time::Duration;
 
 use anyhow::{Result, ensure};
 use netobs_tests::path::Path;
@@ -223,12 +224,20 @@ fn a_virtual_address_cannot_answer() -> Result<()> {
     let rules = "table ip services {\n chain out {\n  type nat hook output priority -100;\n  \
                  ip daddr 10.96.0.10 tcp dport 80 dnat to 10.77.1.2:8080\n }\n}\n";
     lab.a.tool("nft", &["-f", "-"], rules)?;
-    let said = probe::text(&lab.a, &["ping", "-c", "1", "-W", "0.2", "10.96.0.10"])?.ended(1)?;
-    ensure!(
-        said.stderr.contains("netobs tcping 10.96.0.10 80"),
-        "{}",
-        said.stderr
-    );
+    // As kube-proxy has it in its nftables mode.
+    let proxy = "table ip kube-proxy {\n chain service-web {\n  ip protocol tcp dnat to 10.77.1.2:8443\n }\n map service-ips {\n  \
+                 type ipv4_addr . inet_proto . inet_service : verdict\n  \
+                 elements = { 10.96.0.11 . tcp . 443 : goto service-web }\n }\n chain out {\n  \
+                 type nat hook output priority -90;\n  ip daddr . meta l4proto . th dport vmap @service-ips\n }\n}\n";
+    lab.a.tool("nft", &["-f", "-"], proxy)?;
+    for (address, port) in [("10.96.0.10", "80"), ("10.96.0.11", "443")] {
+        let said = probe::text(&lab.a, &["ping", "-c", "1", "-W", "0.2", address])?.ended(1)?;
+        let offer = format!("netobs tcping {address} {port}");
+        ensure!(said.stderr.contains(&offer), "{}", said.stderr);
+    }
+    // An address that merely does not answer is no service.
+    let said = probe::text(&lab.a, &["ping", "-c", "1", "-W", "0.2", "10.96.0.12"])?.ended(1)?;
+    ensure!(!said.stderr.contains("tcping"), "{}", said.stderr);
     Ok(())
 }
 
@@ -289,7 +298,11 @@ fn bad_input_is_one_line() -> Result<()> {
         ),
     ] {
         let said = probe::text(&lab.a, &args)?.ended(status)?;
-        ensure!(said.stderr.contains(words), "{args:?}: {}", said.stderr);
+        ensure!(
+            said.stderr.contains(words) && said.stderr.lines().count() == 1,
+            "{args:?}: {}",
+            said.stderr
+        );
     }
     let said = probe::text(&lab.a, &["ping", "-c", "1", "-W", "0.1", &nowhere])?.ended(1)?;
     ensure!(said.text.contains("no route"), "{}", said.text);
@@ -299,10 +312,21 @@ fn bad_input_is_one_line() -> Result<()> {
 /// Ctrl-C ends with the summary, and with the status that the answers deserve.
 #[test]
 fn an_interrupt_tells_the_summary() -> Result<()> {
+    interrupted(&["ping", "-i", "0.1", "--json"])
+}
+
+/// A flood never waits, and obeys all the same.
+#[test]
+fn an_interrupt_ends_a_flood() -> Result<()> {
+    interrupted(&["ping", "-f", "-w", "20", "--json", "-q"])
+}
+
+fn interrupted(args: &[&str]) -> Result<()> {
     let lab = Pair::new()?;
     let target = Pair::B4.to_string();
     let seen = Rule::add(&lab.b, Hook::Input, "icmp type echo-request", "accept")?;
-    let ping = probe::start(&lab.a, &["ping", "-i", "0.1", "--json", &target])?;
+    let begun = wait::now();
+    let ping = probe::start(&lab.a, &[args, &[&target]].concat())?;
     wait::until("three echoes", || Ok((seen.packets()? > 2).then_some(())))?;
     sys::kill(i32::try_from(ping.id())?, 2)?;
     let output = ping.wait_with_output()?;
@@ -313,5 +337,10 @@ fn an_interrupt_tells_the_summary() -> Result<()> {
         "{text}"
     );
     ensure!(positive(&summary, "received")? > 2, "{summary}");
+    ensure!(
+        begun.elapsed() < Duration::from_secs(18),
+        "{:?}",
+        begun.elapsed()
+    );
     Ok(())
 }

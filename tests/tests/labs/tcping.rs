@@ -7,7 +7,7 @@ use netobs_tests::traffic::tcp;
 use serde_json::json;
 
 use super::probe;
-use crate::support::at;
+use crate::support::{at, kernel_since};
 
 const COUNT: &str = "2";
 
@@ -89,5 +89,25 @@ fn ordinary_users_connect() -> Result<()> {
     let args = ["tcping", "--syn", "-c", "1", &target, "80"];
     let said = probe::as_nobody(lab.source(), &args)?.ended(3)?;
     anyhow::ensure!(said.stderr.contains("CAP_NET_RAW"), "{}", said.stderr);
+    Ok(())
+}
+
+/// Without privileges, too, a router that refuses is named: the kernel keeps its error for the handshake (5.9 and later).
+#[test]
+fn ordinary_users_learn_who_refuses() -> Result<()> {
+    if !kernel_since(5, 9)? {
+        return Ok(());
+    }
+    let lab = Path::new(3)?;
+    let _wall = Rule::add(
+        lab.node(2),
+        Hook::Forward,
+        "ip version 4 tcp dport 83",
+        "reject with icmp type admin-prohibited",
+    )?;
+    let target = lab.target(false).to_string();
+    let args = ["tcping", "-c", "1", "--json", &target, "83"];
+    let said = probe::as_nobody(lab.source(), &args)?.ended(1)?;
+    said.expect(&json!({"event": "port", "state": "unreachable", "by": Path::hop(2, false)}))?;
     Ok(())
 }

@@ -207,6 +207,34 @@ fn both_branches_are_found() -> Result<()> {
     Ok(())
 }
 
+/// A ring: there by one router, back by three.
+#[test]
+fn a_longer_way_back() -> Result<()> {
+    let ring: Vec<Netns> = ["a", "r", "d", "s1", "s2", "s3"]
+        .into_iter()
+        .map(node)
+        .collect::<Result<_>>()?;
+    for ns in &ring {
+        // Answers come in where nothing is sent out.
+        ns.sysctl("net/ipv4/conf/all/rp_filter", "0")?;
+        ns.sysctl("net/ipv4/conf/default/rp_filter", "0")?;
+    }
+    for (net, at) in (1..).zip(0..ring.len()) {
+        let (left, right) = (&ring[at], &ring[(at + 1) % ring.len()]);
+        join(left, "right", right, "left")?;
+        left.ip(&address("right", net, 1))?;
+        right.ip(&address("left", net, 2))?;
+    }
+    ring[0].ip(&format!("route add 10.77.2.0/24 via {}\n", v4(1, 2)))?;
+    for (net, ns) in (3..).zip(&ring[2..]) {
+        ns.ip(&format!("route add 10.77.1.0/24 via {}\n", v4(net, 2)))?;
+    }
+    let said = probe::json(&ring[0], &["traceroute", "-n", "10.77.2.2"])?.ended(0)?;
+    said.expect(&json!({"event": "hop", "ttl": 1, "addr": v4(1, 2), "back_hops": null}))?;
+    said.expect(&json!({"event": "hop", "ttl": 2, "addr": v4(2, 2), "back_hops": 3}))?;
+    Ok(())
+}
+
 /// Behind a translated destination every router speaks with the address that was asked for.
 #[test]
 fn translation_is_seen() -> Result<()> {

@@ -28,6 +28,9 @@ pub struct Http {
     #[command(flatten)]
     net: ask::Net,
 
+    #[command(flatten)]
+    leaving: ask::Leaving,
+
     /// Only the head: a HEAD request
     #[arg(short = 'I', long, conflicts_with = "data")]
     head: bool,
@@ -153,6 +156,7 @@ fn status(args: &Http, last: &Exchange) -> Status {
         Stage::Dns(Why::ServerFailed | Why::Refused | Why::NoAnswer)
         | Stage::Answer
         | Stage::Time
+        | Stage::Stopped
         | Stage::Redirect
         | Stage::Output => Status::Other,
     }

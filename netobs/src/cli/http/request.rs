@@ -2,8 +2,8 @@
 
 use super::Http;
 use crate::probes::{
-    http::{Pin, Request, Versions},
-    resolve::Config,
+    http::{Pin, Request, Versions, host_text},
+    resolve::{Config, Family, resolve},
     tls::Roots,
 };
 use data_encoding::BASE64;
@@ -24,7 +24,7 @@ use url::Url;
 const LARGEST: u64 = 64 << 20;
 
 pub fn read(args: &Http, config: Config) -> Result<Request, String> {
-    let mut url = url(&args.url)?;
+    let (mut url, zone) = url(&args.url)?;
     let (mut headers, without) = headers(&args.header)?;
     let body = body(&args.data)?;
     let has = |headers: &[(HeaderName, HeaderValue)], name: &HeaderName| {
@@ -56,6 +56,11 @@ pub fn read(args: &Http, config: Config) -> Result<Request, String> {
         (None, "http", false) => Roots::none(),
         (None, ..) => Roots::platform(),
     };
+    let pins = args.resolve.iter().map(|pin| self::pin(pin));
+    let mut pins: Vec<Pin> = pins.collect::<Result<_, _>>()?;
+    if let Some(zone) = zone {
+        pins.push(on_link(&url, &zone, &config)?);
+    }
     Ok(Request {
         method: method(args, body.is_some())?,
         url,
@@ -70,23 +75,29 @@ pub fn read(args: &Http, config: Config) -> Result<Request, String> {
         insecure: args.insecure,
         roots: Arc::new(roots),
         follow: args.location.then_some(args.max_redirs),
-        pins: args
-            .resolve
-            .iter()
-            .map(|pin| self::pin(pin))
-            .collect::<Result<_, _>>()?,
+        pins,
         family: args.net.family(),
         connect_timeout: args.connect_timeout,
         max_time: args.max_time,
+        leave: args.leaving.leave(),
         config,
     })
 }
 
-fn url(text: &str) -> Result<Url, String> {
-    let whole = if text.contains("://") {
+/// With the interface of a link-local address, which URLs know as `[fe80::1%25eth0]` (RFC 6874) and their parser does not.
+fn url(text: &str) -> Result<(Url, Option<String>), String> {
+    let mut whole = if text.contains("://") {
         text.to_owned()
     } else {
         format!("http://{text}")
+    };
+    let zone = match (whole.find('%'), whole.find(']')) {
+        (Some(from), Some(to)) if from < to && whole.contains("://[") => {
+            let zone: String = whole.drain(from..to).collect();
+            let zone = zone.strip_prefix("%25").unwrap_or(&zone[1..]).to_owned();
+            Some(zone)
+        }
+        _ => None,
     };
     let url = Url::parse(&whole).map_err(|error| format!("'{text}' is no URL: {error}"))?;
     if !["http", "https"].contains(&url.scheme()) {
@@ -95,7 +106,20 @@ fn url(text: &str) -> Result<Url, String> {
     if url.port() == Some(0) {
         return Err(format!("'{text}': 0 is no port"));
     }
-    Ok(url)
+    Ok((url, zone))
+}
+
+/// The address of a URL by the interface that it names.
+fn on_link(url: &Url, zone: &str, config: &Config) -> Result<Pin, String> {
+    let host = host_text(url);
+    let scoped = format!("{host}%{zone}");
+    let found = resolve(&scoped, Family::Any, config).map_err(|error| error.to_string())?;
+    let port = url.port_or_known_default().unwrap_or(80);
+    Ok(Pin {
+        host,
+        port,
+        addresses: found.addresses.iter().map(|a| a.at(port)).collect(),
+    })
 }
 
 /// `http://user:password@host/`
@@ -206,7 +230,12 @@ mod tests {
 
     #[test]
     fn what_curl_takes() {
-        assert_eq!(url("a.example/x").unwrap().as_str(), "http://a.example/x");
+        assert_eq!(url("a.example/x").unwrap().0.as_str(), "http://a.example/x");
+        let (on_link, zone) = url("http://[fe80::1%25eth0]:8080/%5d").unwrap();
+        assert_eq!(on_link.as_str(), "http://[fe80::1]:8080/%5d");
+        assert_eq!(zone.as_deref(), Some("eth0"));
+        assert_eq!(url("[fe80::1%e]/").unwrap().1.as_deref(), Some("e"));
+        assert_eq!(url("http://a.example/%5d]").unwrap().1, None);
         for bad in [
             "",
             "http://",

@@ -4,20 +4,23 @@ mod screen;
 
 use super::{
     Failure, Status,
-    probe::{self, Common, From, broken, out::Out, seconds},
+    probe::{self, Common, From, broken, out::Out, scope::scoped, seconds},
 };
 use crate::{
     clock,
     event::Mono,
     probes::{
         names::Names,
-        net::{Event, Proto},
+        net::{Event, Odd, Proto},
         resolve::Config,
         run::{self, Asked, Broken, Run, Signals},
         trace::{Plan, Step, rounds::Rounds},
     },
-    sinks::stream::SinkError,
-    views::{probes::mtr as view, time::Clock},
+    sinks::stream::{SinkError, tell},
+    views::{
+        probes::{mtr as view, ping::ignored_line},
+        time::Clock,
+    },
 };
 use clap::Args;
 use jiff::tz::TimeZone;
@@ -136,9 +139,9 @@ fn proto(args: &Mtr) -> Proto {
 fn mtr(args: &Mtr, signals: &Signals, config: &Config) -> Result<Status, Failure> {
     let resolved = probe::look_up(&args.host, args.common.family(), config)?;
     let target = resolved.addresses[0].ip;
-    let options = args
-        .common
-        .options(From::new(args.interface.as_deref(), args.source), false);
+    let from = From::new(args.interface.as_deref(), args.source);
+    let from = scoped(from, &resolved.addresses[..1])?;
+    let options = args.common.options(from, false);
     let wanted = probe::Plan {
         targets: &[target],
         proto: proto(args),
@@ -165,7 +168,9 @@ fn mtr(args: &Mtr, signals: &Signals, config: &Config) -> Result<Status, Failure
     if let Err(why) = result {
         broken(why)?;
     }
-    rounding.finish(args)
+    let mut odd = engine.odd();
+    odd.foreign += rounding.rounds.foreign;
+    rounding.finish(args, odd)
 }
 
 /// Rounds with their view.
@@ -179,14 +184,14 @@ struct Rounding {
 }
 
 impl Rounding {
-    fn finish(mut self, args: &Mtr) -> Result<Status, Failure> {
+    fn finish(mut self, args: &Mtr, odd: Odd) -> Result<Status, Failure> {
         self.names.finish();
         let mut out = Out::default();
         if args.common.json {
             for hop in self.rounds.hops() {
                 out.json(&view::object(hop, &mut self.names));
             }
-            for end in view::ends(&self.rounds, self.engine) {
+            for end in view::ends(&self.rounds, self.engine, odd) {
                 out.json(&end);
             }
         } else if args.csv {
@@ -194,6 +199,9 @@ impl Rounding {
         } else {
             let report = view::report(&self.rounds, &mut self.names, &mut self.clock, self.engine);
             out.line(&report);
+            if let Some(line) = ignored_line(odd) {
+                tell(&line);
+            }
         }
         out.flush().or_else(|why| broken(Broken::Show(why)))?;
         Ok(if self.rounds.reached {

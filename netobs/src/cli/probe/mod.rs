@@ -3,6 +3,7 @@
 pub mod edge;
 pub mod out;
 pub mod pinging;
+pub mod scope;
 pub mod virtual_ip;
 
 use super::{Failure, Status};
@@ -11,7 +12,7 @@ use crate::{
     netns::Netns,
     probes::{
         engine::{
-            Engine, EngineError, Options,
+            Discover, Engine, EngineError, Options,
             datagram::Datagram,
             dual::Dual,
             raw::{Raw, Wanted},
@@ -20,6 +21,7 @@ use crate::{
         packet::build::Look,
         resolve::{Config, Family, Resolved, resolve},
         run::{Broken, Signals},
+        stop,
     },
     sinks::stream::{SinkError, tell},
 };
@@ -99,6 +101,11 @@ impl Common {
                 dont_fragment,
             },
             stamp_sending: true,
+            discover: if dont_fragment {
+                Discover::Probe
+            } else {
+                Discover::System
+            },
         }
     }
 }
@@ -159,6 +166,8 @@ pub fn inside(
     work: impl FnOnce(&Signals, &Config) -> Result<Status, Failure> + Send,
 ) -> Result<Status, Failure> {
     let signals = Signals::take()?;
+    // Names are looked up before the run begins, and may take long.
+    stop::arm()?;
     let Some(which) = &common.netns else {
         return work(&signals, &Config::read(&Whose::Own));
     };
@@ -276,16 +285,18 @@ fn one(
     Ok((Box::new(datagram), id))
 }
 
+#[expect(
+    clippy::needless_pass_by_value,
+    reason = "it is what becomes of an error"
+)]
 pub fn refused(error: EngineError) -> Failure {
     let status = if error.is_privilege() {
         Status::Missing
     } else {
         Status::Other
     };
-    Failure {
-        status,
-        error: error.into(),
-    }
+    // Its text has the cause already.
+    Failure::new(status, error.to_string())
 }
 
 /// A reader that went away wants no error.

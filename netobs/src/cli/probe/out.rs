@@ -15,6 +15,11 @@ impl Out {
         self.waiting.push('\n');
     }
 
+    /// Text that goes on in the same line.
+    pub fn raw(&mut self, text: &str) {
+        self.waiting.push_str(text);
+    }
+
     pub fn json(&mut self, object: &Value) {
         self.line(&object.to_string());
     }

@@ -7,7 +7,7 @@ use crate::{
     probes::{
         engine::Engine,
         net::{Event, Odd},
-        ping::{Pinger, Plan, Told},
+        ping::{Pinger, Plan, Told, target::Answered},
         run::{self, Asked, Run, Signals},
         trace::Step,
     },
@@ -17,10 +17,13 @@ use crate::{
 
 /// How much is shown.
 #[derive(Clone, Copy, Debug)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a flag of its own")]
 pub struct Shown {
     pub json: bool,
     pub quiet: bool,
     pub stamp: bool,
+    /// As a flood shows: a dot for each echo, taken back by its reply.
+    pub dots: bool,
 }
 
 /// A pinger with its lines.
@@ -117,13 +120,21 @@ impl Run for Pinging {
     type Error = SinkError;
 
     fn step(&mut self, now: Mono) -> Step {
-        self.pinger.step(now)
+        let step = self.pinger.step(now);
+        if self.shown.dots && matches!(step, Step::Send(_)) {
+            self.out.raw(".");
+        }
+        step
     }
 
     fn on(&mut self, event: &Event) {
-        if let Some(told) = self.pinger.on(event) {
-            self.tell(&told);
+        let Some(told) = self.pinger.on(event) else {
+            return;
+        };
+        if self.shown.dots {
+            self.out.raw(dot(&told));
         }
+        self.tell(&told);
     }
 
     fn show(&mut self, _: Mono) -> Result<(), SinkError> {
@@ -136,6 +147,22 @@ impl Run for Pinging {
             self.out.flush()?;
         }
         Ok(asked != Asked::Quit)
+    }
+}
+
+/// What becomes of a dot.
+const fn dot(told: &Told) -> &'static str {
+    match told {
+        Told::Answer {
+            how: Answered::Error,
+            ..
+        }
+        | Told::Failed { .. } => "\u{8}E",
+        Told::Answer {
+            how: Answered::Duplicate,
+            ..
+        } => "",
+        Told::Answer { .. } => "\u{8} \u{8}",
     }
 }
 

@@ -23,11 +23,9 @@ pub fn ports(addr: IpAddr) -> Option<Vec<u16>> {
     for set in &rules.sets {
         for element in set.elements.iter().filter(|element| names(element, &addr)) {
             known |= set.kind == "map" || set.kind == "vmap";
-            ports.extend(
-                element
-                    .split(" . ")
-                    .filter_map(|part| part.trim().parse::<u16>().ok()),
-            );
+            // 10.96.0.10 . tcp . 443 : goto service-web
+            let words = element.split_whitespace();
+            ports.extend(words.filter_map(|word| word.parse::<u16>().ok()));
         }
     }
     ports.sort_unstable();

@@ -8,7 +8,7 @@ pub use args::Trace;
 
 use super::{
     Failure, Status,
-    probe::{self, From, broken, out::Out},
+    probe::{self, From, broken, out::Out, scope::scoped},
 };
 use crate::{
     clock,
@@ -68,6 +68,7 @@ fn trace(
     probe::tell_addresses(&resolved);
     let target = resolved.addresses[0].ip;
     let from = From::new(args.interface.as_deref(), args.source);
+    let from = scoped(from, &resolved.addresses[..1])?;
     let options = args.common.options(from, args.dont_fragment || args.mtu);
     let ports = probe::ports(512);
     let wanted = probe::Plan {
@@ -154,11 +155,15 @@ fn one(mut run: Run<'_>) -> Result<Status, Failure> {
         out: Out::default(),
         written: 0,
     };
-    if let Err(why) = run::run(run.engine.as_mut(), run.signals, &mut tracing) {
-        broken(why)?;
-    }
+    let interrupted = match run::run(run.engine.as_mut(), run.signals, &mut tracing) {
+        Ok(interrupted) => interrupted,
+        Err(why) => broken(why).map(|()| false)?,
+    };
     tracing.finish(clock::mono());
-    let end = verdict(&tracing.tracer);
+    let mut end = verdict(&tracing.tracer);
+    if interrupted && !end.reached {
+        end.sentence = format!("interrupted; so far {}", end.sentence);
+    }
     let mut odd = run.engine.odd();
     odd.foreign += tracing.tracer.foreign;
     if tracing.json {

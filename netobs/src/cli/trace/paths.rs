@@ -10,7 +10,8 @@ use crate::{
         run::{self, Broken},
         trace::paths::Paths,
     },
-    views::probes::paths as view,
+    sinks::stream::tell,
+    views::probes::{paths as view, ping::ignored_line},
 };
 
 pub fn run(mut run: Run<'_>, most: usize) -> Result<Status, Failure> {
@@ -24,15 +25,20 @@ pub fn run(mut run: Run<'_>, most: usize) -> Result<Status, Failure> {
     }
     run.names.finish();
     let mut out = Out::default();
+    let mut odd = run.engine.odd();
+    odd.foreign += paths.foreign;
     let sentence = view::sentence(paths);
     if run.args.common.json {
         for object in view::objects(paths, &mut run.names) {
             out.json(&object);
         }
-        out.json(&view::end(paths, &sentence, run.engine.name()));
+        out.json(&view::end(paths, &sentence, run.engine.name(), odd));
     } else {
         out.line(&view::tree(paths, &mut run.names));
         out.line(&format!("{sentence} (engine {})", run.engine.name()));
+        if let Some(line) = ignored_line(odd) {
+            tell(&line);
+        }
     }
     out.flush().or_else(|why| broken(Broken::Show(why)))?;
     Ok(if paths.reached() {

@@ -3,7 +3,10 @@
 use super::{Question, Reply, stream, udp};
 use crate::{
     clock,
-    probes::tls::{About, Recorder},
+    probes::{
+        refusal::Sender,
+        tls::{About, Recorder},
+    },
 };
 use rustls::{ClientConfig, pki_types::ServerName};
 use std::{
@@ -109,13 +112,20 @@ pub enum Trouble {
         tries: u32,
         ignored: Ignored,
     },
-    #[error("{server} refused: nothing listens on {} port {}", .over.to_uppercase(), .server.port())]
+    #[error("{server} refused: nothing listens on {} port {}{}", .over.to_uppercase(), .server.port(), by(.server, *.sender))]
     Refused {
         server: SocketAddr,
         over: &'static str,
+        /// Of the ICMP error; none: a reset, or not known.
+        sender: Option<Sender>,
     },
     #[error("{server} cannot be reached: {why}")]
     Unreachable { server: SocketAddr, why: String },
+    #[error("stopped after {:.1} s, before {server} had answered", .waited.as_secs_f64())]
+    Stopped {
+        server: SocketAddr,
+        waited: Duration,
+    },
     #[error("{server} closed the connection without an answer")]
     Closed { server: SocketAddr },
     #[error("{server} answered with what is not DNS: {why}")]
@@ -134,6 +144,14 @@ fn times(count: u32) -> String {
     match count {
         0 | 1 => String::new(),
         many => format!(", asked {many} times"),
+    }
+}
+
+/// Who else than the server itself says so.
+fn by(server: &SocketAddr, sender: Option<Sender>) -> String {
+    match sender.filter(|sender| sender.addr != server.ip()) {
+        Some(sender) => format!(", says {} ({})", sender.addr, sender.words()),
+        None => String::new(),
     }
 }
 
@@ -162,21 +180,32 @@ impl Trouble {
         clippy::wildcard_enum_match_arm,
         reason = "the list of the standard library grows"
     )]
-    pub(super) fn io(server: SocketAddr, over: &'static str, error: &io::Error) -> Self {
+    pub(super) fn io(
+        server: SocketAddr,
+        over: &'static str,
+        error: &io::Error,
+        sender: Option<Sender>,
+    ) -> Self {
+        let unreachable = |why: &str| {
+            let why = match sender {
+                Some(sender) => format!("{} says {}", sender.addr, sender.words()),
+                None => why.to_owned(),
+            };
+            Self::Unreachable { server, why }
+        };
         match error.kind() {
-            io::ErrorKind::ConnectionRefused => Self::Refused { server, over },
-            io::ErrorKind::HostUnreachable => Self::Unreachable {
+            io::ErrorKind::ConnectionRefused => Self::Refused {
                 server,
-                why: "no way to the host (a router or the last hop says so)".to_owned(),
+                over,
+                sender,
             },
-            io::ErrorKind::NetworkUnreachable => Self::Unreachable {
-                server,
-                why: "no route".to_owned(),
-            },
-            io::ErrorKind::PermissionDenied => Self::Unreachable {
-                server,
-                why: "forbidden by a local firewall or route (EACCES, EPERM)".to_owned(),
-            },
+            io::ErrorKind::HostUnreachable => {
+                unreachable("no way to the host: the neighbour does not answer, or a route says so")
+            }
+            io::ErrorKind::NetworkUnreachable => unreachable("no route"),
+            io::ErrorKind::PermissionDenied => {
+                unreachable("forbidden by a local firewall or route (EACCES, EPERM)")
+            }
             io::ErrorKind::UnexpectedEof | io::ErrorKind::ConnectionReset => {
                 Self::Closed { server }
             }
@@ -186,12 +215,6 @@ impl Trouble {
             },
         }
     }
-}
-
-/// What is left until `end`; never zero, which sockets take for "for ever".
-pub(super) fn left(end: Instant) -> Duration {
-    end.saturating_duration_since(clock::instant())
-        .max(Duration::from_millis(1))
 }
 
 pub(super) fn over(end: Instant) -> bool {

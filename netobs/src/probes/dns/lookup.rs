@@ -24,6 +24,11 @@ impl Attempt {
         self.result.as_ref().ok().map(|asked| &asked.reply)
     }
 
+    /// Ctrl-C came before the answer.
+    pub fn is_stopped(&self) -> bool {
+        matches!(self.result, Err(Trouble::Stopped { .. }))
+    }
+
     /// What the answer amounts to.
     pub fn answer(&self) -> Answer {
         let Some(reply) = self.reply() else {
@@ -89,9 +94,9 @@ pub fn lookup(
         };
         for server in servers {
             let attempt = Attempt::new(&question, server, limits);
-            let answered = attempt.result.is_ok();
+            let last = attempt.result.is_ok() || attempt.is_stopped();
             attempts.push(attempt);
-            if answered {
+            if last {
                 break;
             }
         }

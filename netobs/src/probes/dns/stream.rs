@@ -2,14 +2,23 @@
 
 use super::{
     Asked, Ignored, Limits, Question, Server, Trouble, Via,
-    exchange::left,
     udp::{Wrong, random_id, read},
 };
-use crate::{clock, probes::tls::about};
+use crate::{
+    clock,
+    probes::{
+        dial::{Leave, dial},
+        refusal::Sender,
+        stop,
+        tls::about,
+    },
+};
+use nix::poll::PollFlags;
 use rustls::{ClientConnection, StreamOwned};
 use std::{
     io::{self, Read, Write},
-    net::{IpAddr, SocketAddr, TcpStream},
+    net::{SocketAddr, TcpStream},
+    os::fd::AsFd as _,
     sync::Arc,
     time::Instant,
 };
@@ -58,8 +67,13 @@ fn counted(trouble: Trouble, limits: &Limits, count: u32) -> Trouble {
 fn once(server: &Server, question: &Question, limits: &Limits) -> Result<Asked, Trouble> {
     let start = clock::instant();
     let end = start + limits.timeout;
-    let fail = |error: &io::Error| failed(server.addr, limits, error);
-    let tcp = connect(server.addr, limits.source, end).map_err(|e| fail(&e))?;
+    let fail = |error: &io::Error| failed(server.addr, limits, start, error, None);
+    let leave = Leave {
+        source: limits.source,
+        ..Leave::default()
+    };
+    let tcp = dial(server.addr, &leave, limits.timeout)
+        .map_err(|refused| failed(server.addr, limits, start, &refused.error, refused.sender))?;
     // The end of the handshake and the question are two writes: the second must not wait for an acknowledgement.
     tcp.set_nodelay(true).map_err(|e| fail(&e))?;
     match &server.via {
@@ -72,7 +86,7 @@ fn once(server: &Server, question: &Question, limits: &Limits) -> Result<Asked, 
             let mut stream = StreamOwned::new(client, Timed { tcp, end });
             while stream.conn.is_handshaking() {
                 let step = stream.conn.complete_io(&mut stream.sock);
-                step.map_err(|error| tls_failed(server.addr, limits, &error))?;
+                step.map_err(|error| tls_failed(server.addr, &error, fail))?;
             }
             let seen = secure.recorder.seen().unwrap_or_default();
             let fault = seen.faults.into_iter().next().map(|fault| fault.text);
@@ -109,10 +123,20 @@ impl From<io::Error> for Failed {
     }
 }
 
-fn failed(server: SocketAddr, limits: &Limits, error: &io::Error) -> Trouble {
+fn failed(
+    server: SocketAddr,
+    limits: &Limits,
+    start: Instant,
+    error: &io::Error,
+    sender: Option<Sender>,
+) -> Trouble {
+    if stop::is_stop(error) {
+        let waited = clock::instant().saturating_duration_since(start);
+        return Trouble::Stopped { server, waited };
+    }
     let late = [io::ErrorKind::WouldBlock, io::ErrorKind::TimedOut];
     if !late.contains(&error.kind()) {
-        return Trouble::io(server, "tcp", error);
+        return Trouble::io(server, "tcp", error, sender);
     }
     Trouble::Timeout {
         server,
@@ -122,7 +146,11 @@ fn failed(server: SocketAddr, limits: &Limits, error: &io::Error) -> Trouble {
     }
 }
 
-fn tls_failed(server: SocketAddr, limits: &Limits, error: &io::Error) -> Trouble {
+fn tls_failed(
+    server: SocketAddr,
+    error: &io::Error,
+    io: impl FnOnce(&io::Error) -> Trouble,
+) -> Trouble {
     match error
         .get_ref()
         .and_then(|inner| inner.downcast_ref::<rustls::Error>())
@@ -131,31 +159,8 @@ fn tls_failed(server: SocketAddr, limits: &Limits, error: &io::Error) -> Trouble
             server,
             why: tls.to_string(),
         },
-        None => failed(server, limits, error),
+        None => io(error),
     }
-}
-
-/// A connection within the time left; from `source` when one is given.
-pub fn connect(to: SocketAddr, source: Option<IpAddr>, end: Instant) -> io::Result<TcpStream> {
-    use rustix::net::{
-        AddressFamily, SocketFlags, SocketType, bind, connect, socket_with, sockopt,
-    };
-    let Some(source) = source else {
-        return TcpStream::connect_timeout(&to, left(end));
-    };
-    let family = match to {
-        SocketAddr::V4(_) => AddressFamily::INET,
-        SocketAddr::V6(_) => AddressFamily::INET6,
-    };
-    let socket = socket_with(family, SocketType::STREAM, SocketFlags::CLOEXEC, None)?;
-    // A connect on a blocking socket takes no longer than this.
-    sockopt::set_socket_timeout(&socket, sockopt::Timeout::Send, Some(left(end)))?;
-    bind(&socket, &SocketAddr::new(source, 0))?;
-    match connect(&socket, &to) {
-        Err(rustix::io::Errno::INPROGRESS) => return Err(io::ErrorKind::TimedOut.into()),
-        other => other?,
-    }
-    Ok(TcpStream::from(socket))
 }
 
 /// A connection whose every read and write ends by a given time.
@@ -166,14 +171,14 @@ struct Timed {
 
 impl Read for Timed {
     fn read(&mut self, into: &mut [u8]) -> io::Result<usize> {
-        self.tcp.set_read_timeout(Some(left(self.end)))?;
+        stop::wait(self.tcp.as_fd(), PollFlags::POLLIN, self.end)?;
         self.tcp.read(into)
     }
 }
 
 impl Write for Timed {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        self.tcp.set_write_timeout(Some(left(self.end)))?;
+        stop::wait(self.tcp.as_fd(), PollFlags::POLLOUT, self.end)?;
         self.tcp.write(bytes)
     }
 

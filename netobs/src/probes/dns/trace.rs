@@ -1,6 +1,6 @@
 //! From the root down: each zone's servers are asked without recursion, until one answers or the way ends.
 
-use super::{Answer, Attempt, Limits, Question, Reply, Server, Via, rdata};
+use super::{Answer, Attempt, Limits, Question, Reply, Server, Trouble, Via, rdata};
 use hickory_proto::rr::RecordType;
 use std::net::{IpAddr, SocketAddr};
 
@@ -103,8 +103,9 @@ fn ask_zone(
         let attempt = Attempt::new(question, &server, walk.limits);
         let useful = !matches!(attempt.answer(), Answer::Failed | Answer::None)
             && !matches!(referral(zone, question, &attempt), Next::End(Some(_)));
+        let last = useful || attempt.is_stopped();
         stop.attempts.push((name.clone(), attempt));
-        if useful {
+        if last {
             break;
         }
     }
@@ -121,6 +122,7 @@ fn referral(zone: &str, question: &Question, attempt: &Attempt) -> Next {
     let server = attempt.server.addr;
     let reply = match &attempt.result {
         Ok(asked) => &asked.reply,
+        Err(trouble @ Trouble::Stopped { .. }) => return Next::End(Some(trouble.to_string())),
         Err(trouble) => return Next::End(Some(format!("no server of {zone} answers: {trouble}"))),
     };
     match attempt.answer() {

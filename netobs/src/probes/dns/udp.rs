@@ -1,14 +1,19 @@
 //! Questions over UDP: a socket of their own with a port of the kernel's choice, connected so that only the server is heard.
 
-use super::{
-    Asked, Ignored, Limits, Question, Reply, Trouble,
-    exchange::{left, over},
+use super::{Asked, Ignored, Limits, Question, Reply, Trouble, exchange::over};
+use crate::{
+    clock,
+    probes::{
+        refusal::{keep_errors, sender},
+        stop,
+    },
 };
-use crate::clock;
 use hickory_proto::op::Message;
+use nix::poll::PollFlags;
 use std::{
     io,
     net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, UdpSocket},
+    os::fd::AsFd as _,
     time::Instant,
 };
 
@@ -34,7 +39,7 @@ pub fn ask(
     limits: &Limits,
 ) -> Vec<Result<Asked, Trouble>> {
     let fail = |error: &io::Error| {
-        let trouble = Trouble::io(server, "udp", error);
+        let trouble = Trouble::io(server, "udp", error, None);
         questions.iter().map(|_| Err(trouble.clone())).collect()
     };
     let socket = match open(server, limits.source) {
@@ -45,10 +50,16 @@ pub fn ask(
         Ok(waiting) => waiting,
         Err(trouble) => return questions.iter().map(|_| Err(trouble.clone())).collect(),
     };
+    let begun = clock::instant();
     for try_ in 1..=limits.tries.max(1) {
         if let Err(error) = round(&socket, server, &mut waiting, limits, try_) {
             // The server's own refusal of one datagram is the answer to all that wait.
-            let trouble = Trouble::io(server, "udp", &error);
+            let trouble = if stop::is_stop(&error) {
+                let waited = clock::instant().saturating_duration_since(begun);
+                Trouble::Stopped { server, waited }
+            } else {
+                Trouble::io(server, "udp", &error, sender(&socket))
+            };
             for one in waiting.iter_mut().filter(|one| one.done.is_none()) {
                 one.done = Some(Err(trouble.clone()));
             }
@@ -76,6 +87,8 @@ fn open(server: SocketAddr, source: Option<IpAddr>) -> io::Result<UdpSocket> {
         SocketAddr::V6(_) => IpAddr::V6(Ipv6Addr::UNSPECIFIED),
     };
     let socket = UdpSocket::bind((source.unwrap_or(any), 0))?;
+    keep_errors(&socket, server.is_ipv4(), true);
+    socket.set_nonblocking(true)?;
     socket.connect(server)?;
     Ok(socket)
 }
@@ -124,8 +137,8 @@ fn round(
     let end = clock::instant() + limits.timeout;
     let mut buffer = vec![0; LARGEST];
     while waiting.iter().any(|one| one.done.is_none()) && !over(end) {
-        socket.set_read_timeout(Some(left(end)))?;
-        let size = match socket.recv(&mut buffer) {
+        let ready = stop::wait(socket.as_fd(), PollFlags::POLLIN, end);
+        let size = match ready.and_then(|()| socket.recv(&mut buffer)) {
             Ok(size) => size,
             Err(error) if is_pause(&error) => continue,
             Err(error) => return Err(error),

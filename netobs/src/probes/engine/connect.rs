@@ -1,5 +1,5 @@
-//! Whole handshakes by connect(2), for everybody: the round trip is the kernel's own (`tcp_info`); where a raw socket may listen
-//! beside, errors name their router.
+//! Whole handshakes by connect(2), for everybody: the round trip is the kernel's own (`tcp_info`), and errors name their router by
+//! the kernel's word (5.9 and later), or where a raw socket may listen beside.
 
 use super::{
     Engine, EngineError, Interest, Options,
@@ -13,6 +13,7 @@ use crate::{
     probes::{
         net::{Answer, Event, Identity, Odd, Probe, Proto, SendError, Stamped, What},
         packet::read,
+        refusal::{keep_errors, sender},
     },
 };
 use nix::{errno::Errno, getsockopt_impl, sockopt_impl, sys::socket::getsockopt};
@@ -86,6 +87,7 @@ impl Connect {
         let prepared =
             apply(&socket, &self.options).and_then(|()| dress(&socket, self.v4, &self.options));
         prepared.map_err(into_io)?;
+        keep_errors(&socket, self.v4, true);
         if self.own_port {
             // Taken by somebody: the system finds another.
             drop(bind(&socket, self.options.source, &probe.identity));
@@ -185,6 +187,12 @@ fn ended(pending: &Pending, now: Mono) -> Option<Event> {
     let (socket, identity) = (&pending.socket, pending.identity);
     match socket.take_error() {
         Err(error) | Ok(Some(error)) => {
+            if let Some(sender) = sender(socket) {
+                let (kind, code) = (sender.kind, sender.code);
+                let mut told = answer(What::Error { kind, code }, identity, now, false);
+                told.from = sender.addr;
+                return Some(Event::Answer(told));
+            }
             let errno = error.raw_os_error().unwrap_or(libc::EIO);
             let told = failure(errno, identity, now).map(Event::Answer);
             Some(told.unwrap_or(Event::Failed {

@@ -7,7 +7,7 @@ mod filter;
 pub mod kernel;
 pub mod raw;
 mod route;
-mod socket;
+pub(super) mod socket;
 mod stamps;
 
 pub use route::{link_mtu, source_towards};
@@ -57,6 +57,23 @@ pub struct Options {
     pub look: Look,
     /// Ask the kernel when each probe left: for runs of few probes.
     pub stamp_sending: bool,
+    /// Of echoes: what the kernel may do about packets larger than the path takes.
+    pub discover: Discover,
+}
+
+/// `IP_MTU_DISCOVER`, as `ping -M` sets it.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Discover {
+    #[default]
+    System,
+    /// Don't-fragment where the packet fits the known path, else fragments.
+    Want,
+    /// Fragments anywhere.
+    Dont,
+    /// Never fragments; what is larger than the known path is refused here.
+    Do,
+    /// Never fragments, whatever is known of the path.
+    Probe,
 }
 
 /// Why there is no engine, or no more.

@@ -1,6 +1,6 @@
 //! Options and reading shared by all engines' sockets.
 
-use super::{EngineError, Options};
+use super::{Discover, EngineError, Options};
 use crate::event::Mono;
 use nix::{
     cmsg_space,
@@ -65,14 +65,17 @@ pub fn dress(socket: &Socket, v4: bool, options: &Options) -> Result<(), EngineE
     } else if tos != 0 {
         set(socket, sockopt::Ipv6TClass, &tos)?;
     }
-    if !options.look.dont_fragment {
-        return Ok(());
-    }
-    // Probe: never fragmented, whatever the kernel remembers of the path.
+    let (four, six) = match options.discover {
+        Discover::System => return Ok(()),
+        Discover::Want => (libc::IP_PMTUDISC_WANT, libc::IPV6_PMTUDISC_WANT),
+        Discover::Dont => (libc::IP_PMTUDISC_DONT, libc::IPV6_PMTUDISC_DONT),
+        Discover::Do => (libc::IP_PMTUDISC_DO, libc::IPV6_PMTUDISC_DO),
+        Discover::Probe => (libc::IP_PMTUDISC_PROBE, libc::IPV6_PMTUDISC_PROBE),
+    };
     if v4 {
-        set(socket, MtuDiscover4, &libc::IP_PMTUDISC_PROBE)
+        set(socket, MtuDiscover4, &four)
     } else {
-        set(socket, MtuDiscover6, &libc::IPV6_PMTUDISC_PROBE)
+        set(socket, MtuDiscover6, &six)
     }
 }
 

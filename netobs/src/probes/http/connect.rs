@@ -4,7 +4,7 @@ use super::{Exchange, Failed, Request, Stage, Tried, Versions};
 use crate::{
     clock,
     probes::{
-        refusal::connect_words,
+        dial::dial,
         resolve::{Resolved, Unresolved, resolve},
         tls,
     },
@@ -15,7 +15,7 @@ use std::{
     net::{IpAddr, SocketAddr},
     sync::{Arc, mpsc},
     thread,
-    time::{Duration, Instant},
+    time::Instant,
 };
 use tokio::{
     io::{AsyncRead, AsyncWrite},
@@ -51,8 +51,15 @@ pub async fn connect(
     let mut tcp = None;
     for addr in addresses {
         let begun = clock::instant();
-        let outcome = dial(addr, request.connect_timeout).await;
+        let left = end.map(|end| end.saturating_duration_since(begun));
+        let limit = left.map_or(request.connect_timeout, |l| l.min(request.connect_timeout));
+        // Nothing else is to be done meanwhile: the wait may block.
+        let outcome = dial(addr, &request.leave, limit);
         let time = clock::instant().saturating_duration_since(begun);
+        let stopped = matches!(&outcome, Err(refused) if refused.is_stop());
+        let outcome = outcome
+            .map_err(|refused| refused.to_string())
+            .and_then(|stream| handed(stream).map_err(|error| format!("{addr}: {error}")));
         let error = match outcome {
             Ok(stream) => {
                 tcp = Some(stream);
@@ -63,6 +70,11 @@ pub async fn connect(
         exchange.tried.push(Tried { addr, error, time });
         if tcp.is_some() {
             break;
+        }
+        let over = end.is_some_and(|end| clock::instant() >= end);
+        if stopped || over {
+            let stage = if stopped { Stage::Stopped } else { Stage::Time };
+            return Err(failed(stage, String::new()));
         }
     }
     let Some(tcp) = tcp else {
@@ -83,15 +95,10 @@ pub async fn connect(
     })
 }
 
-async fn dial(addr: SocketAddr, limit: Duration) -> Result<TcpStream, String> {
-    let late = |_| io::Error::from(io::ErrorKind::WouldBlock);
-    let stream = timeout(limit, TcpStream::connect(addr)).await.map_err(late);
-    let stream = stream.and_then(|inner| inner);
-    let stream = stream.map_err(|error| connect_words(addr, &error, limit))?;
-    stream
-        .set_nodelay(true)
-        .map_err(|error| format!("{addr}: {error}"))?;
-    Ok(stream)
+fn handed(stream: std::net::TcpStream) -> io::Result<TcpStream> {
+    stream.set_nodelay(true)?;
+    stream.set_nonblocking(true)?;
+    TcpStream::from_std(stream)
 }
 
 /// Given by `--resolve`, written in the URL, or asked for.

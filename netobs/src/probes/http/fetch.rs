@@ -1,12 +1,12 @@
 //! The whole way: connect, ask, read, follow redirects, until an answer, a failure or the end of time.
 
 use super::{Exchange, Failed, Head, Phases, Request, Sink, Stage, connect, exchange::exchange};
-use crate::clock;
+use crate::{clock, probes::stop};
 use hyper::{
     Method,
     header::{AUTHORIZATION, CONTENT_LENGTH, CONTENT_TYPE, COOKIE, HOST},
 };
-use std::{future::Future, io, time::Instant};
+use std::{future::Future, io, os::unix::net::UnixStream, thread, time::Instant};
 use url::Url;
 
 /// Every request made, in order; the last one has the answer or says what failed. Err: the runtime could not be had.
@@ -80,7 +80,7 @@ async fn one(
     this.next = this.head.as_ref().and_then(|head| location(&url, head));
     this.phases.total = clock::instant().saturating_duration_since(start);
     this.failed = outcome.err().map(|failed| match failed.stage {
-        Stage::Time => timed_out(request, this, failed),
+        Stage::Time | Stage::Stopped => timed_out(request, this, failed),
         Stage::Dns(_)
         | Stage::Connect
         | Stage::Tls
@@ -94,15 +94,38 @@ async fn limited(
     work: impl Future<Output = Result<(), Failed>>,
     end: Option<Instant>,
 ) -> Result<(), Failed> {
-    let Some(end) = end else {
-        return work.await;
+    let over = |stage| {
+        let text = String::new();
+        Err(Failed { stage, text })
     };
-    match tokio::time::timeout_at(end.into(), work).await {
-        Ok(outcome) => outcome,
-        Err(_) => Err(Failed {
-            stage: Stage::Time,
-            text: String::new(),
-        }),
+    let time_up = async {
+        match end {
+            Some(end) => tokio::time::sleep_until(end.into()).await,
+            None => std::future::pending().await,
+        }
+    };
+    tokio::select! {
+        biased;
+        () = stopped() => over(Stage::Stopped),
+        outcome = work => outcome,
+        () = time_up => over(Stage::Time),
+    }
+}
+
+/// Ends when a stop is asked for, which a thread waits for: what it holds is closed then.
+async fn stopped() {
+    let pair = UnixStream::pair().and_then(|(ours, theirs)| {
+        ours.set_nonblocking(true)?;
+        let waiting = thread::Builder::new().name("stop".to_owned());
+        waiting.spawn(move || {
+            stop::until_asked();
+            drop(theirs);
+        })?;
+        tokio::net::UnixStream::from_std(ours)
+    });
+    match pair {
+        Ok(ours) => drop(ours.readable().await),
+        Err(_) => std::future::pending().await,
     }
 }
 
@@ -119,11 +142,13 @@ fn timed_out(request: &Request, this: &Exchange, failed: Failed) -> Failed {
         (None, Some(_), _) => "waiting for the answer".to_owned(),
         (None, None, _) => "connecting".to_owned(),
     };
-    let limit = request.max_time.unwrap_or_default().as_secs_f64();
-    Failed {
-        stage: Stage::Time,
-        text: format!("time is up ({limit} s) {doing}"),
-    }
+    let text = if failed.stage == Stage::Stopped {
+        format!("stopped {doing}")
+    } else {
+        let limit = request.max_time.unwrap_or_default().as_secs_f64();
+        format!("time is up ({limit} s) {doing}")
+    };
+    Failed { text, ..failed }
 }
 
 /// Where a redirect leads: only to what we can fetch.

@@ -5,9 +5,11 @@ mod exchange;
 mod fetch;
 mod tap;
 
+pub use connect::host_text;
 pub use fetch::fetch;
 
 use crate::probes::{
+    dial::Leave,
     resolve::{Config, Family, Resolved, Why},
     tls::{About, Fault, Roots},
 };
@@ -60,6 +62,7 @@ pub struct Request {
     pub connect_timeout: Duration,
     /// For everything.
     pub max_time: Option<Duration>,
+    pub leave: Leave,
     pub config: Config,
 }
 
@@ -108,6 +111,8 @@ pub enum Stage {
     Answer,
     /// `--max-time` passed.
     Time,
+    /// Ctrl-C.
+    Stopped,
     Redirect,
     /// Our own output could not be written.
     Output,

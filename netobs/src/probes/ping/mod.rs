@@ -104,7 +104,7 @@ impl Pinger {
         }
     }
 
-    pub fn plan(&self) -> &Plan {
+    pub const fn plan(&self) -> &Plan {
         &self.plan
     }
 

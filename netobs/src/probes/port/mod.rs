@@ -1,11 +1,19 @@
 //! Many ports at once without sockets and clock: open, closed or filtered, bounded in rate and in flight.
 
+mod patient;
+mod slow;
+mod state;
+
+pub use state::{Port, Reason, State};
+
 use super::{
-    net::{Answer, Event, Identity, Mark, Probe, Proto, SendError, What},
+    net::{Answer, Event, Identity, Probe, Proto, SendError},
     outstanding::Outstanding,
     trace::Step,
 };
 use crate::event::Mono;
+use patient::Patient;
+use state::state_of;
 use std::{collections::VecDeque, net::IpAddr};
 
 /// Which ports of which hosts, and how hard.
@@ -25,51 +33,8 @@ pub struct Plan {
     pub at_once: usize,
     /// Longest wait for an answer, nanoseconds.
     pub wait_ns: u64,
-}
-
-/// nmap's words.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub enum State {
-    Open,
-    Closed,
-    Filtered,
-    /// UDP: silence may be either.
-    OpenFiltered,
-    Unreachable,
-}
-
-impl State {
-    pub const fn name(self) -> &'static str {
-        match self {
-            Self::Open => "open",
-            Self::Closed => "closed",
-            Self::Filtered => "filtered",
-            Self::OpenFiltered => "open|filtered",
-            Self::Unreachable => "unreachable",
-        }
-    }
-}
-
-/// Why a port is in its state.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Reason {
-    /// The answer, and how long it took.
-    Answer(What, Option<Mark>),
-    /// The same, but this host dropped it.
-    DroppedHere(What, Option<Mark>),
-    Silence,
-    NotSent(SendError),
-}
-
-/// What is known of one port.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Port {
-    pub addr: IpAddr,
-    pub port: u16,
-    pub state: State,
-    pub by: Option<IpAddr>,
-    pub rtt_ns: Option<u64>,
-    pub reason: Reason,
+    /// UDP: silent ports of hosts that limit their errors are asked again at their pace.
+    pub patient: bool,
 }
 
 #[derive(Clone, Copy)]
@@ -98,6 +63,9 @@ pub struct Scan {
     srtt_ns: Option<u64>,
     variance_ns: u64,
     told: VecDeque<Port>,
+    patient: Patient,
+    /// Hosts that answered what they had not before: `patient` shall know.
+    late: Vec<bool>,
     stopped: bool,
     pub sent: u64,
     pub foreign: u64,
@@ -119,6 +87,8 @@ impl Scan {
             srtt_ns: None,
             variance_ns: 0,
             told: VecDeque::new(),
+            patient: Patient::new(plan.targets.len()),
+            late: vec![false; plan.targets.len()],
             stopped: false,
             sent: 0,
             foreign: 0,
@@ -159,7 +129,7 @@ impl Scan {
         match self.flying.front() {
             Some(first) => Step::Wait(Mono(first.at.0 + self.timeout())),
             None if waiting => Step::Wait(now),
-            None => Step::Done,
+            None => self.step_patiently(now),
         }
     }
 
@@ -180,19 +150,23 @@ impl Scan {
                 self.next - 1
             }
         };
-        let probe = self.probe(place);
-        let sent = Sent { place, at: now };
-        self.count += 1;
-        self.sent += 1;
-        self.tries[place] += 1;
+        let probe = self.transmit(place, now);
         self.open += 1;
-        self.flying.push_back(sent);
-        self.table.insert(probe.identity, sent);
+        self.flying.push_back(Sent { place, at: now });
         // A late turn of the loop may catch up by a millisecond's worth of probes.
         let gap = 1_000_000_000 / self.plan.rate.max(1);
         let earliest = now.0.saturating_sub(1_000_000);
         self.not_before = Mono((self.not_before.0 + gap).max(earliest));
         Some(probe)
+    }
+
+    fn transmit(&mut self, place: usize, now: Mono) -> Probe {
+        let probe = self.probe(place);
+        self.count += 1;
+        self.sent += 1;
+        self.tries[place] = self.tries[place].saturating_add(1);
+        self.table.insert(probe.identity, Sent { place, at: now });
+        probe
     }
 
     fn probe(&self, place: usize) -> Probe {
@@ -234,14 +208,16 @@ impl Scan {
             self.open = self.open.saturating_sub(1);
             if self.tries[first.place] <= self.plan.retries {
                 self.again.push_back(first.place);
+            } else if self.plan.proto == Proto::Udp && self.plan.patient {
+                self.patient.hold(self.host(first.place), first.place);
             } else {
-                let state = match self.plan.proto {
-                    Proto::Udp => State::OpenFiltered,
-                    Proto::Tcp | Proto::Icmp => State::Filtered,
-                };
-                self.settle(first.place, state, None, None, Reason::Silence);
+                self.settle_silent(first.place);
             }
         }
+    }
+
+    fn host(&self, place: usize) -> usize {
+        place / self.plan.ports.len()
     }
 
     fn settle(
@@ -316,6 +292,9 @@ impl Scan {
         // What no program of this host would get is filtered for them, by this host.
         let state = if dropped { State::Filtered } else { state };
         self.settle(sent.place, state, Some(answer.from), Some(rtt), reason);
+        let host = self.host(sent.place);
+        self.late[host] |= state == State::Closed && self.tries[sent.place] > 1;
+        self.patient.answered(host, sent.place);
     }
 
     /// RFC 6298's estimator.
@@ -331,18 +310,6 @@ impl Scan {
             }
         }
     }
-}
-
-/// What an answer says of the port, in nmap's words; none: nothing.
-fn state_of(answer: &Answer, proto: Proto) -> Option<State> {
-    Some(match answer.what {
-        What::SynAck | What::Datagram => State::Open,
-        What::Rst => State::Closed,
-        What::EchoReply | What::TooBig { .. } => return None,
-        What::TimeExceeded => State::Unreachable,
-        What::Error { .. } if answer.is_port_unreachable() && proto == Proto::Udp => State::Closed,
-        What::Error { .. } => State::Filtered,
-    })
 }
 
 #[cfg(test)]

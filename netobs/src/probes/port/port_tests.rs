@@ -1,6 +1,7 @@
 //! Scans over networks of every kind of trouble.
 
 use super::*;
+use crate::probes::net::What;
 use crate::probes::simnet::{End, MS, Machine, Net, addr, run};
 
 impl Machine for Scan {
@@ -25,6 +26,7 @@ fn plan(proto: Proto, ports: u16) -> Plan {
         rate: 100_000,
         at_once: 512,
         wait_ns: 1_000 * MS,
+        patient: true,
     }
 }
 

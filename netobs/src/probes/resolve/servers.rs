@@ -3,7 +3,10 @@
 use super::{Address, Config, Family, Step, Told, Why};
 use crate::{
     clock,
-    probes::dns::{self, Asked, Limits, Question, Server, Trouble, Via, question, rdata},
+    probes::{
+        dns::{self, Asked, Limits, Question, Server, Trouble, Via, question, rdata},
+        stop,
+    },
 };
 use hickory_proto::{
     op::ResponseCode,
@@ -121,7 +124,7 @@ fn one_name(
                 }
             }
             open = unanswered;
-            if open.is_empty() {
+            if open.is_empty() || stop::asked() {
                 return found.verdict(name, family);
             }
         }

@@ -1,11 +1,20 @@
 //! One handshake with one address, timed.
 
 use super::{Cert, Fault, Roots, cert, client};
-use crate::clock;
+use crate::{
+    clock,
+    probes::{
+        dial::{Leave, dial},
+        refusal::Refused,
+        stop,
+    },
+};
+use nix::poll::PollFlags;
 use rustls::{CipherSuite, ClientConnection, ProtocolVersion, pki_types::ServerName};
 use std::{
     io::{self, Read, Write},
     net::{SocketAddr, TcpStream},
+    os::fd::AsFd as _,
     sync::Arc,
     time::{Duration, Instant},
 };
@@ -24,6 +33,7 @@ pub struct Wanted {
     pub roots: Arc<Roots>,
     /// For connection and handshake each.
     pub timeout: Duration,
+    pub leave: Leave,
 }
 
 /// A handshake that came to its end.
@@ -52,11 +62,14 @@ pub struct About {
 }
 
 /// Why there was no handshake.
-#[derive(Clone, Debug, thiserror::Error)]
+#[derive(Debug, thiserror::Error)]
 pub enum Broken {
     /// TCP came to nothing.
     #[error("{0}")]
-    Connect(String),
+    Connect(Refused),
+    /// Our own side was not ready.
+    #[error("{0}")]
+    Setup(#[from] rustls::Error),
     /// TCP stood, TLS did not.
     #[error("{text}")]
     Tls {
@@ -69,13 +82,11 @@ pub enum Broken {
 
 /// Connects and shakes hands.
 pub fn shake(addr: SocketAddr, wanted: &Wanted) -> Result<Handshake, Broken> {
-    let setup = |error: rustls::Error| Broken::Connect(error.to_string());
-    let (mut config, recorder) = client(&wanted.roots, &wanted.alpn, false).map_err(setup)?;
+    let (mut config, recorder) = client(&wanted.roots, &wanted.alpn, false)?;
     config.enable_sni = wanted.sni;
-    let client = ClientConnection::new(Arc::new(config), wanted.name.clone()).map_err(setup)?;
+    let client = ClientConnection::new(Arc::new(config), wanted.name.clone())?;
     let start = clock::instant();
-    let tcp = TcpStream::connect_timeout(&addr, wanted.timeout)
-        .map_err(|error| Broken::Connect(refusal(addr, &error, wanted.timeout)))?;
+    let tcp = dial(addr, &wanted.leave, wanted.timeout).map_err(Broken::Connect)?;
     let connected = clock::instant();
     let connect = connected.saturating_duration_since(start);
     let mut stream = Timed {
@@ -110,11 +121,6 @@ pub fn shake(addr: SocketAddr, wanted: &Wanted) -> Result<Handshake, Broken> {
         der: seen.chain.iter().map(|der| der.to_vec()).collect(),
         faults: seen.faults,
     })
-}
-
-/// Why TCP did not come about, as the kernel knows it.
-fn refusal(addr: SocketAddr, error: &io::Error, timeout: Duration) -> String {
-    crate::probes::refusal::connect_words(addr, error, timeout)
 }
 
 /// What was agreed on.
@@ -176,6 +182,7 @@ fn broken(error: &io::Error, first: &[u8], wanted: &Wanted) -> String {
             format!("the server does not speak TLS: it answered '{}' ({why:?})", shown(first))
         }
         Some(other) => other.to_string(),
+        None if stop::is_stop(error) => "stopped during the handshake".to_owned(),
         None if is_late(error) => format!("no handshake within {} s", wanted.timeout.as_secs_f64()),
         None if error.kind() == io::ErrorKind::UnexpectedEof => {
             "the server closed the connection during the handshake".to_owned()
@@ -212,19 +219,9 @@ struct Timed {
     first: Vec<u8>,
 }
 
-impl Timed {
-    fn left(&self) -> io::Result<Option<Duration>> {
-        let left = self.end.saturating_duration_since(clock::instant());
-        if left.is_zero() {
-            return Err(io::ErrorKind::TimedOut.into());
-        }
-        Ok(Some(left))
-    }
-}
-
 impl Read for Timed {
     fn read(&mut self, into: &mut [u8]) -> io::Result<usize> {
-        self.tcp.set_read_timeout(self.left()?)?;
+        stop::wait(self.tcp.as_fd(), PollFlags::POLLIN, self.end)?;
         let size = self.tcp.read(into)?;
         let room = FIRST.saturating_sub(self.first.len());
         self.first.extend(into[..size].iter().take(room));
@@ -234,7 +231,7 @@ impl Read for Timed {
 
 impl Write for Timed {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        self.tcp.set_write_timeout(self.left()?)?;
+        stop::wait(self.tcp.as_fd(), PollFlags::POLLOUT, self.end)?;
         self.tcp.write(bytes)
     }
 

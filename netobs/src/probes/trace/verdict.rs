@@ -220,6 +220,7 @@ fn refusal(ttl: u8, reply: &Reply, target: IpAddr) -> String {
         Mark::Prohibited => "a firewall forbids it",
         Mark::SourceRoute => "it does not take this source address or route",
         Mark::TooBig(_) => "the probe is larger than the next link and may not be fragmented",
+        Mark::Precedence | Mark::Cutoff => "it does not take the type of service of the probe",
         Mark::Other(_) => "it refuses to pass it on",
     };
     format!("stopped at hop {ttl}: {who} says {mark}, {meaning}")

@@ -22,7 +22,9 @@ pub fn text(
     let mut page = Page::default();
     match result {
         Ok(done) => handshake(&mut page, resolved, wanted, done, showcerts),
-        Err(Broken::Connect(why)) => page.line(&format!("{}: {why}", resolved.host)),
+        Err(why @ (Broken::Connect(_) | Broken::Setup(_))) => {
+            page.line(&format!("{}: {why}", resolved.host));
+        }
         Err(Broken::Tls {
             text,
             connect,
@@ -144,6 +146,7 @@ struct Row<'a> {
     faults: Vec<Kind>,
     texts: Vec<&'a str>,
     error: Option<String>,
+    refused_by: Option<String>,
 }
 
 #[derive(Serialize)]
@@ -170,12 +173,12 @@ pub fn json(
     let faults: &[Fault] = match result {
         Ok(done) => &done.faults,
         Err(Broken::Tls { faults, .. }) => faults,
-        Err(Broken::Connect(_)) => &[],
+        Err(Broken::Connect(_) | Broken::Setup(_)) => &[],
     };
     let connect = match result {
         Ok(done) => Some(done.connect),
         Err(Broken::Tls { connect, .. }) => Some(*connect),
-        Err(Broken::Connect(_)) => None,
+        Err(Broken::Connect(_) | Broken::Setup(_)) => None,
     };
     let row = Row {
         event: "tls",
@@ -196,6 +199,10 @@ pub fn json(
         faults: faults.iter().map(|fault| fault.kind).collect(),
         texts: faults.iter().map(|fault| fault.text.as_str()).collect(),
         error: result.as_ref().err().map(ToString::to_string),
+        refused_by: match result {
+            Err(Broken::Connect(refused)) => refused.by().map(|by| by.to_string()),
+            Ok(_) | Err(Broken::Tls { .. } | Broken::Setup(_)) => None,
+        },
     };
     object(into, &row);
     for (depth, cert) in done.iter().flat_map(|done| done.chain.iter().enumerate()) {

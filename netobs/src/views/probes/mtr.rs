@@ -4,6 +4,7 @@ use super::{DROPPED_HERE, ms3, trace::speaker, us};
 use crate::{
     probes::{
         names::Names,
+        net::Odd,
         trace::rounds::{Change, Hop, Rounds},
     },
     views::time::Clock,
@@ -145,13 +146,13 @@ pub fn object(hop: &Hop, names: &mut Names) -> Value {
 }
 
 /// `{"event":"route-change",...}` and `{"event":"trace-end",...}`.
-pub fn ends(rounds: &Rounds, engine: &str) -> Vec<Value> {
+pub fn ends(rounds: &Rounds, engine: &str, odd: Odd) -> Vec<Value> {
     let change =
         |c: &Change| json!({ "event": "route-change", "ttl": c.ttl, "from": c.from, "to": c.to });
     let mut all: Vec<Value> = rounds.changes.iter().map(change).collect();
     all.push(json!({
         "event": "trace-end", "reached": rounds.reached, "sentence": sentence(rounds, engine), "engine": engine,
-        "rounds": rounds.rounds(), "foreign": rounds.foreign,
+        "rounds": rounds.rounds(), "ignored": super::ping::ignored(odd),
     }));
     all
 }

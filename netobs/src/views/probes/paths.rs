@@ -3,6 +3,7 @@
 use super::{ms, trace::speaker, us};
 use crate::probes::{
     names::Names,
+    net::Odd,
     trace::paths::{Node, Passed, Paths},
 };
 use serde_json::{Value, json};
@@ -140,9 +141,9 @@ pub fn objects(paths: &Paths, names: &mut Names) -> Vec<Value> {
 }
 
 /// `{"event":"trace-end",...}`.
-pub fn end(paths: &Paths, sentence: &str, engine: &str) -> Value {
+pub fn end(paths: &Paths, sentence: &str, engine: &str, odd: Odd) -> Value {
     json!({
         "event": "trace-end", "reached": paths.reached(), "sentence": sentence, "engine": engine, "flows": paths.flows(),
-        "confident": paths.is_confident(), "foreign": paths.foreign,
+        "confident": paths.is_confident(), "ignored": super::ping::ignored(odd),
     })
 }

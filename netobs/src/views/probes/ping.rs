@@ -26,12 +26,19 @@ fn seq(n: u64) -> u64 {
     (n + 1) & 0xffff
 }
 
+const fn seq_word(pinger: &Pinger) -> &'static str {
+    match pinger.plan().proto {
+        Proto::Icmp => "icmp_seq",
+        Proto::Tcp | Proto::Udp => "seq",
+    }
+}
+
 /// One line per reply or error.
 pub fn line(pinger: &Pinger, told: &Told, name: Option<&str>) -> String {
     match told {
         Told::Failed { target, error, n } => {
             let addr = pinger.targets()[*target].addr;
-            format!("{addr}: seq={} not sent: {error}", seq(*n))
+            format!("{addr}: {}={} not sent: {error}", seq_word(pinger), seq(*n))
         }
         Told::Answer {
             target,
@@ -52,7 +59,8 @@ pub fn line(pinger: &Pinger, told: &Told, name: Option<&str>) -> String {
                 } else {
                     String::new()
                 };
-                format!("{by} seq={}{about} {}", seq(*n), error_words(answer))
+                let word = seq_word(pinger);
+                format!("{by} {word}={}{about} {}", seq(*n), error_words(answer))
             }
             Answered::Dropped => {
                 let what = match answer.what {

@@ -27,7 +27,7 @@ pub fn handshake_verdict(target: &Target, port: u16) -> (Value, String) {
         (State::Closed, Some(addr), text)
     } else if let Some(error) = &target.last_error {
         let who = by.map_or(
-            "a router that cannot be named without CAP_NET_RAW".to_owned(),
+            "the kernel (it names no router without CAP_NET_RAW before 5.9)".to_owned(),
             |e| e.from.to_string(),
         );
         let text = format!(
@@ -112,6 +112,19 @@ pub fn line(port: &Port, proto: Proto, service: Option<&str>) -> String {
 
 /// The head of the table.
 pub const HEAD: &str = "PORT       STATE         SERVICE               RTT  REASON";
+
+/// That a host limits its errors, and what that costs.
+pub fn patience(left: usize, gap_ns: u64) -> String {
+    let seconds = u64::try_from(left)
+        .unwrap_or(u64::MAX)
+        .saturating_mul(gap_ns)
+        / 1_000_000_000;
+    format!(
+        "netobs: the host limits its ICMP errors: {left} silent ports are asked again, one every {} ms, about {seconds} s; \
+         Ctrl-C ends with what is known, --fast does not ask again",
+        gap_ns / 1_000_000
+    )
+}
 
 /// How many ports are in each state that is not shown one by one.
 pub fn left_out(ports: &[Port], hidden: &[State]) -> Option<String> {

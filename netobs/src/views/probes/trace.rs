@@ -34,6 +34,14 @@ pub fn speaker(addr: IpAddr, names: &mut Names) -> String {
     }
 }
 
+/// As traceroute: without a name the address stands in both places, unless numbers only are wanted.
+fn whole(addr: IpAddr, names: &mut Names) -> String {
+    if names.are_off() || names.get(addr).is_some() {
+        return speaker(addr, names);
+    }
+    format!("{addr} ({addr})")
+}
+
 /// One hop: `" 3  name (addr)  1.23 ms  1.20 ms *"` and what is to be said of it.
 pub fn line(tracer: &Tracer, place: usize, names: &mut Names, narrowings: &[Narrowing]) -> String {
     let hop = &tracer.hops()[place];
@@ -48,7 +56,7 @@ pub fn line(tracer: &Tracer, place: usize, names: &mut Names, narrowings: &[Narr
             _ = write!(
                 line,
                 " {}{}",
-                speaker(reply.from, names),
+                whole(reply.from, names),
                 extensions(reply.extensions.as_deref())
             );
             last = Some(reply.from);

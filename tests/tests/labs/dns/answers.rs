@@ -62,7 +62,7 @@ fn row(record: &Value) -> Result<Row> {
     Ok((text("section")?.to_owned(), line))
 }
 
-fn agree(host: &Host, args: &[&str]) -> Result<()> {
+pub fn agree(host: &Host, args: &[&str]) -> Result<()> {
     let (status, flags, rows) = dig(host, args)?;
     let (asked, records) = ask_one(host, args)?;
     ensure!(

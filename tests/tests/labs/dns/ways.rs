@@ -3,7 +3,10 @@
 use anyhow::{Result, ensure};
 use netobs_tests::host::Host;
 
-use super::fixture::{ask, ask_one, bind, host};
+use super::{
+    answers::agree,
+    fixture::{ask, ask_one, bind, host},
+};
 use crate::support::{ended_with, have, objects, said};
 
 fn soa(ns: &str) -> String {
@@ -28,6 +31,7 @@ fn over_tls() -> Result<()> {
         "zone \"lab.example\" { type primary; file \"lab.zone\"; };",
         &["127.0.0.1:853"],
     )?;
+    agree(&host, &["www.lab.example", "A", "+tls"])?;
     let name = ["www.lab.example", "--tls"];
     let (asked, records) = ask_one(&host, &name)?;
     ensure!(

@@ -1,8 +1,10 @@
 //! `netobs scan`: many ports at once, in nmap's words.
 
+mod ports;
+
 use super::{
     Failure, Status,
-    probe::{self, Choice, Common, From, broken, out::Out, seconds},
+    probe::{self, Choice, Common, From, broken, out::Out, scope::scoped, seconds},
 };
 use crate::{
     clock,
@@ -16,6 +18,7 @@ use crate::{
         trace::Step,
     },
     sinks::stream::{SinkError, tell},
+    sockets::ports::Services,
     views::probes::{
         ping::{ignored, ignored_line},
         port as view,
@@ -26,14 +29,15 @@ use serde_json::json;
 use std::net::IpAddr;
 
 #[derive(Args)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a flag of its own")]
 pub struct Scan {
     /// Hosts by name or address
     #[arg(required = true, value_name = "HOST")]
     hosts: Vec<String>,
 
-    /// Ports and ranges: 22,80,443,8000-8100
-    #[arg(short, long, value_name = "PORTS", value_parser = ports, default_value = "1-1024")]
-    ports: Ports,
+    /// Ports, ranges and services: 22,80,https,8000-8100
+    #[arg(short, long, value_name = "PORTS", default_value = "1-1024")]
+    ports: String,
 
     /// UDP instead of TCP
     #[arg(short, long)]
@@ -55,6 +59,10 @@ pub struct Scan {
     #[arg(long, value_name = "N", default_value_t = 1)]
     retries: u8,
 
+    /// UDP: do not ask silent ports again at the pace of a host that limits its ICMP errors
+    #[arg(long)]
+    fast: bool,
+
     /// Longest wait for an answer; what the host shows makes it shorter
     #[arg(short, value_name = "SECONDS", value_parser = seconds, default_value = "1")]
     wait: u64,
@@ -75,33 +83,6 @@ pub struct Scan {
     common: Common,
 }
 
-/// Ports in order, each once.
-#[derive(Clone, Debug, PartialEq, Eq)]
-struct Ports(Vec<u16>);
-
-fn ports(text: &str) -> Result<Ports, String> {
-    let mut all = Vec::new();
-    for part in text.split(',') {
-        let (from, to) = match part.split_once('-') {
-            Some(("", "")) => ("1", "65535"),
-            Some((from, to)) => (from, to),
-            None => (part, part),
-        };
-        let port = |text: &str| {
-            let port = text.trim().parse::<u16>().ok().filter(|port| *port > 0);
-            port.ok_or_else(|| format!("'{text}' is no port from 1 to 65535"))
-        };
-        let (from, to) = (port(from)?, port(to)?);
-        if from > to {
-            return Err(format!("'{part}' runs backwards: {to}-{from}"));
-        }
-        all.extend(from..=to);
-    }
-    all.sort_unstable();
-    all.dedup();
-    Ok(Ports(all))
-}
-
 /// Ports alike beyond which they are counted, not listed (as nmap does).
 const ALIKE: usize = 25;
 /// What Linux and many others answer without falling behind.
@@ -110,25 +91,46 @@ const RATE: u64 = 50_000;
 const UDP_RATE: u64 = 2_000;
 
 pub fn run(args: &Scan) -> Result<Status, Failure> {
-    probe::inside(&args.common, |signals, config| scan(args, signals, config))
+    let services = Services::read();
+    let proto = if args.udp { Proto::Udp } else { Proto::Tcp };
+    let ports = ports::read(&args.ports, proto, &services)
+        .map_err(|text| Failure::new(Status::Usage, text))?;
+    let wanted = Wanted {
+        args,
+        proto,
+        ports,
+        services,
+    };
+    probe::inside(&args.common, |signals, config| {
+        scan(&wanted, signals, config)
+    })
 }
 
-fn scan(args: &Scan, signals: &Signals, config: &Config) -> Result<Status, Failure> {
-    let mut targets = Vec::new();
+/// What the arguments amount to.
+struct Wanted<'a> {
+    args: &'a Scan,
+    proto: Proto,
+    ports: Vec<u16>,
+    services: Services,
+}
+
+fn scan(wanted: &Wanted<'_>, signals: &Signals, config: &Config) -> Result<Status, Failure> {
+    let (args, proto) = (wanted.args, wanted.proto);
+    let mut addresses = Vec::new();
     for host in &args.hosts {
         let resolved = probe::look_up(host, args.common.family(), config)?;
         probe::tell_addresses(&resolved);
-        targets.push(resolved.addresses[0].ip);
+        addresses.push(resolved.addresses[0]);
     }
-    let proto = if args.udp { Proto::Udp } else { Proto::Tcp };
-    let mut options = args
-        .common
-        .options(From::new(args.interface.as_deref(), args.source), false);
+    let from = From::new(args.interface.as_deref(), args.source);
+    let from = scoped(from, &addresses)?;
+    let targets: Vec<IpAddr> = addresses.iter().map(|address| address.ip).collect();
+    let mut options = args.common.options(from, false);
     options.stamp_sending = false;
     let (engine, sport) = engine(args, &targets, proto, &options)?;
     let plan = Plan {
         targets,
-        ports: args.ports.0.clone(),
+        ports: wanted.ports.clone(),
         proto,
         sport,
         token: probe::token(),
@@ -137,13 +139,15 @@ fn scan(args: &Scan, signals: &Signals, config: &Config) -> Result<Status, Failu
         rate: args.rate.unwrap_or(if args.udp { UDP_RATE } else { RATE }),
         at_once: usize::from(args.at_once),
         wait_ns: args.wait,
+        patient: !args.fast,
     };
     let scanning = Scanning {
         scan: port::Scan::new(plan),
         json: args.common.json,
         out: Out::default(),
+        patience_told: false,
     };
-    finish(args, scanning, engine, signals)
+    finish(wanted, scanning, engine, signals)
 }
 
 /// SYNs where we may send them, whole handshakes else.
@@ -183,6 +187,7 @@ struct Scanning {
     scan: port::Scan,
     json: bool,
     out: Out,
+    patience_told: bool,
 }
 
 impl Run for Scanning {
@@ -202,6 +207,10 @@ impl Run for Scanning {
                 self.out.json(&view::object(&port, self.scan.plan().proto));
             }
         }
+        if let Some((left, gap)) = self.scan.patience().filter(|_| !self.patience_told) {
+            self.patience_told = true;
+            tell(&view::patience(left, gap));
+        }
         self.out.flush()
     }
 
@@ -211,15 +220,22 @@ impl Run for Scanning {
 }
 
 fn finish(
-    args: &Scan,
+    wanted: &Wanted<'_>,
     mut scanning: Scanning,
     mut engine: Box<dyn Engine>,
     signals: &Signals,
 ) -> Result<Status, Failure> {
+    let args = wanted.args;
     let begun = clock::mono();
-    if let Err(why) = run::run(engine.as_mut(), signals, &mut scanning) {
-        broken(why)?;
-    }
+    let interrupted = match run::run(engine.as_mut(), signals, &mut scanning) {
+        Ok(interrupted) => interrupted,
+        Err(why) => broken(why).map(|()| false)?,
+    };
+    scanning.scan.give_up();
+    scanning
+        .show(clock::mono())
+        .map_err(Broken::Show)
+        .or_else(broken)?;
     let took_ms = clock::mono().0.saturating_sub(begun.0) / 1_000_000;
     let ports: Vec<Port> = scanning.scan.results().cloned().collect();
     let mut odd = engine.odd();
@@ -243,13 +259,14 @@ fn finish(
             .collect();
         scanning.out.json(&json!({
             "event": "summary", "ports": ports.len(), "states": counts, "sent": scanning.scan.sent, "time_ms": took_ms,
-            "engine": engine.name(), "ignored": ignored(odd),
+            "engine": engine.name(), "interrupted": interrupted, "ignored": ignored(odd),
         }));
     } else {
-        table(args, &mut scanning, &ports);
+        table(wanted, &mut scanning, &ports);
         let sent = scanning.scan.sent;
+        let word = if interrupted { "interrupted: " } else { "" };
         let line = format!(
-            "{} ports asked in {took_ms} ms, {open} open, {sent} probes, engine {}",
+            "{word}{} ports asked in {took_ms} ms, {open} open, {sent} probes, engine {}",
             ports.len(),
             engine.name()
         );
@@ -265,7 +282,8 @@ fn finish(
     Ok(if open > 0 { Status::Done } else { Status::No })
 }
 
-fn table(args: &Scan, scanning: &mut Scanning, ports: &[Port]) {
+fn table(wanted: &Wanted<'_>, scanning: &mut Scanning, ports: &[Port]) {
+    let args = wanted.args;
     let targets = scanning.scan.plan().targets.clone();
     let proto = scanning.scan.plan().proto;
     for (host, addr) in args.hosts.iter().zip(targets) {
@@ -287,34 +305,12 @@ fn table(args: &Scan, scanning: &mut Scanning, ports: &[Port]) {
         scanning.out.line(&format!("{host} ({addr})"));
         scanning.out.line(view::HEAD);
         for port in own.iter().filter(|port| !hidden.contains(&port.state)) {
-            scanning.out.line(&view::line(port, proto, None));
+            let service = wanted.services.name(port.port, proto.name());
+            scanning.out.line(&view::line(port, proto, service));
         }
         if let Some(counts) = view::left_out(&own, &hidden) {
             scanning.out.line(&counts);
         }
-        let closed = own.iter().any(|port| port.state == State::Closed);
-        if closed && own.iter().any(|port| port.state == State::OpenFiltered) {
-            scanning.out.line(
-                "some silent ports may be closed: hosts limit ICMP errors (Linux to one a second); --rate 1 waits for them",
-            );
-        }
         scanning.out.line("");
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn lists_and_ranges() {
-        assert_eq!(
-            ports("80,22,8000-8002,80").unwrap().0,
-            [22, 80, 8000, 8001, 8002]
-        );
-        assert_eq!(ports("-").unwrap().0.len(), 65_535);
-        for bad in ["0", "65536", "9-1", "", "http", "1-2-3"] {
-            assert!(ports(bad).is_err(), "{bad}");
-        }
     }
 }
