@@ -216,7 +216,7 @@ const OBSERVATIONS: [&str; 13] = [
 ];
 
 /// Long labs of what is the same on every kernel: the filter language, views, words. They run on the host.
-const OF_THE_TOOL: [&str; 11] = [
+const OF_THE_TOOL: [&str; 14] = [
     "ss_filters::",
     "ss_views::",
     "ss_input::",
@@ -228,6 +228,9 @@ const OF_THE_TOOL: [&str; 11] = [
     "trace_ends::",
     "connect_command::",
     "tcping::",
+    "hostile::",
+    "interrupts::",
+    "probe_ways::",
 ];
 
 impl Task {
