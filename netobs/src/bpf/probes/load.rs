@@ -4,7 +4,7 @@ use super::Place;
 use crate::bpf::{
     adapt::Kernel,
     btf::{BtfError, KernelTypes, VMLINUX, Wanted},
-    object::{ObjectError, object_bytes},
+    object::{ObjectError, probes_bytes},
     sys::{self, Load, LoadError, ProgType},
 };
 use aya::maps::{MapData, RingBuf};
@@ -129,7 +129,7 @@ impl Object {
         kernel: Kernel,
     ) -> Result<(aya_obj::Object, Vec<(String, MapData)>), ObjectError> {
         let damaged = |e: &dyn std::fmt::Display| ObjectError::Parse(e.to_string());
-        let bytes = object_bytes()?;
+        let bytes = probes_bytes()?;
         let mut object = aya_obj::Object::parse(&bytes).map_err(|e| damaged(&e))?;
         let text: HashSet<usize> = object
             .functions
