@@ -32,6 +32,11 @@ pub fn committed_object() -> PathBuf {
     root().join("netobs/bpf/netobs.bpf.o")
 }
 
+/// The part of it that probes load.
+pub fn committed_probes() -> PathBuf {
+    root().join("netobs/bpf/probes.bpf.o")
+}
+
 /// The stamp beside it: what it was made with.
 pub fn committed_stamp() -> PathBuf {
     root().join("netobs/bpf/netobs.bpf.json")

@@ -9,7 +9,7 @@ use crate::{
         access::{Access as _, Probed, Ptr, Typed, copy, field, has},
         skb,
     },
-    maps::put,
+    maps::{config, put},
 };
 use aya_ebpf::{
     EbpfContext as _,
@@ -55,7 +55,7 @@ pub fn probes_came_tc(ctx: TcContext) -> i32 {
 #[btf_tracepoint(function = "net_dev_queue")]
 #[inline(always)]
 pub fn probes_left_tp(ctx: BtfTracePointContext) -> i32 {
-    let skb: Ptr = ctx.arg(0);
+    let skb = skb(ctx.arg(0));
     let (head, network) = skb::network::<Typed>(skb);
     let packet = Skb::new(skb, unsafe { head.add(network as usize) }, network);
     tell(LEFT, packet::probe(&packet), &packet);
@@ -66,11 +66,17 @@ pub fn probes_left_tp(ctx: BtfTracePointContext) -> i32 {
 #[btf_tracepoint(function = "netif_receive_skb")]
 #[inline(always)]
 pub fn probes_came_tp(ctx: BtfTracePointContext) -> i32 {
-    let skb: Ptr = ctx.arg(0);
+    let skb = skb(ctx.arg(0));
     let (head, data): (Ptr, Ptr) = (field!(Typed, skb, skb_head), field!(Typed, skb, skb_data));
     let packet = Skb::new(skb, data, (data as u64).wrapping_sub(head as u64) as u32);
     tell(CAME, packet::answer(&packet), &packet);
     0
+}
+
+/// The packet as one that the verifier does not trust, which takes it half a millisecond less to look at.
+#[inline(always)]
+fn skb(skb: Ptr) -> Ptr {
+    unsafe { Typed::untrusted(skb, config!(types.sk_buff)) }
 }
 
 /// A packet that can be told of.

@@ -38,10 +38,18 @@ impl Kernel {
     pub const FUNCTIONS: [&'static str; 3] = [CAST_FUNCTION, HOLD_FUNCTIONS[0], HOLD_FUNCTIONS[1]];
 
     pub fn of(types: &KernelTypes) -> Self {
+        Self {
+            atomics: support::has_atomics(),
+            ..Self::without_atomics(types)
+        }
+    }
+
+    /// For programs that compare and exchange nothing.
+    pub fn without_atomics(types: &KernelTypes) -> Self {
         let id = |name: &str| i32::try_from(types.functions.get(name)?.id).ok();
         let [disable, enable] = HOLD_FUNCTIONS.map(id);
         Self {
-            atomics: support::has_atomics(),
+            atomics: false,
             cast: id(CAST_FUNCTION),
             hold: disable
                 .zip(enable)

@@ -116,24 +116,36 @@ impl KernelTypes {
 #[derive(Default)]
 struct Names {
     by_name: HashSet<&'static [u8]>,
-    /// Bit n: a name begins with the two bytes of n.
+    /// A bit for the first four bytes of each name, its end included.
     beginnings: Vec<u64>,
+}
+
+/// Which bit stands for a name that begins so.
+fn beginning(four: [u8; 4]) -> usize {
+    let mixed = u32::from_le_bytes(four).wrapping_mul(0x9e37_79b1);
+    (mixed >> 16) as usize
 }
 
 impl Names {
     fn add(&mut self, name: &'static str) {
         let bytes = name.as_bytes();
         self.by_name.insert(bytes);
-        if let Some(two) = bytes.first_chunk::<2>() {
-            self.beginnings.resize(1024, 0);
-            let bit = usize::from(u16::from_le_bytes(*two));
-            self.beginnings[bit / 64] |= 1 << (bit % 64);
+        let mut four = [0; 4];
+        debug_assert!(
+            bytes.len() > 2,
+            "what follows the end of {name} is not known"
+        );
+        for (to, from) in four.iter_mut().zip(bytes) {
+            *to = *from;
         }
+        self.beginnings.resize(1024, 0);
+        let bit = beginning(four);
+        self.beginnings[bit / 64] |= 1 << (bit % 64);
     }
 
     fn find(&self, strings: &[u8], at: usize) -> Option<&'static [u8]> {
         let rest = strings.get(at..)?;
-        let bit = usize::from(u16::from_le_bytes(*rest.first_chunk::<2>()?));
+        let bit = beginning(*rest.first_chunk()?);
         if self.beginnings.get(bit / 64)? & (1 << (bit % 64)) == 0 {
             return None;
         }

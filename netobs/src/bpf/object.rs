@@ -16,6 +16,9 @@ use zerocopy::IntoBytes as _;
 
 static EMBEDDED: &[u8] = aya::include_bytes_aligned!("../../bpf/netobs.bpf.o");
 
+/// The part of it that probes load.
+static PROBES: &[u8] = aya::include_bytes_aligned!("../../bpf/probes.bpf.o");
+
 /// Names another object file to load instead of the built-in one.
 const OBJECT_ENV: &str = "NETOBS_BPF_OBJECT";
 
@@ -181,11 +184,20 @@ fn keep(object: &mut Object, wanted: impl Fn(&str) -> bool) {
 
 /// The object file's bytes.
 pub(super) fn object_bytes() -> Result<Cow<'static, [u8]>, ObjectError> {
+    bytes_or(EMBEDDED)
+}
+
+/// Those that the programs of probes are in.
+pub(super) fn probes_bytes() -> Result<Cow<'static, [u8]>, ObjectError> {
+    bytes_or(PROBES)
+}
+
+fn bytes_or(embedded: &'static [u8]) -> Result<Cow<'static, [u8]>, ObjectError> {
     match std::env::var(OBJECT_ENV) {
         Ok(path) => std::fs::read(&path)
             .map(Cow::Owned)
             .map_err(|source| ObjectError::Read { path, source }),
-        Err(_) => Ok(Cow::Borrowed(EMBEDDED)),
+        Err(_) => Ok(Cow::Borrowed(embedded)),
     }
 }
 

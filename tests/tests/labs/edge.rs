@@ -1,4 +1,4 @@
-//! The kernel engine itself: its times are the wire's, what this host drops is told as that, and it leaves nothing behind.
+//! The kernel engine itself: its times are the wire's, and what this host drops is told as that.
 
 use std::collections::HashMap;
 use std::io::{BufRead as _, BufReader};
@@ -8,17 +8,16 @@ use anyhow::{Context, Result, ensure};
 use netobs_tests::netns::Netns;
 use netobs_tests::netobs::probe::{self, Probed};
 use netobs_tests::path::Path;
-use netobs_tests::programs::{self, Bystander, Place};
 use netobs_tests::rules::{Hook, Rule};
+use netobs_tests::sys;
 use netobs_tests::topology::Pair;
 use netobs_tests::traffic::tcp;
-use netobs_tests::{sys, wait};
-use serde_json::{Value, json};
+use serde_json::json;
 
 use crate::support::{at, have, kernel_since};
 
 /// Where the programs may stand on this kernel.
-fn places() -> Result<Vec<&'static str>> {
+pub fn places() -> Result<Vec<&'static str>> {
     Ok(if kernel_since(6, 6)? {
         vec!["tracepoints", "tcx", "clsact"]
     } else {
@@ -26,13 +25,13 @@ fn places() -> Result<Vec<&'static str>> {
     })
 }
 
-fn ping(ns: &Netns, engine: &str, count: &str, target: &str) -> Result<Probed> {
+pub fn ping(ns: &Netns, engine: &str, count: &str, target: &str) -> Result<Probed> {
     let args = ["ping", "-c", count, "-i", "0.02", "-W", "0.3"];
     probe::json(ns, &[&args[..], &["--engine", engine, target]].concat())
 }
 
 /// Whether anything of TC stands on the device.
-fn tc(ns: &Netns) -> Result<String> {
+pub fn tc(ns: &Netns) -> Result<String> {
     let qdiscs = ns.tool("tc", &["qdisc", "show", "dev", "eth0"], "")?;
     let mut filters = String::new();
     for way in ["ingress", "egress"] {
@@ -261,131 +260,6 @@ fn handshakes_are_stamped() -> Result<()> {
                 said.expect(&json!({"event": "summary", "engine": "kernel", "received": 3}))?;
             }
         }
-    }
-    Ok(())
-}
-
-/// Other programs of TC go on, in front of ours and behind; nobody's is replaced.
-#[test]
-fn others_keep_working() -> Result<()> {
-    let lab = Pair::new()?;
-    let target = Pair::B4.to_string();
-    let count = |way: &str| -> Result<u64> {
-        let args = ["-s", "-j", "filter", "show", "dev", "eth0", way];
-        let said: Value = serde_json::from_str(&lab.a.tool("tc", &args, "")?)?;
-        let packets = said
-            .as_array()
-            .into_iter()
-            .flatten()
-            .find_map(|f| f["options"]["actions"][0]["stats"]["packets"].as_u64());
-        packets.with_context(|| format!("no count in {said}"))
-    };
-    lab.a
-        .tool("tc", &["qdisc", "add", "dev", "eth0", "clsact"], "")?;
-    lab.a
-        .ip("link add d0 type veth peer name d1\nlink set dev d0 up\nlink set dev d1 up\n")?;
-    for way in ["ingress", "egress"] {
-        // All packets (classic BPF: return all of it) are mirrored to another device.
-        let all = "1,6 0 0 4294967295,";
-        let filter = ["filter", "add", "dev", "eth0", way, "bpf", "bytecode", all];
-        let mirror = ["action", "mirred", "egress", "mirror", "dev", "d0"];
-        lab.a.tool("tc", &[&filter[..], &mirror].concat(), "")?;
-    }
-    let before = tc(&lab.a)?;
-    for place in places()? {
-        let (came, left) = (count("ingress")?, count("egress")?);
-        let said = ping(&lab.a, place, "3", &target)?.ended(0)?;
-        ensure!(
-            said.count(&json!({"event": "reply", "stamps": "kernel"})) == 3,
-            "{place}: {}",
-            said.text
-        );
-        ensure!(count("ingress")? >= came + 3, "{place}");
-        ensure!(count("egress")? >= left + 3, "{place}");
-    }
-    let now = tc(&lab.a)?;
-    ensure!(now == before, "{before}\nbecame\n{now}");
-    if kernel_since(6, 6)? {
-        let ifindex = lab.a.run(|| Ok(sys::ifindex(c"eth0")?))?;
-        let both = lab.a.run(|| {
-            let one = Bystander::attach_at(Place::TcxEgress, ifindex)?;
-            let other = Bystander::attach_at(Place::TcxIngress, ifindex)?;
-            Ok((one, other))
-        })?;
-        let said = ping(&lab.a, "tcx", "3", &target)?.ended(0)?;
-        ensure!(
-            said.count(&json!({"event": "reply", "stamps": "kernel"})) == 3,
-            "{}",
-            said.text
-        );
-        let loaded = programs::loaded()?;
-        ensure!(loaded.contains(&both.0.id()?) && loaded.contains(&both.1.id()?));
-    }
-    Ok(())
-}
-
-/// What holds a program of a running ping.
-fn held(pid: u32) -> Result<Vec<u32>> {
-    let ids = wait::until("the programs", || {
-        let ids = programs::held_by(pid)?;
-        Ok((ids.len() > 1).then_some(ids))
-    })?;
-    Ok(ids.into_iter().collect())
-}
-
-/// Ended or killed, nothing of it stays but what TC before links cannot help, and that the next run takes away.
-#[test]
-fn nothing_is_left_behind() -> Result<()> {
-    let lab = Pair::new()?;
-    let target = Pair::B4.to_string();
-    for place in places()? {
-        for signal in [2, 9] {
-            let seen = Rule::add(&lab.b, Hook::Input, "icmp type echo-request", "accept")?;
-            let args = ["ping", "-i", "0.05", "--engine", place, &target];
-            let mut ping_ = probe::start(&lab.a, &args)?;
-            let ids = held(ping_.id())?;
-            wait::until("an echo", || Ok((seen.packets()? > 0).then_some(())))?;
-            sys::kill(i32::try_from(ping_.id())?, signal)?;
-            ping_.wait()?;
-            if (place, signal) == ("clsact", 9) {
-                ensure!(tc(&lab.a)?.contains("netobs-probes"), "{}", tc(&lab.a)?);
-                ping(&lab.a, "clsact", "1", &target)?.ended(0)?;
-            }
-            wait::until("the programs to go", || {
-                let loaded = programs::loaded()?;
-                Ok(ids.iter().all(|id| !loaded.contains(id)).then_some(()))
-            })?;
-            ensure!(tc(&lab.a)?.is_empty(), "{place}: {}", tc(&lab.a)?);
-        }
-    }
-    Ok(())
-}
-
-/// Two runs at once, and one that looks into another namespace.
-#[test]
-fn several_at_once() -> Result<()> {
-    let lab = Pair::new()?;
-    let target = Pair::B4.to_string();
-    let path = lab.a.path();
-    for place in places()? {
-        let args = [
-            "ping", "-c", "20", "-i", "0.02", "--json", "--engine", place, &target,
-        ];
-        let first = probe::start(&lab.a, &args)?;
-        held(first.id())?;
-        let inside = [
-            "ping", "-c", "3", "-i", "0.02", "--netns", &path, "--engine", place,
-        ];
-        let said = probe::json(&lab.b, &[&inside[..], &[&target]].concat())?.ended(0)?;
-        let reply = json!({"event": "reply", "stamps": "kernel"});
-        ensure!(said.count(&reply) == 3, "{place}: {}", said.text);
-        let output = first.wait_with_output()?;
-        let text = String::from_utf8_lossy(&output.stdout);
-        ensure!(
-            text.matches("\"stamps\":\"kernel\"").count() == 20,
-            "{text}"
-        );
-        ensure!(tc(&lab.a)?.is_empty(), "{place}: {}", tc(&lab.a)?);
     }
     Ok(())
 }

@@ -12,6 +12,7 @@ mod dns;
 mod doctor;
 mod drop;
 mod edge;
+mod edge_manners;
 mod existing;
 mod filters;
 mod filters_process;

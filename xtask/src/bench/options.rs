@@ -56,6 +56,9 @@ pub struct ProbeOptions {
     /// Runs of each tool; the median counts
     #[arg(long, default_value_t = 9)]
     pub runs: usize,
+    /// Only one part: trace, sweep, scan, mtr, start, rtt (repeatable)
+    #[arg(long, value_name = "PART")]
+    pub only: Vec<String>,
     /// Fewer replies, and no ten-second runs
     #[arg(long)]
     pub quick: bool,

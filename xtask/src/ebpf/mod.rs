@@ -74,6 +74,11 @@ pub fn check() -> Result<Outcome> {
             stamp.sha256
         );
     }
+    if read(&paths::committed_probes())? != strip::probes(&object)? {
+        bail!(
+            "netobs/bpf/probes.bpf.o is not a part of netobs.bpf.o; run `cargo xtask ebpf` and commit the result"
+        );
+    }
     println!(
         "netobs/bpf/netobs.bpf.o: {} bytes, the same as committed",
         object.len()
@@ -86,6 +91,9 @@ fn write() -> Result<()> {
     let file = paths::committed_object();
     fs::create_dir_all(file.parent().context("the object has a folder")?)?;
     fs::write(&file, &object).with_context(|| format!("write {}", file.display()))?;
+    let probes = paths::committed_probes();
+    fs::write(&probes, strip::probes(&object)?)
+        .with_context(|| format!("write {}", probes.display()))?;
     stamp.write(&paths::committed_stamp())?;
     println!("netobs/bpf/netobs.bpf.o: {} bytes, {stamp}", object.len());
     Ok(())

@@ -4,7 +4,7 @@ use super::Place;
 use crate::bpf::{
     adapt::Kernel,
     btf::{BtfError, KernelTypes, VMLINUX, Wanted},
-    object::{ObjectError, object_bytes},
+    object::{ObjectError, probes_bytes},
     sys::{self, Load, LoadError, ProgType},
 };
 use aya::maps::{MapData, RingBuf};
@@ -93,26 +93,29 @@ impl Object {
         } else {
             KernelTypes::absent()
         };
-        let kernel = Kernel::of(&types);
+        let kernel = Kernel::without_atomics(&types);
         let (object, mut maps) = self.relocated(place, &types, kernel)?;
-        let mut programs = Vec::new();
-        for (name, tracepoint) in names(place).into_iter().zip(TRACEPOINTS) {
-            let (ty, id) = if place == Place::Tracepoints {
-                let found = types.tracepoints.get(tracepoint);
-                (
-                    ProgType::TpBtf,
-                    found.ok_or(TapError::Missing(tracepoint))?.id,
-                )
-            } else {
-                (ProgType::SchedCls, 0)
-            };
-            programs.push(load_one(&object, kernel, name, ty, id)?);
-        }
+        let target = |tracepoint: &'static str| {
+            if place != Place::Tracepoints {
+                return Ok((ProgType::SchedCls, 0));
+            }
+            let found = types.tracepoints.get(tracepoint);
+            let found = found.ok_or(TapError::Missing(tracepoint))?;
+            Ok::<_, TapError>((ProgType::TpBtf, found.id))
+        };
+        let [out, into] = [target(TRACEPOINTS[0])?, target(TRACEPOINTS[1])?];
+        let [left_name, came_name] = names(place);
+        // The verifier looks for the function of a tracepoint through all types of the kernel, a millisecond each.
+        let (left, came) = std::thread::scope(|scope| {
+            let other = scope.spawn(|| load_one(&object, kernel, left_name, out));
+            let came = load_one(&object, kernel, came_name, into);
+            (other.join(), came)
+        });
+        let left = left.unwrap_or(Err(TapError::Missing(TRACEPOINTS[0])))?;
+        let came = came?;
         let at = maps.iter().position(|(name, _)| name == RING);
         let (_, ring) = maps.swap_remove(at.ok_or(ObjectError::Missing(RING))?);
         self.ring = Some(ring);
-        let both: [OwnedFd; 2] = programs.try_into().expect("two names, two programs");
-        let [left, came] = both;
         let maps = maps.into_iter().map(|(_, made)| made).collect();
         Ok(Loaded {
             left,
@@ -129,7 +132,7 @@ impl Object {
         kernel: Kernel,
     ) -> Result<(aya_obj::Object, Vec<(String, MapData)>), ObjectError> {
         let damaged = |e: &dyn std::fmt::Display| ObjectError::Parse(e.to_string());
-        let bytes = object_bytes()?;
+        let bytes = probes_bytes()?;
         let mut object = aya_obj::Object::parse(&bytes).map_err(|e| damaged(&e))?;
         let text: HashSet<usize> = object
             .functions
@@ -200,8 +203,7 @@ fn load_one(
     object: &aya_obj::Object,
     kernel: Kernel,
     name: &'static str,
-    ty: ProgType,
-    attach_btf_id: u32,
+    (ty, attach_btf_id): (ProgType, u32),
 ) -> Result<OwnedFd, TapError> {
     let program = object.programs.get(name);
     let function = program.and_then(|program| object.functions.get(&program.function_key()));

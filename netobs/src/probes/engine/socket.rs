@@ -97,7 +97,8 @@ pub fn stamp_receiving(socket: &Socket, v4: bool, sending: bool) -> Result<(), E
     use nix::sys::socket::TimestampingFlag as Flag;
     let mut flags = Flag::SOF_TIMESTAMPING_SOFTWARE | Flag::SOF_TIMESTAMPING_RX_SOFTWARE;
     if sending {
-        flags |= Flag::SOF_TIMESTAMPING_TX_SOFTWARE
+        // On entering the queue of the device: the stamp that drivers make comes after whoever else listens to the device.
+        flags |= Flag::from_bits_retain(libc::SOF_TIMESTAMPING_TX_SCHED)
             | Flag::SOF_TIMESTAMPING_OPT_ID
             | Flag::SOF_TIMESTAMPING_OPT_TSONLY;
     }

@@ -40,15 +40,47 @@ pub fn run(options: &ProbeOptions) -> Result<()> {
         "{:<34} {:<34} {:>9} {:>9}",
         "WHAT", "TOOL", "MEDIAN ms", "WORST ms"
     );
+    let part = |name: &str| options.only.is_empty() || options.only.iter().any(|one| one == name);
     let mut traces = Vec::new();
     for (hops, silent) in [(10, 5), (30, 12)] {
-        traces.extend(trace(options, hops, silent)?);
+        if part("trace") {
+            traces.extend(trace(options, hops, silent)?);
+        }
     }
-    sweeps(options)?;
-    scans(options)?;
-    mtr_cpu(options)?;
-    rtt::run(options)?;
+    type Part = fn(&ProbeOptions) -> Result<()>;
+    let parts: [(&str, Part); 5] = [
+        ("sweep", sweeps),
+        ("scan", scans),
+        ("mtr", mtr_cpu),
+        ("start", start),
+        ("rtt", rtt::run),
+    ];
+    for (name, run) in parts {
+        if part(name) {
+            run(options)?;
+        }
+    }
     reach(&traces);
+    Ok(())
+}
+
+/// One echo by each engine: what loading the programs costs.
+fn start(options: &ProbeOptions) -> Result<()> {
+    let lab = Pair::new()?;
+    let target = Pair::B4.to_string();
+    let ours = netobs();
+    let ours = ours.to_string_lossy();
+    for engine in ["raw", "tracepoints", "tcx", "clsact"] {
+        let argv = [&*ours, "ping", "-c", "1", "--engine", engine, &target];
+        measure(options, &lab.a, "one echo", &argv, usize::MAX)?;
+    }
+    measure(
+        options,
+        &lab.a,
+        "one echo",
+        &["ping", "-c", "1", &target],
+        usize::MAX,
+    )?;
     Ok(())
 }
 
@@ -142,6 +174,10 @@ fn trace(options: &ProbeOptions, hops: u8, silent: u8) -> Result<Vec<Row>> {
         };
         for (argv, most) in [
             (vec![&*ours, "traceroute", "-n", &target], usize::MAX),
+            (
+                vec![&*ours, "traceroute", "-n", "--engine", "raw", &target],
+                usize::MAX,
+            ),
             (vec![&*ours, "traceroute", "-n", "-I", &target], usize::MAX),
             (vec![&*ours, "traceroute", "-n", "-T", &target], usize::MAX),
             (vec!["traceroute", "-n", &target], usize::MAX),
@@ -178,6 +214,7 @@ fn sweeps(options: &ProbeOptions) -> Result<()> {
     ] {
         for argv in [
             vec![&*ours, "ping", "-q", "-c", "1", net],
+            vec![&*ours, "ping", "-q", "-c", "1", "--engine", "raw", net],
             vec!["fping", "-q", "-r0", "-i0.1", "-g", net],
             vec!["fping", "-q", "-r0", "-i0", "-g", net],
         ] {
@@ -194,6 +231,7 @@ fn scans(options: &ProbeOptions) -> Result<()> {
     let ours = ours.to_string_lossy();
     for argv in [
         vec![&*ours, "scan", "-p", "1-1000", &target],
+        vec![&*ours, "scan", "-p", "1-1000", "--engine", "raw", &target],
         vec![&*ours, "scan", "--connect", "-p", "1-1000", &target],
         vec!["nmap", "-n", "-Pn", "-p", "1-1000", &target],
     ] {
@@ -213,6 +251,9 @@ fn mtr_cpu(options: &ProbeOptions) -> Result<()> {
     let ours = ours.to_string_lossy();
     for argv in [
         vec![&*ours, "mtr", "-n", "-r", "-c", "10", &target],
+        vec![
+            &*ours, "mtr", "-n", "-r", "-c", "10", "--engine", "raw", &target,
+        ],
         vec!["mtr", "-n", "-r", "-c", "10", &target],
     ] {
         let before = children()?;
@@ -221,7 +262,7 @@ fn mtr_cpu(options: &ProbeOptions) -> Result<()> {
             println!(
                 "{:<34} {:<34} {:>9.1}",
                 "CPU of 10 rounds of mtr, ms",
-                argv[0].rsplit('/').next().unwrap_or(argv[0]),
+                argv.join(" ").rsplit('/').next().unwrap_or(argv[0]),
                 spent
             );
         }
