@@ -38,8 +38,6 @@ fields! {
     sk_net: "sock"."__sk_common.skc_net.net";
     sk_protocol: "sock"."sk_protocol";
     sk_uid: "sock"."sk_uid";
-    sk_hash: "sock"."__sk_common.skc_hash";
-    sk_ports: "sock"."__sk_common.skc_portpair";
     sk_cookie: "sock"."__sk_common.skc_cookie";
     sk_bound_dev_if: "sock"."__sk_common.skc_bound_dev_if";
     /// The byte with `skc_reuse`, `skc_reuseport` and, in bit 5, `skc_ipv6only`.
@@ -186,6 +184,8 @@ fields! {
     kn_id: "kernfs_node"."id";
     kn_parent: "kernfs_node"."__parent" | "kernfs_node"."parent";
     task_tgid: "task_struct"."tgid";
+    task_pid: "task_struct"."pid";
+    task_leader: "task_struct"."group_leader";
     task_comm: "task_struct"."comm";
     socket_sk: "socket"."sk";
     socket_file: "socket"."file";
@@ -202,6 +202,7 @@ fields! {
     /// Until 5.15: the walk over files holds the table.
     iter_files: "bpf_iter_seq_task_file_info"."files";
     file_private: "file"."private_data";
+    file_ops: "file"."f_op";
     task_files: "task_struct"."files";
     files_fdt: "files_struct"."fdt";
     fdt_max: "fdtable"."max_fds";

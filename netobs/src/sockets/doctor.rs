@@ -21,7 +21,6 @@ fn iterators() -> Fact {
     let counts = Counts::read().unwrap_or_default();
     let rows = match counts.in_use {
         few if few < ROWS_FROM => format!("sock_diag: fewer than {ROWS_FROM}"),
-        _ if counts.waiting > 0 => format!("sock_diag: {} in TIME-WAIT", counts.waiting),
         _ => "iterators".to_owned(),
     };
     let holders = if processes::walk_us() < HOLDERS_FROM_US {

@@ -145,9 +145,9 @@ fn by_diag(
     match part.family {
         Family::Unix => diag.unix(want, row, visit),
         Family::Packet => diag.packet(want, row, visit),
-        Family::Netlink => diag.netlink(row, visit),
+        Family::Netlink => diag.netlink(want, row, visit),
         Family::Vsock => diag.vsock(want, row, visit),
-        Family::Xdp => diag.xdp(row, visit),
+        Family::Xdp => diag.xdp(want, row, visit),
         Family::Tipc => Err(DiagError::NotThere("tipc")),
         // The kernel lists ping sockets nowhere but in /proc.
         Family::Inet | Family::Inet6 if part.table == Table::Ping => {

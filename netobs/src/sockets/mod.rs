@@ -160,10 +160,9 @@ pub fn open(
 
 /// Who holds the sockets of all namespaces, for sources that do not tell.
 pub fn holders(engine: Engine, want: &Want) -> Result<Processes, SourceError> {
-    // Threads are told apart by /proc alone.
     let iterate = match engine {
-        Engine::Bpf => !want.threads,
-        Engine::Auto => !want.threads && processes::walk_us() >= HOLDERS_FROM_US,
+        Engine::Bpf => true,
+        Engine::Auto => processes::walk_us() >= HOLDERS_FROM_US,
         Engine::Netlink | Engine::Proc => false,
     };
     if iterate && let Ok(found) = iterators::holders(want) {

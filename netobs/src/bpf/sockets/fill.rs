@@ -1,6 +1,5 @@
 //! Records made rows: only what TCP rows of this source ever set is set.
 
-use super::table::Held;
 use crate::socket::{Comm, End, Family, Holder, Row, State, Table, Timer};
 use netobs_ebpf::sockets::record::{HolderRecord, RECORD_MINI, TcpRecord};
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
@@ -29,7 +28,6 @@ pub fn tcp(row: &mut Row, record: &TcpRecord, details: Option<u32>) {
     (row.recvq, row.sendq) = (record.rqueue, record.wqueue);
     row.backlog_known = true;
     row.sk = record.holder.sk;
-    row.netns = record.holder.netns;
     row.inode = u32::try_from(record.holder.ino).unwrap_or(0);
     let Some(tick_ns) = details else {
         return;
@@ -70,20 +68,13 @@ fn end(family: u16, words: [u64; 2], port: u16) -> End {
     }
 }
 
-pub fn holder(record: &HolderRecord) -> Holder {
+/// Without threads all descriptors are the process's.
+pub fn holder(record: &HolderRecord, threads: bool) -> Holder {
     Holder {
         pid: record.pid,
-        tid: record.pid,
+        tid: if threads { record.tid } else { record.pid },
         fd: record.fd,
         comm: Comm(zerocopy::transmute!(record.comm)),
-    }
-}
-
-pub fn held(record: &HolderRecord) -> Held {
-    Held {
-        inode: record.ino,
-        netns: record.netns,
-        holder: holder(record),
     }
 }
 
@@ -99,7 +90,7 @@ mod tests {
             let record = TcpRecord::read_from_bytes(&[byte; size_of::<TcpRecord>()]).unwrap();
             let mut row = Row::default();
             tcp(&mut row, &record, Some(u32::MAX));
-            row.holders.push(holder(&record.holder));
+            row.holders.push(holder(&record.holder, true));
             assert_eq!(row.table, Table::Tcp);
             assert!(row.holders_known);
         }

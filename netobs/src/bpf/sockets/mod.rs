@@ -6,8 +6,11 @@ mod decode;
 mod fill;
 mod load;
 mod table;
+mod threads;
+mod told;
+mod walk;
 
 pub use counts::Counts;
 pub use load::SocketsError;
 pub use netobs_ebpf::sockets::record::{HOLD_INET, HOLD_OTHER, HOLD_TCP, HOLD_UNIX};
-pub use table::{Held, Question, Rest, Table};
+pub use table::{Held, Missing, Question, Rest, Table};

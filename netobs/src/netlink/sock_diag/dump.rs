@@ -1,7 +1,11 @@
 //! A dump: one request, answers read into one buffer that is used again and again.
 
-use super::{DiagError, once::Once, wire};
-use crate::socket::Flow;
+use super::{
+    DiagError,
+    once::Once,
+    wire::{self, Message},
+};
+use crate::socket::{End, Flow, Row, Want};
 use netlink_packet_core::Emitable as _;
 use netlink_packet_core::{NLM_F_DUMP, NLM_F_REQUEST, NetlinkBuffer, NetlinkHeader};
 use netlink_sys::{Socket, SocketAddr, protocols::NETLINK_SOCK_DIAG};
@@ -79,6 +83,34 @@ impl SockDiag {
                 rest = rest.get(length.next_multiple_of(4)..).unwrap_or(&[]);
             }
         }
+    }
+
+    /// The same of a family outside of inet: each socket once, as a new row that `fill` completes.
+    pub(super) fn dump_rows<M: Message>(
+        &mut self,
+        what: &'static str,
+        request: &[u8],
+        want: &Want,
+        to: (&mut Row, &mut dyn FnMut(&Row) -> Flow),
+        fill: impl Fn(&mut Row, &M, &[u8]),
+    ) -> Result<Flow, DiagError> {
+        let (row, visit) = to;
+        row.netns = self.netns;
+        self.dump(what, &[request], |payload, once| {
+            let Ok((message, attributes)) = M::ref_from_prefix(payload) else {
+                return Flow::More;
+            };
+            let head = message.head();
+            if !want.tables.has(head.table) || !once.is_new(head.cookie.max(1)) {
+                return Flow::More;
+            }
+            row.reset();
+            (row.table, row.family, row.state) = (head.table, head.family, head.state);
+            (row.inode, row.cookie) = (head.inode, Some(head.cookie));
+            (row.local, row.remote) = (End::default(), End::default());
+            fill(row, message, attributes);
+            visit(row)
+        })
     }
 
     /// `DONE` and `ERROR` both begin with an error number, 0 when all is well.
