@@ -7,6 +7,8 @@ mod tasks;
 mod tcp;
 mod threads;
 mod told;
+mod udp;
+mod unix;
 
 use netobs_ebpf::sockets::record::SocketsWanted;
 

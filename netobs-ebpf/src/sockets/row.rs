@@ -77,7 +77,7 @@ pub fn tell<A: Access, B: Access>(by: &Teller, common: Ptr, full: Ptr, state: i3
 
 /// What even entries have that are no full sockets.
 #[inline(always)]
-fn put_common<A: Access>(record: *mut TcpRecord, by: &Teller, common: Ptr, ends: &Ends) {
+pub fn put_common<A: Access>(record: *mut TcpRecord, by: &Teller, common: Ptr, ends: &Ends) {
     set!(record, {
         holder.kind: KIND_TCP,
         holder.pid: by.pid,
@@ -132,24 +132,10 @@ fn put_queues<A: Access>(record: *mut TcpRecord, full: Ptr, state: i32) -> u8 {
 #[inline(always)]
 fn put_details<A: Access, B: Access>(record: *mut TcpRecord, full: Ptr) {
     if wanted!(details) == 0 {
-        set!(record, {
-            cgroup: 0,
-            left: 0,
-            uid: 0,
-            mark: 0,
-            timer: 0,
-            retrans: 0,
-            shutdown: 0,
-        });
+        put_no_details(record);
         return;
     }
-    let shutdown: u8 = field!(A, full, sk_shutdown);
-    set!(record, {
-        cgroup: sock::cgroup::<B>(full),
-        uid: field!(A, full, sk_uid),
-        mark: field!(A, full, sk_mark),
-        shutdown: shutdown & 3,
-    });
+    put_identity::<A, B>(record, full);
     let pending: u8 = field!(A, full, tcp_pending);
     let (timer, retrans, expires): (u8, u8, u64) = match pending {
         // Retransmission, loss probe, reordering.
@@ -173,6 +159,30 @@ fn put_details<A: Access, B: Access>(record: *mut TcpRecord, full: Ptr) {
         }
     };
     put_timer(record, timer, retrans, expires);
+}
+
+#[inline(always)]
+pub fn put_no_details(record: *mut TcpRecord) {
+    set!(record, {
+        cgroup: 0,
+        left: 0,
+        uid: 0,
+        mark: 0,
+        timer: 0,
+        retrans: 0,
+        shutdown: 0,
+    });
+}
+
+#[inline(always)]
+pub fn put_identity<A: Access, B: Access>(record: *mut TcpRecord, full: Ptr) {
+    let shutdown: u8 = field!(A, full, sk_shutdown);
+    set!(record, {
+        cgroup: sock::cgroup::<B>(full),
+        uid: field!(A, full, sk_uid),
+        mark: field!(A, full, sk_mark),
+        shutdown: shutdown & 3,
+    });
 }
 
 #[inline(always)]

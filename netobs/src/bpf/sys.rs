@@ -277,6 +277,8 @@ pub struct Mapped(*const AtomicU64, usize);
 
 // SAFETY: the mapping belongs to the process, not to a thread of it, and is only read, word by word.
 unsafe impl Send for Mapped {}
+// SAFETY: as above; what another writes there is read whole or not at all.
+unsafe impl Sync for Mapped {}
 
 impl Mapped {
     pub fn new(map: BorrowedFd<'_>, words: usize) -> io::Result<Self> {

@@ -1,12 +1,12 @@
 //! The source with eBPF: TCP sockets with their processes from one walk over all open files, other tables as without, with
 //! the holders that the same walk met.
 
-use super::{Kernel, Path, Source, SourceError, Told, processes::Processes};
+use super::{Kernel, ORDER, Path, Source, SourceError, Told, processes::Processes};
 use crate::{
     bpf::{
         sockets::{
-            Counts, HOLD_INET, HOLD_OTHER, HOLD_TCP, HOLD_UNIX, Missing, Question, SocketsError,
-            Table as Iterated,
+            Counts, HOLD_INET, HOLD_OTHER, HOLD_TCP, HOLD_UNIX, Listed, Missing, Question,
+            SocketsError, Table as Iterated,
         },
         support,
     },
@@ -35,6 +35,17 @@ const OTHER: [Table; 7] = [
     Table::Xdp,
 ];
 
+/// What iterators of their own tell.
+const LISTED: [(Listed, Tables); 2] = [
+    (Listed::Udp, Tables::one(Table::Udp)),
+    (
+        Listed::Unix,
+        Tables::one(Table::UnixStream)
+            .with(Table::UnixDgram)
+            .with(Table::UnixSeqpacket),
+    ),
+];
+
 /// States of entries that wait: until the peer's FIN comes they are in FIN-WAIT-2.
 const WAITING: States = States(1 << State::TIME_WAIT.0 | 1 << State::FIN_WAIT2.0);
 
@@ -43,14 +54,16 @@ pub struct Iterators {
     table: Iterated,
     /// TCP rows come from iterators; else only holders do.
     rows: bool,
+    /// Rows of UDP and UNIX sockets too.
+    lists: bool,
     kernel: Kernel,
     netns: Option<Arc<Netns>>,
     inode: u32,
 }
 
 impl Iterators {
-    /// Loads the programs.
-    pub fn open(netns: Option<Arc<Netns>>, want: &Want) -> Result<Self, SourceError> {
+    /// Loads the programs; `lists`: UDP and UNIX sockets are told by iterators too.
+    pub fn open(netns: Option<Arc<Netns>>, want: &Want, lists: bool) -> Result<Self, SourceError> {
         let inode = match &netns {
             Some(netns) => netns.inode(),
             None => Netns::own()?.inode(),
@@ -67,6 +80,7 @@ impl Iterators {
         Ok(Self {
             table: load(&question)?,
             rows,
+            lists,
             kernel: Kernel::open(netns.clone(), true)?,
             netns,
             inode,
@@ -159,6 +173,46 @@ impl Iterators {
     }
 }
 
+impl Iterators {
+    /// Tells a table by its own iterator; `None`: this kernel has none.
+    fn list(
+        &mut self,
+        listed: Listed,
+        want: &Want,
+        processes: &Processes,
+        visit: &mut dyn FnMut(&Row) -> Flow,
+    ) -> Result<Option<Flow>, SourceError> {
+        let (table, netns) = (&self.table, self.netns.as_deref());
+        let Ok(rest) = Self::inside(netns, || table.open_listed(listed))? else {
+            return Ok(None);
+        };
+        let mut row = Row {
+            netns: self.inode,
+            ..Row::default()
+        };
+        let mut with_holders = |row: &mut Row| {
+            if !(want.state(row.state) && want.family(row.family) && want.tables.has(row.table)) {
+                return Flow::More;
+            }
+            row.holders.extend(processes.of(row.inode));
+            visit(row)
+        };
+        let (mut flow, unsure) = self
+            .table
+            .listed((listed, rest), &mut row, &mut with_holders)?;
+        for inode in unsure {
+            if flow == Flow::More {
+                flow = self.kernel.unix_socket(inode, want, &mut |told| {
+                    row.clone_from(told);
+                    row.holders_known = true;
+                    with_holders(&mut row)
+                })?;
+            }
+        }
+        Ok(Some(flow))
+    }
+}
+
 impl Source for Iterators {
     fn read(
         &mut self,
@@ -173,7 +227,26 @@ impl Source for Iterators {
             told.paths.push((Table::Tcp, Path::Iterator));
             others.tables = others.tables.without(Table::Tcp);
         }
-        if flow == Flow::Enough || others.tables.is_empty() {
+        if flow == Flow::Enough {
+            return Ok(told);
+        }
+        for (listed, tables) in LISTED {
+            let asked = others.tables.only(tables);
+            if !self.lists || asked.is_empty() || !lists(listed, want) {
+                continue;
+            }
+            let Some(flow) = self.list(listed, &others, &processes, visit)? else {
+                continue;
+            };
+            let told_now = ORDER.into_iter().filter(|table| asked.has(*table));
+            told.paths
+                .extend(told_now.map(|table| (table, Path::Iterator)));
+            others.tables = others.tables.except(tables);
+            if flow == Flow::Enough {
+                return Ok(told);
+            }
+        }
+        if others.tables.is_empty() {
             return Ok(told);
         }
         let mut copy = Row::default();
@@ -238,6 +311,14 @@ fn tells_rows(want: &Want) -> bool {
         && !(want.info || want.memory || want.tos)
         && want.states.0 & !FEW.0 != 0
         && want.states.0 & 1 << 13 == 0
+}
+
+/// Whether the iterator tells all that is wanted.
+fn lists(listed: Listed, want: &Want) -> bool {
+    match listed {
+        Listed::Udp => !(want.memory || want.tos),
+        Listed::Unix => !(want.memory || want.details),
+    }
 }
 
 /// Of which sockets the holders are asked for: MPTCP always goes with TCP.

@@ -146,9 +146,9 @@ pub fn open(
     want: &Want,
 ) -> Result<Box<dyn Source>, SourceError> {
     match engine {
-        Engine::Bpf => Ok(Box::new(Iterators::open(netns, want)?)),
+        Engine::Bpf => Ok(Box::new(Iterators::open(netns, want, true)?)),
         Engine::Auto if iterators::is_worth(want, netns.as_deref(), ROWS_FROM) => {
-            match Iterators::open(netns.clone(), want) {
+            match Iterators::open(netns.clone(), want, false) {
                 Ok(source) => Ok(Box::new(source)),
                 Err(_) => Ok(Box::new(Kernel::open(netns, true)?)),
             }

@@ -1,6 +1,8 @@
 //! Bytes of an iterator's file: records of two lengths, one after the other, however the reads cut them.
 
-use netobs_ebpf::sockets::record::{HolderRecord, KIND_HOLDER, KIND_TCP, KIND_THREAD, TcpRecord};
+use netobs_ebpf::sockets::record::{
+    HolderRecord, KIND_HOLDER, KIND_TCP, KIND_THREAD, KIND_UDP, KIND_UNIX, TcpRecord, UnixRecord,
+};
 use zerocopy::FromBytes;
 
 /// One record.
@@ -9,6 +11,8 @@ pub enum Record {
     Holder(HolderRecord),
     Tcp(TcpRecord),
     Thread(HolderRecord),
+    Udp(TcpRecord),
+    Unix(UnixRecord),
 }
 
 /// No record is longer.
@@ -27,6 +31,8 @@ pub fn next(bytes: &mut &[u8]) -> Result<Option<Record>, Strange> {
     Ok(match u32::from_ne_bytes(*kind) {
         KIND_HOLDER => take(bytes).map(Record::Holder),
         KIND_TCP => take(bytes).map(Record::Tcp),
+        KIND_UDP => take(bytes).map(Record::Udp),
+        KIND_UNIX => take(bytes).map(Record::Unix),
         KIND_THREAD => take(bytes).map(Record::Thread),
         _ => return Err(Strange),
     })
@@ -63,6 +69,7 @@ mod tests {
                 Ok(Some(Record::Holder(h))) => pids.push(h.pid),
                 Ok(Some(Record::Tcp(t))) => pids.push(t.holder.pid + 1000),
                 Ok(Some(Record::Thread(t))) => pids.push(t.tid),
+                Ok(Some(Record::Udp(_) | Record::Unix(_))) => {}
                 Ok(None) => return (pids, bytes.len(), true),
                 Err(Strange) => return (pids, bytes.len(), false),
             }

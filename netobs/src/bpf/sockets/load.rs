@@ -24,11 +24,14 @@ use zerocopy::{FromZeros as _, IntoBytes as _};
 const TASK_FILE: &str = "bpf_iter_task_file";
 const TCP: &str = "bpf_iter_tcp";
 const TASK: &str = "bpf_iter_task";
+const UDP: &str = "bpf_iter_udp";
+const UNIX: &str = "bpf_iter_unix";
 const SOCK_FROM_FILE: &str = "bpf_sock_from_file";
 
 const HELD: &str = "sockets_held";
 const REST: &str = "sockets_tcp";
 const THREADS: &str = "sockets_threads";
+const ALL: [&str; 5] = [HELD, REST, THREADS, "sockets_udp", "sockets_unix"];
 /// Maps that the programs use, and the one that holds all constants.
 const MAPS: [&str; 4] = ["TOLD", "AT", "GO_ON", ".rodata"];
 
@@ -61,6 +64,26 @@ pub enum SocketsError {
 struct Targets {
     tcp: Option<u32>,
     task: Option<u32>,
+    udp: Option<u32>,
+    unix: Option<u32>,
+}
+
+/// Tables that are told by an iterator of their own, holders apart.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Listed {
+    /// From 5.9.
+    Udp,
+    /// From 5.15.
+    Unix,
+}
+
+impl Listed {
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Udp => "udp",
+            Self::Unix => "unix",
+        }
+    }
 }
 
 /// Programs ready to be walked again and again, those of them loaded that were needed so far.
@@ -93,6 +116,13 @@ impl Programs {
         self.load(THREADS, self.targets.task, TASK)
     }
 
+    pub fn listed(&self, listed: Listed) -> Result<OwnedFd, SocketsError> {
+        match listed {
+            Listed::Udp => self.load("sockets_udp", self.targets.udp, UDP),
+            Listed::Unix => self.load("sockets_unix", self.targets.unix, UNIX),
+        }
+    }
+
     fn load(
         &self,
         name: &'static str,
@@ -115,7 +145,15 @@ pub fn load(mut wanted: SocketsWanted) -> Result<Programs, SocketsError> {
     let types = KernelTypes::read(
         VMLINUX,
         &Wanted {
-            functions: vec![TASK_FILE, TCP, TASK, SOCK_FROM_FILE, CAST_FUNCTION],
+            functions: vec![
+                TASK_FILE,
+                TCP,
+                TASK,
+                UDP,
+                UNIX,
+                SOCK_FROM_FILE,
+                CAST_FUNCTION,
+            ],
             structs: TYPES.to_vec(),
             ..Wanted::default()
         },
@@ -138,7 +176,7 @@ fn load_with(wanted: &SocketsWanted, types: &KernelTypes) -> Result<Programs, So
         .try_into()
         .expect("one offset per field");
     let offsets: Offsets = zerocopy::transmute!(offsets);
-    let (object, mut maps) = prepare(&[HELD, REST, THREADS], wanted, &offsets, types)?;
+    let (object, mut maps) = prepare(&ALL, wanted, &offsets, types)?;
     let id = |target: &str| types.functions.get(target).map(|f| f.id);
     let walk = id(TASK_FILE).ok_or(SocketsError::Missing(TASK_FILE))?;
     let mut take = |name: &'static str| {
@@ -155,6 +193,8 @@ fn load_with(wanted: &SocketsWanted, types: &KernelTypes) -> Result<Programs, So
         targets: Targets {
             tcp: id(TCP),
             task: id(TASK),
+            udp: id(UDP),
+            unix: id(UNIX),
         },
         object,
         told,

@@ -11,6 +11,6 @@ mod told;
 mod walk;
 
 pub use counts::Counts;
-pub use load::SocketsError;
+pub use load::{Listed, SocketsError};
 pub use netobs_ebpf::sockets::record::{HOLD_INET, HOLD_OTHER, HOLD_TCP, HOLD_UNIX};
 pub use table::{Held, Missing, Question, Rest, Table};

@@ -4,7 +4,7 @@ use super::{
     counts::Counts,
     decode::Record,
     fill,
-    load::{self, Programs, SocketsError},
+    load::{self, Listed, Programs, SocketsError},
     threads::Threads,
     told::{self, Mix, Told},
     walk::{BUFFER, End, read},
@@ -15,8 +15,8 @@ use crate::{
     socket::{Flow, Holder, Row, State, States},
 };
 use netobs_ebpf::sockets::record::{
-    HolderRecord, RECORD_AGAIN, RECORD_REQUESTS, RECORD_SOLE, RECORD_UNMARKED, SocketsWanted,
-    TcpRecord,
+    HolderRecord, RECORD_AGAIN, RECORD_LONG_QUEUE, RECORD_REQUESTS, RECORD_SOLE, RECORD_UNMARKED,
+    SocketsWanted, TcpRecord,
 };
 use std::{
     cmp::Reverse, collections::HashMap, fs::File, hash::BuildHasherDefault, os::fd::AsFd as _,
@@ -128,7 +128,7 @@ impl Table {
             .map_err(|source| SocketsError::Read { name: HELD, source })?;
         let mut take = |record| match record {
             Record::Tcp(record) => self.take(&record, row, visit),
-            Record::Holder(record) | Record::Thread(record) => {
+            Record::Holder(record) => {
                 self.each_holder(&record, |holder| {
                     hold(Held {
                         inode: record.ino,
@@ -137,6 +137,7 @@ impl Table {
                 });
                 Flow::More
             }
+            Record::Udp(_) | Record::Unix(_) | Record::Thread(_) => Flow::More,
         };
         let mut end = End::Paused;
         while end == End::Paused {
@@ -197,6 +198,51 @@ impl Table {
         self.told.has(row)
     }
 
+    /// Opens the walk over a table of the calling thread's namespace.
+    pub fn open_listed(&self, listed: Listed) -> Result<Rest, SocketsError> {
+        let name = listed.name();
+        let file = sys::iterate(self.programs.listed(listed)?.as_fd());
+        file.map(Rest)
+            .map_err(|source| SocketsError::Read { name, source })
+    }
+
+    /// Tells a whole table, each socket once, whoever holds it; but for UNIX sockets with so many messages that nobody
+    /// counted their bytes: these inodes come back.
+    pub fn listed(
+        &mut self,
+        (listed, Rest(mut file)): (Listed, Rest),
+        row: &mut Row,
+        visit: &mut dyn FnMut(&mut Row) -> Flow,
+    ) -> Result<(Flow, Vec<u32>), SocketsError> {
+        let mut buffer = std::mem::take(&mut self.buffer);
+        let (told, tick_ns, mut unsure) = (&mut self.told, self.tick_ns, Vec::new());
+        let mut take = |record| match record {
+            Record::Udp(record) if told.insert(record.holder.sk) => {
+                fill::udp(row, &record, tick_ns);
+                visit(row)
+            }
+            Record::Unix(record) if told.insert(record.sk) => {
+                fill::unix(row, &record);
+                if record.flags & RECORD_LONG_QUEUE != 0 {
+                    unsure.push(row.inode);
+                    return Flow::More;
+                }
+                visit(row)
+            }
+            Record::Tcp(_)
+            | Record::Udp(_)
+            | Record::Unix(_)
+            | Record::Holder(_)
+            | Record::Thread(_) => Flow::More,
+        };
+        let mut end = End::Paused;
+        while end == End::Paused {
+            end = read(listed.name(), &mut file, &mut buffer, &mut take)?;
+        }
+        self.buffer = buffer;
+        Ok((end.flow(), unsure))
+    }
+
     /// Opens the walk over the TCP table of the calling thread's namespace.
     pub fn open_rest(&mut self) -> Result<Rest, SocketsError> {
         self.programs.go_on(false)?;
@@ -222,7 +268,11 @@ impl Table {
                 fill::tcp(row, &record, table.tick_ns);
                 visit(row)
             }
-            Record::Tcp(_) | Record::Holder(_) | Record::Thread(_) => Flow::More,
+            Record::Tcp(_)
+            | Record::Udp(_)
+            | Record::Unix(_)
+            | Record::Holder(_)
+            | Record::Thread(_) => Flow::More,
         };
         let mut end = read(REST, &mut file, &mut buffer, &mut |record| {
             take(self, record)

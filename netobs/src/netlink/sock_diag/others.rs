@@ -3,6 +3,7 @@
 use super::{
     DiagError, SockDiag,
     attributes::{self, Attributes, u32_of, words},
+    dump::ALL,
     wire::{self, NetlinkMessage, PacketMessage, VsockMessage},
 };
 use crate::socket::{Flow, Row, Want};
@@ -25,8 +26,8 @@ impl SockDiag {
         visit: &mut dyn FnMut(&Row) -> Flow,
     ) -> Result<Flow, DiagError> {
         let request = wire::all(libc::AF_NETLINK, ALL_PROTOCOLS, NETLINK_SHOW);
-        let to = (row, visit);
-        self.dump_rows("netlink", request.as_bytes(), want, to, netlink)
+        let asked = (ALL, request.as_bytes());
+        self.dump_rows("netlink", asked, want, (row, visit), netlink)
     }
 
     pub fn vsock(
@@ -36,7 +37,8 @@ impl SockDiag {
         visit: &mut dyn FnMut(&Row) -> Flow,
     ) -> Result<Flow, DiagError> {
         let request = wire::in_states(libc::AF_VSOCK, want.states.0, 0);
-        self.dump_rows("vsock", request.as_bytes(), want, (row, visit), vsock)
+        let asked = (ALL, request.as_bytes());
+        self.dump_rows("vsock", asked, want, (row, visit), vsock)
     }
 
     pub fn xdp(
@@ -46,7 +48,8 @@ impl SockDiag {
         visit: &mut dyn FnMut(&Row) -> Flow,
     ) -> Result<Flow, DiagError> {
         let request = wire::all(libc::AF_XDP, 0, XDP_SHOW);
-        self.dump_rows("xdp", request.as_bytes(), want, (row, visit), xdp)
+        let asked = (ALL, request.as_bytes());
+        self.dump_rows("xdp", asked, want, (row, visit), xdp)
     }
 }
 
