@@ -1,7 +1,7 @@
 //! The source without eBPF: sock_diag, and /proc/net for the tables of which this kernel has no diag module.
 
 use super::{
-    ORDER, Path, Source, SourceError, Told,
+    ORDER, Path, Source, SourceError, Told, families,
     proc_net::{self, ProcNet},
 };
 use crate::{
@@ -128,25 +128,6 @@ fn parts(want: &Want) -> impl Iterator<Item = Part> {
             | Family::Tipc
             | Family::Xdp => !std::mem::replace(&mut asked[part.family as usize], true),
         })
-}
-
-fn families(table: Table) -> &'static [Family] {
-    match table {
-        Table::UnixStream | Table::UnixDgram | Table::UnixSeqpacket => &[Family::Unix],
-        Table::PacketRaw | Table::PacketDgram => &[Family::Packet],
-        Table::VsockStream | Table::VsockDgram => &[Family::Vsock],
-        Table::Netlink => &[Family::Netlink],
-        Table::Tipc => &[Family::Tipc],
-        Table::Xdp => &[Family::Xdp],
-        Table::Tcp
-        | Table::Udp
-        | Table::UdpLite
-        | Table::Raw
-        | Table::Ping
-        | Table::Mptcp
-        | Table::Sctp
-        | Table::Dccp => &[Family::Inet, Family::Inet6],
-    }
 }
 
 fn by_diag(

@@ -16,7 +16,7 @@ pub use kernel::Kernel;
 use crate::{
     netlink::sock_diag::DiagError,
     netns::{Netns, NetnsError},
-    socket::{Flow, Row, Table, Want},
+    socket::{Family, Flow, Row, Table, Want},
 };
 use processes::Processes;
 use std::{io, sync::Arc};
@@ -42,6 +42,26 @@ pub const ORDER: [Table; 18] = [
     Table::Xdp,
     Table::Mptcp,
 ];
+
+/// Families whose sockets a table has, each of which is asked for by itself.
+fn families(table: Table) -> &'static [Family] {
+    match table {
+        Table::UnixStream | Table::UnixDgram | Table::UnixSeqpacket => &[Family::Unix],
+        Table::PacketRaw | Table::PacketDgram => &[Family::Packet],
+        Table::VsockStream | Table::VsockDgram => &[Family::Vsock],
+        Table::Netlink => &[Family::Netlink],
+        Table::Tipc => &[Family::Tipc],
+        Table::Xdp => &[Family::Xdp],
+        Table::Tcp
+        | Table::Udp
+        | Table::UdpLite
+        | Table::Raw
+        | Table::Ping
+        | Table::Mptcp
+        | Table::Sctp
+        | Table::Dccp => &[Family::Inet, Family::Inet6],
+    }
+}
 
 /// By what a table is read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -4,7 +4,7 @@ use super::{
     counts::Counts,
     decode::Record,
     fill,
-    load::{self, Listed, Programs, SocketsError},
+    load::{self, Programs, SocketsError},
     threads::Threads,
     told::{self, Mix, Told},
     walk::{BUFFER, End, read},
@@ -15,12 +15,10 @@ use crate::{
     socket::{Flow, Holder, Row, State, States},
 };
 use netobs_ebpf::sockets::record::{
-    HolderRecord, RECORD_AGAIN, RECORD_LONG_QUEUE, RECORD_REQUESTS, RECORD_SOLE, RECORD_UNMARKED,
-    SocketsWanted, TcpRecord,
+    HolderRecord, RECORD_AGAIN, RECORD_REQUESTS, RECORD_SOLE, RECORD_UNMARKED, SocketsWanted,
+    TcpRecord,
 };
-use std::{
-    cmp::Reverse, collections::HashMap, fs::File, hash::BuildHasherDefault, os::fd::AsFd as _,
-};
+use std::{cmp::Reverse, collections::HashMap, hash::BuildHasherDefault, os::fd::AsFd as _};
 
 /// What is asked.
 #[derive(Clone, Copy, Debug, Default)]
@@ -45,17 +43,14 @@ pub struct Held {
     pub holder: Holder,
 }
 
-/// An open walk over the TCP table of one namespace.
-pub struct Rest(File);
-
 /// Loaded iterators, and what has to be remembered of their answers.
 pub struct Table {
-    programs: Programs,
+    pub(super) programs: Programs,
     /// Nanoseconds of a jiffy, if details were asked for.
-    tick_ns: Option<u32>,
+    pub(super) tick_ns: Option<u32>,
     /// If they were asked for.
     threads: Option<Threads>,
-    told: Told,
+    pub(super) told: Told,
     /// Sockets that several descriptors hold, by address the place in `waiting`.
     places: HashMap<u64, usize, BuildHasherDefault<Mix>>,
     waiting: Vec<TcpRecord>,
@@ -65,7 +60,7 @@ pub struct Table {
     sockets: u64,
     /// A listener with connections that nobody accepted yet was met.
     pending: bool,
-    buffer: Vec<u8>,
+    pub(super) buffer: Vec<u8>,
 }
 
 /// What the walk over files did not tell of a namespace.
@@ -80,7 +75,6 @@ pub enum Missing {
 
 /// Names of the two iterators.
 const HELD: &str = "task_file";
-const REST: &str = "tcp";
 const THREADS: &str = "task";
 
 impl Table {
@@ -198,97 +192,6 @@ impl Table {
         self.told.has(row)
     }
 
-    /// Opens the walk over a table of the calling thread's namespace.
-    pub fn open_listed(&self, listed: Listed) -> Result<Rest, SocketsError> {
-        let name = listed.name();
-        let file = sys::iterate(self.programs.listed(listed)?.as_fd());
-        file.map(Rest)
-            .map_err(|source| SocketsError::Read { name, source })
-    }
-
-    /// Tells a whole table, each socket once, whoever holds it; but for UNIX sockets with so many messages that nobody
-    /// counted their bytes: these inodes come back.
-    pub fn listed(
-        &mut self,
-        (listed, Rest(mut file)): (Listed, Rest),
-        row: &mut Row,
-        visit: &mut dyn FnMut(&mut Row) -> Flow,
-    ) -> Result<(Flow, Vec<u32>), SocketsError> {
-        let mut buffer = std::mem::take(&mut self.buffer);
-        let (told, tick_ns, mut unsure) = (&mut self.told, self.tick_ns, Vec::new());
-        let mut take = |record| match record {
-            Record::Udp(record) if told.insert(record.holder.sk) => {
-                fill::udp(row, &record, tick_ns);
-                visit(row)
-            }
-            Record::Unix(record) if told.insert(record.sk) => {
-                fill::unix(row, &record);
-                if record.flags & RECORD_LONG_QUEUE != 0 {
-                    unsure.push(row.inode);
-                    return Flow::More;
-                }
-                visit(row)
-            }
-            Record::Tcp(_)
-            | Record::Udp(_)
-            | Record::Unix(_)
-            | Record::Holder(_)
-            | Record::Thread(_) => Flow::More,
-        };
-        let mut end = End::Paused;
-        while end == End::Paused {
-            end = read(listed.name(), &mut file, &mut buffer, &mut take)?;
-        }
-        self.buffer = buffer;
-        Ok((end.flow(), unsure))
-    }
-
-    /// Opens the walk over the TCP table of the calling thread's namespace.
-    pub fn open_rest(&mut self) -> Result<Rest, SocketsError> {
-        self.programs.go_on(false)?;
-        let file = sys::iterate(self.programs.rest()?);
-        file.map(Rest)
-            .map_err(|source| SocketsError::Read { name: REST, source })
-    }
-
-    /// Tells what no descriptor told: listeners first, then connections if `goes_on` says so.
-    pub fn rest(
-        &mut self,
-        rest: Rest,
-        row: &mut Row,
-        visit: &mut dyn FnMut(&mut Row) -> Flow,
-        goes_on: &mut dyn FnMut(&Self) -> bool,
-    ) -> Result<Flow, SocketsError> {
-        let Rest(mut file) = rest;
-        let mut buffer = std::mem::take(&mut self.buffer);
-        let mut take = |table: &mut Self, record: Record| match record {
-            // Before 5.15 the walk finds its place again by counting: while connections come and go it meets some twice.
-            Record::Tcp(record) if table.told.insert(record.print) => {
-                table.count(&record, 1);
-                fill::tcp(row, &record, table.tick_ns);
-                visit(row)
-            }
-            Record::Tcp(_)
-            | Record::Udp(_)
-            | Record::Unix(_)
-            | Record::Holder(_)
-            | Record::Thread(_) => Flow::More,
-        };
-        let mut end = read(REST, &mut file, &mut buffer, &mut |record| {
-            take(self, record)
-        })?;
-        if end == End::Paused && goes_on(self) {
-            self.programs.go_on(true)?;
-            while end == End::Paused {
-                end = read(REST, &mut file, &mut buffer, &mut |record| {
-                    take(self, record)
-                })?;
-            }
-        }
-        self.buffer = buffer;
-        Ok(end.flow())
-    }
-
     fn take(
         &mut self,
         record: &TcpRecord,
@@ -330,7 +233,7 @@ impl Table {
     }
 
     /// Counts the socket as so many; whose connections wait in a listener is seen at each sight of it.
-    fn count(&mut self, record: &TcpRecord, sockets: u64) {
+    pub(super) fn count(&mut self, record: &TcpRecord, sockets: u64) {
         self.sockets += sockets;
         self.pending |= record.state == State::LISTEN.0
             && (record.rqueue > 0 || record.flags & RECORD_REQUESTS != 0);

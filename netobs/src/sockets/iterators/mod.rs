@@ -1,6 +1,10 @@
 //! The source with eBPF: TCP sockets with their processes from one walk over all open files, other tables as without, with
 //! the holders that the same walk met.
 
+mod choice;
+
+pub use choice::is_worth;
+
 use super::{Kernel, ORDER, Path, Source, SourceError, Told, processes::Processes};
 use crate::{
     bpf::{
@@ -14,26 +18,6 @@ use crate::{
     socket::{Flow, Row, State, States, Table, Tables, Want},
 };
 use std::sync::Arc;
-
-/// Tables of which only the holders are asked for.
-const INET: [Table; 6] = [
-    Table::Udp,
-    Table::UdpLite,
-    Table::Raw,
-    Table::Ping,
-    Table::Sctp,
-    Table::Dccp,
-];
-const UNIX: [Table; 3] = [Table::UnixStream, Table::UnixDgram, Table::UnixSeqpacket];
-const OTHER: [Table; 7] = [
-    Table::PacketRaw,
-    Table::PacketDgram,
-    Table::Netlink,
-    Table::VsockStream,
-    Table::VsockDgram,
-    Table::Tipc,
-    Table::Xdp,
-];
 
 /// What iterators of their own tell.
 const LISTED: [(Listed, Tables); 2] = [
@@ -68,11 +52,11 @@ impl Iterators {
             Some(netns) => netns.inode(),
             None => Netns::own()?.inode(),
         };
-        let rows = tells_rows(want);
+        let rows = choice::tells_rows(want);
         let question = Question {
             tcp: rows,
             details: want.identity,
-            holders: held(want),
+            holders: choice::held(want),
             states: want.states,
             netns: Some(inode),
             threads: want.threads,
@@ -232,7 +216,7 @@ impl Source for Iterators {
         }
         for (listed, tables) in LISTED {
             let asked = others.tables.only(tables);
-            if !self.lists || asked.is_empty() || !lists(listed, want) {
+            if !self.lists || asked.is_empty() || !choice::lists(listed, want) {
                 continue;
             }
             let Some(flow) = self.list(listed, &others, &processes, visit)? else {
@@ -269,7 +253,7 @@ impl Source for Iterators {
 /// Holders alone, of the sockets of all namespaces.
 pub fn holders(want: &Want) -> Result<Processes, SourceError> {
     let mut table = load(&Question {
-        holders: held(want),
+        holders: choice::held(want),
         states: want.states,
         threads: want.threads,
         ..Question::default()
@@ -282,53 +266,19 @@ pub fn holders(want: &Want) -> Result<Processes, SourceError> {
     Ok(processes)
 }
 
-/// Why iterators cannot be used, if so.
-pub fn probe() -> Result<(), SourceError> {
-    load(&Question {
+/// Why iterators cannot be used, if so; else which tables have one of their own.
+pub fn probe() -> Result<Vec<&'static str>, SourceError> {
+    let table = load(&Question {
         tcp: true,
         details: true,
         holders: HOLD_TCP | HOLD_INET | HOLD_UNIX | HOLD_OTHER,
         ..Question::default()
-    })
-    .map(drop)
-}
-
-/// Whether TCP rows with their holders, of a table so large, are cheaper from iterators.
-pub fn is_worth(want: &Want, netns: Option<&Netns>, from: u64) -> bool {
-    let asked = want.holders && tells_rows(want);
-    asked
-        && Iterators::inside(netns, Counts::read)
-            .ok()
-            .flatten()
-            .is_some_and(|counts| counts.in_use >= from)
-}
-
-/// Whether iterators tell all that is wanted of TCP. Listeners alone are cheaper by `sock_diag`, which has a table of them,
-/// and so are entries that nobody can hold.
-fn tells_rows(want: &Want) -> bool {
-    const FEW: States = States(States::LISTENING.0 | States::BUCKET.0 | 1 << 13);
-    want.tables.has(Table::Tcp)
-        && !(want.info || want.memory || want.tos)
-        && want.states.0 & !FEW.0 != 0
-        && want.states.0 & 1 << 13 == 0
-}
-
-/// Whether the iterator tells all that is wanted.
-fn lists(listed: Listed, want: &Want) -> bool {
-    match listed {
-        Listed::Udp => !(want.memory || want.tos),
-        Listed::Unix => !(want.memory || want.details),
-    }
-}
-
-/// Of which sockets the holders are asked for: MPTCP always goes with TCP.
-fn held(want: &Want) -> u32 {
-    let any = |tables: &[Table]| tables.iter().any(|table| want.tables.has(*table));
-    let bit = |tables: &[Table], bit| if any(tables) { bit } else { 0 };
-    bit(&[Table::Tcp, Table::Mptcp], HOLD_TCP)
-        | bit(&INET, HOLD_INET)
-        | bit(&UNIX, HOLD_UNIX)
-        | bit(&OTHER, HOLD_OTHER)
+    })?;
+    let listed = LISTED.into_iter().map(|(listed, _)| listed);
+    Ok(listed
+        .filter(|listed| table.open_listed(*listed).is_ok())
+        .map(Listed::name)
+        .collect())
 }
 
 fn load(question: &Question) -> Result<Iterated, SourceError> {
