@@ -38,8 +38,6 @@ fields! {
     sk_net: "sock"."__sk_common.skc_net.net";
     sk_protocol: "sock"."sk_protocol";
     sk_uid: "sock"."sk_uid";
-    sk_hash: "sock"."__sk_common.skc_hash";
-    sk_ports: "sock"."__sk_common.skc_portpair";
     sk_cookie: "sock"."__sk_common.skc_cookie";
     sk_bound_dev_if: "sock"."__sk_common.skc_bound_dev_if";
     /// The byte with `skc_reuse`, `skc_reuseport` and, in bit 5, `skc_ipv6only`.
@@ -52,6 +50,18 @@ fields! {
     sk_mark: "sock"."sk_mark";
     sk_rcvbuf: "sock"."sk_rcvbuf";
     sk_rmem_alloc: "sock"."sk_backlog.rmem_alloc";
+    sk_wmem_alloc: "sock"."sk_wmem_alloc";
+    sk_receive_queue: "sock"."sk_receive_queue";
+    queue_len: "sk_buff_head"."qlen";
+    udp_deficit: "udp_sock"."forward_deficit";
+    unix_addr: "unix_sock"."addr";
+    unix_peer: "unix_sock"."peer";
+    /// Bytes in the queue of a stream socket (6.17).
+    unix_inq_len: "unix_sock"."inq_len";
+    unix_addr_len: "unix_address"."len";
+    unix_addr_name: "unix_address"."name";
+    /// In `sk_buff.cb`: bytes that were read of it.
+    unix_consumed: "unix_skb_parms"."consumed";
     sk_drops: "sock"."sk_drops";
     sk_ack_backlog: "sock"."sk_ack_backlog";
     sk_max_ack_backlog: "sock"."sk_max_ack_backlog";
@@ -188,6 +198,8 @@ fields! {
     kn_id: "kernfs_node"."id";
     kn_parent: "kernfs_node"."__parent" | "kernfs_node"."parent";
     task_tgid: "task_struct"."tgid";
+    task_pid: "task_struct"."pid";
+    task_leader: "task_struct"."group_leader";
     task_comm: "task_struct"."comm";
     socket_sk: "socket"."sk";
     socket_file: "socket"."file";
@@ -204,6 +216,7 @@ fields! {
     /// Until 5.15: the walk over files holds the table.
     iter_files: "bpf_iter_seq_task_file_info"."files";
     file_private: "file"."private_data";
+    file_ops: "file"."f_op";
     task_files: "task_struct"."files";
     files_fdt: "files_struct"."fdt";
     fdt_max: "fdtable"."max_fds";

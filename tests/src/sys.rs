@@ -4,6 +4,7 @@ use std::ffi::CStr;
 use std::io;
 use std::net::SocketAddr;
 use std::os::fd::{AsRawFd, BorrowedFd, FromRawFd, OwnedFd, RawFd};
+use std::os::unix::net::UnixStream;
 use std::os::unix::process::CommandExt;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::process::Command;
@@ -27,6 +28,27 @@ fn size<T>() -> libc::socklen_t {
 pub fn unshare_net() -> io::Result<()> {
     // SAFETY: takes no pointer; the calling thread alone changes its namespace.
     check(unsafe { libc::unshare(libc::CLONE_NEWNET) }).map(drop)
+}
+
+/// Gives the calling thread a table of files of its own.
+pub fn unshare_files() -> io::Result<()> {
+    // SAFETY: takes no pointer; the calling thread alone changes its table.
+    check(unsafe { libc::unshare(libc::CLONE_FILES) }).map(drop)
+}
+
+/// Two UNIX sockets of a kind, connected; written to as if they were streams.
+pub fn unix_pair(kind: c_int) -> io::Result<[UnixStream; 2]> {
+    let mut fds = [-1; 2];
+    // SAFETY: the kernel writes two descriptors to `fds`, which has room for them.
+    check(unsafe {
+        libc::socketpair(
+            libc::AF_UNIX,
+            kind | libc::SOCK_CLOEXEC,
+            0,
+            fds.as_mut_ptr(),
+        )
+    })?;
+    Ok(fds.map(|fd| own(fd).into()))
 }
 
 /// Moves the calling thread into the network namespace behind `fd`.

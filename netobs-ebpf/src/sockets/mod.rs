@@ -1,10 +1,14 @@
 //! The table of sockets: a walk over all open files tells sockets with their holders, walks over the kernel's own tables
 //! the rest.
 
+mod ahead;
 mod row;
 mod tasks;
 mod tcp;
+mod threads;
 mod told;
+mod udp;
+mod unix;
 
 use netobs_ebpf::sockets::record::SocketsWanted;
 
@@ -17,6 +21,7 @@ pub static SOCKETS_WANTED: SocketsWanted = SocketsWanted {
     netns: 0,
     from_file: 0,
     slots: 1,
+    seed: 0,
     details: 0,
 };
 

@@ -19,6 +19,8 @@ pub struct SocketsWanted {
     pub from_file: u32,
     /// Slots of the map `TOLD`, a power of two.
     pub slots: u32,
+    /// What prints begin with: nobody can choose addresses that have the same one.
+    pub seed: u32,
     /// 1: user, inode, cookie, mark, cgroup, shutdown, timer too: a third of a walk's time.
     pub details: u32,
 }
@@ -34,8 +36,13 @@ pub const HOLD_OTHER: u32 = 8;
 /// The kind of a record: the first word.
 pub const KIND_HOLDER: u32 = 1;
 pub const KIND_TCP: u32 = 2;
+/// A UDP socket, in the shape of a TCP one.
+pub const KIND_UDP: u32 = 4;
+pub const KIND_UNIX: u32 = 5;
+/// A thread that uses its process's descriptors.
+pub const KIND_THREAD: u32 = 3;
 
-/// One descriptor of one process. The whole record, or the beginning of a [`TcpRecord`].
+/// One descriptor of one process, or a thread of it. The whole record, or the beginning of a [`TcpRecord`].
 #[repr(C)]
 #[derive(Clone, Copy, FromBytes, IntoBytes, Immutable, KnownLayout)]
 pub struct HolderRecord {
@@ -44,8 +51,8 @@ pub struct HolderRecord {
     /// 0: told by no descriptor.
     pub pid: u32,
     pub fd: u32,
-    /// Inode number of the network namespace.
-    pub netns: u32,
+    /// The thread, where it has descriptors of its own; else the same as `pid`.
+    pub tid: u32,
     /// Inode number of the socket file; 0: none.
     pub ino: u64,
     pub sk: u64,
@@ -90,6 +97,39 @@ pub struct TcpRecord {
     pub _pad2: u32,
 }
 
+/// A UNIX socket.
+#[repr(C)]
+#[derive(Clone, Copy, FromBytes, IntoBytes, Immutable, KnownLayout)]
+pub struct UnixRecord {
+    /// [`KIND_UNIX`].
+    pub kind: u32,
+    pub rqueue: u32,
+    pub wqueue: u32,
+    /// Bytes of `name`.
+    pub len: u32,
+    pub ino: u64,
+    /// Inode number of the peer.
+    pub peer: u64,
+    pub sk: u64,
+    /// 0: the kernel made none yet.
+    pub cookie: u64,
+    pub uid: u32,
+    /// `SOCK_STREAM` ...
+    pub ty: u16,
+    pub state: u8,
+    /// `RECORD_*`.
+    pub flags: u8,
+    /// As bound: a path with or without NUL, or an abstract name.
+    pub name: [u64; UNIX_NAME_WORDS],
+}
+
+pub const UNIX_NAME_WORDS: usize = 14;
+/// `UNIX_PATH_MAX`.
+pub const UNIX_NAME_MAX: u32 = 108;
+
+/// Of a UNIX socket: more messages wait than the program looks at, `rqueue` is not known.
+pub const RECORD_LONG_QUEUE: u8 = 32;
+
 /// No other descriptor holds the socket.
 pub const RECORD_SOLE: u8 = 1;
 /// It was told before.
@@ -100,3 +140,36 @@ pub const RECORD_UNMARKED: u8 = 4;
 pub const RECORD_REQUESTS: u8 = 8;
 /// TIME-WAIT or SYN-RECV: no full socket.
 pub const RECORD_MINI: u8 = 16;
+
+/// What makes a connection the same one, whatever struct the kernel keeps of it: the entry in TIME-WAIT is another one.
+/// `ends` has both addresses as they lie in memory, both ports and the interface. Never 0.
+#[inline(always)]
+pub const fn print(seed: u32, ends: [u64; 5]) -> u64 {
+    const PRIME: u64 = 0x9e37_79b9_7f4a_7c15;
+    let [a, b, c, d, e] = ends;
+    let mut hash = (seed as u64).wrapping_mul(PRIME);
+    hash = mixed(hash ^ a);
+    hash = mixed(hash ^ b);
+    hash = mixed(hash ^ c);
+    hash = mixed(hash ^ d);
+    hash = mixed(hash ^ e);
+    if hash == 0 { 1 } else { hash }
+}
+
+#[inline(always)]
+const fn mixed(hash: u64) -> u64 {
+    let product = hash.wrapping_mul(0xff51_afd7_ed55_8ccd);
+    product ^ product >> 32
+}
+
+/// The last of the `ends`.
+#[inline(always)]
+pub const fn ports(lport: u16, rport: u16, ifindex: u32) -> u64 {
+    lport as u64 | (rport as u64) << 16 | (ifindex as u64) << 32
+}
+
+/// The slot of a print in a table of so many, a power of two.
+#[inline(always)]
+pub const fn slot(print: u64, slots: u32) -> u32 {
+    (print >> 16) as u32 & slots.wrapping_sub(1)
+}

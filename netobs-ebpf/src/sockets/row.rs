@@ -1,6 +1,10 @@
 //! One TCP socket as a record: what `sock_diag` tells of it.
 
-use super::{set, told, wanted};
+use super::{
+    set,
+    told::{self, Ends},
+    wanted,
+};
 use crate::kernel::{
     access::{Access, Probed, Ptr, field, number, offset},
     sock::{self, LISTEN, NEW_SYN_RECV, SYN_RECV, TIME_WAIT},
@@ -22,6 +26,7 @@ pub struct Teller {
     pub seq: *mut u8,
     /// 0: the kernel's table.
     pub pid: u32,
+    pub tid: u32,
     pub fd: u32,
     /// In words of their own: an array would be zeroed by a call of memset.
     pub comm: (u64, u64),
@@ -34,7 +39,8 @@ pub struct Teller {
 /// trusts costs it a millisecond.
 #[inline(always)]
 pub fn tell<A: Access, B: Access>(by: &Teller, common: Ptr, full: Ptr, state: i32) {
-    let print = told::print::<A>(common, state);
+    let ends = Ends::of::<A>(common);
+    let print = ends.print(common, state);
     let Some(slot) = told::slot(print) else {
         return;
     };
@@ -52,7 +58,7 @@ pub fn tell<A: Access, B: Access>(by: &Teller, common: Ptr, full: Ptr, state: i3
     let mut room = MaybeUninit::<TcpRecord>::uninit();
     let record = room.as_mut_ptr();
     set!(record, { print: print });
-    put_common::<A, B>(record, by, common);
+    put_common::<A>(record, by, common, &ends);
     if full.is_null() {
         flags |= RECORD_MINI;
         put_mini(record, common, state);
@@ -71,29 +77,25 @@ pub fn tell<A: Access, B: Access>(by: &Teller, common: Ptr, full: Ptr, state: i3
 
 /// What even entries have that are no full sockets.
 #[inline(always)]
-fn put_common<A: Access, B: Access>(record: *mut TcpRecord, by: &Teller, common: Ptr) {
-    let family: u16 = field!(A, common, sk_family);
-    let dport: u16 = field!(A, common, sk_dport);
-    let (laddr, raddr) = sock::addresses::<A>(common, family);
+pub fn put_common<A: Access>(record: *mut TcpRecord, by: &Teller, common: Ptr, ends: &Ends) {
     set!(record, {
         holder.kind: KIND_TCP,
         holder.pid: by.pid,
         holder.fd: by.fd,
-        holder.netns: sock::netns::<B>(common),
+        holder.tid: by.tid,
         holder.ino: by.ino,
         holder.sk: number(common),
         holder.comm[0]: by.comm.0,
         holder.comm[1]: by.comm.1,
         cookie: if wanted!(details) == 0 { 0 } else { field!(A, common, sk_cookie) },
-        laddr[0]: laddr[0],
-        laddr[1]: laddr[1],
-        raddr[0]: raddr[0],
-        raddr[1]: raddr[1],
-        // Of a request it is the listener's port.
-        lport: field!(A, common, sk_num),
-        rport: u16::from_be(dport),
-        family: family,
-        ifindex: field!(A, common, sk_bound_dev_if),
+        laddr[0]: ends.local[0],
+        laddr[1]: ends.local[1],
+        raddr[0]: ends.remote[0],
+        raddr[1]: ends.remote[1],
+        lport: ends.lport,
+        rport: ends.rport,
+        family: ends.family,
+        ifindex: ends.ifindex,
         reuse: field!(A, common, sk_reuse),
         _pad: 0,
         _pad2: 0,
@@ -130,24 +132,10 @@ fn put_queues<A: Access>(record: *mut TcpRecord, full: Ptr, state: i32) -> u8 {
 #[inline(always)]
 fn put_details<A: Access, B: Access>(record: *mut TcpRecord, full: Ptr) {
     if wanted!(details) == 0 {
-        set!(record, {
-            cgroup: 0,
-            left: 0,
-            uid: 0,
-            mark: 0,
-            timer: 0,
-            retrans: 0,
-            shutdown: 0,
-        });
+        put_no_details(record);
         return;
     }
-    let shutdown: u8 = field!(A, full, sk_shutdown);
-    set!(record, {
-        cgroup: sock::cgroup::<B>(full),
-        uid: field!(A, full, sk_uid),
-        mark: field!(A, full, sk_mark),
-        shutdown: shutdown & 3,
-    });
+    put_identity::<A, B>(record, full);
     let pending: u8 = field!(A, full, tcp_pending);
     let (timer, retrans, expires): (u8, u8, u64) = match pending {
         // Retransmission, loss probe, reordering.
@@ -171,6 +159,30 @@ fn put_details<A: Access, B: Access>(record: *mut TcpRecord, full: Ptr) {
         }
     };
     put_timer(record, timer, retrans, expires);
+}
+
+#[inline(always)]
+pub fn put_no_details(record: *mut TcpRecord) {
+    set!(record, {
+        cgroup: 0,
+        left: 0,
+        uid: 0,
+        mark: 0,
+        timer: 0,
+        retrans: 0,
+        shutdown: 0,
+    });
+}
+
+#[inline(always)]
+pub fn put_identity<A: Access, B: Access>(record: *mut TcpRecord, full: Ptr) {
+    let shutdown: u8 = field!(A, full, sk_shutdown);
+    set!(record, {
+        cgroup: sock::cgroup::<B>(full),
+        uid: field!(A, full, sk_uid),
+        mark: field!(A, full, sk_mark),
+        shutdown: shutdown & 3,
+    });
 }
 
 #[inline(always)]

@@ -1,6 +1,7 @@
 //! One walk over the open files of all processes: whole TCP sockets, and who holds the others.
 
 use super::{
+    ahead,
     row::{self, Teller},
     set, wanted,
 };
@@ -29,9 +30,19 @@ const AF_UNIX: u16 = 1;
 const IPPROTO_MPTCP: u16 = 262;
 const SOCK_STREAM: u16 = 1;
 
-/// The task the walk is at, and whether its files are its own.
+/// Where the walk is.
+#[repr(C)]
+#[derive(Clone, Copy)]
+struct At {
+    task: u64,
+    /// Whether another process uses the same table of files.
+    shares: u32,
+    /// What the descriptors below this one lead to was loaded.
+    ahead: u32,
+}
+
 #[map]
-static AT: Array<[u64; 2]> = Array::with_max_entries(1, 0);
+static AT: Array<At> = Array::with_max_entries(1, 0);
 
 #[unsafe(no_mangle)]
 #[unsafe(link_section = "iter/task_file")]
@@ -44,6 +55,7 @@ pub fn sockets_held(ctx: *const TaskFile) -> i32 {
     if wanted!(from_file) != 0 {
         let socket: Ptr = unsafe { bpf_sock_from_file(file.cast_mut().cast()) }.cast();
         if !socket.is_null() {
+            look_ahead(task, unsafe { (*ctx).fd }, file);
             held::<Typed>(ctx, task, file, socket);
         }
         return 0;
@@ -104,6 +116,7 @@ fn tcp_row<A: Access>(ctx: *const TaskFile, holder: Ptr, file: Ptr, socket: Ptr,
     let by = Teller {
         seq: seq(ctx),
         pid: field!(Typed, holder, task_tgid),
+        tid: field!(Typed, holder, task_pid),
         fd: unsafe { (*ctx).fd },
         comm: (comm[0], comm[1]),
         ino: if wanted!(details) == 0 {
@@ -111,7 +124,9 @@ fn tcp_row<A: Access>(ctx: *const TaskFile, holder: Ptr, file: Ptr, socket: Ptr,
         } else {
             row::inode(socket)
         },
-        sole: references(file) <= 2 && !shares_files(holder),
+        sole: references(file) <= 2
+            && at(holder)
+                .is_some_and(|at| unsafe { (&raw const (*at).shares).read_volatile() } == 0),
     };
     let full = unsafe { A::tcp_sock(sk) };
     if !full.is_null() {
@@ -127,8 +142,8 @@ fn holder_only<A: Access>(ctx: *const TaskFile, holder: Ptr, socket: Ptr, sk: Pt
     set!(record, {
         kind: KIND_HOLDER,
         pid: field!(Typed, holder, task_tgid),
+        tid: field!(Typed, holder, task_pid),
         fd: unsafe { (*ctx).fd },
-        netns: sock::netns::<A>(sk),
         ino: row::inode(socket),
         sk: number(sk),
         comm[0]: comm[0],
@@ -156,24 +171,36 @@ fn references(file: Ptr) -> u64 {
     field!(Typed, file, file_count)
 }
 
-/// Whether another process uses the same table of files; known until the walk comes to another task.
+/// Where the walk is now: known until it comes to another task.
 #[inline(always)]
-fn shares_files(holder: Ptr) -> bool {
-    let Some(at) = AT.get_ptr_mut(0) else {
-        return true;
-    };
-    let task = number(holder);
-    let [known, shares] = unsafe { at.read_volatile() };
-    if known == task {
-        return shares != 0;
+fn at(task: Ptr) -> Option<*mut At> {
+    let at = AT.get_ptr_mut(0)?;
+    let known = unsafe { (&raw const (*at).task).read_volatile() };
+    let number = number(task);
+    if known != number {
+        set!(at, { task: number, shares: u32::from(shares_files(task)), ahead: 0 });
     }
-    let files: Ptr = field!(Probed, holder, task_files);
-    let signal: Ptr = field!(Probed, holder, task_signal);
+    Some(at)
+}
+
+#[inline(always)]
+fn look_ahead(task: Ptr, fd: u32, file: Ptr) {
+    let Some(at) = at(task) else {
+        return;
+    };
+    if fd >= unsafe { (&raw const (*at).ahead).read_volatile() } {
+        set!(at, { ahead: fd + ahead::BATCH + 1 });
+        ahead::load(task, fd, file);
+    }
+}
+
+#[inline(always)]
+fn shares_files(task: Ptr) -> bool {
+    let files: Ptr = field!(Probed, task, task_files);
+    let signal: Ptr = field!(Probed, task, task_signal);
     let users: u32 = field!(Probed, files, files_count);
     let threads: u32 = field!(Probed, signal, signal_threads);
     // Until 5.15 the walk itself was one user more.
     let walker = u32::from(has!(iter_files));
-    let shares = users > threads + walker;
-    unsafe { at.write_volatile([task, u64::from(shares)]) };
-    shares
+    users > threads + walker
 }

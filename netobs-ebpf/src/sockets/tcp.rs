@@ -50,6 +50,7 @@ pub fn sockets_tcp(ctx: *const Tcp) -> i32 {
     let by = Teller {
         seq: unsafe { (&raw const (*meta).seq).read_volatile() },
         pid: 0,
+        tid: 0,
         fd: 0,
         comm: (0, 0),
         ino: if mini { 0 } else { sock::inode::<Probed>(sk) },

@@ -4,7 +4,7 @@ use super::{
     limits::{Limit, SHOWN},
     number, numbers, proc_file,
 };
-use crate::netlink::tcp_sockets::{LISTEN, SYN_RECV, TcpSocket};
+use crate::socket::{End, Row, State};
 use std::{
     collections::HashMap,
     net::{IpAddr, SocketAddr},
@@ -15,9 +15,17 @@ use std::{
 pub struct Sockets {
     /// Ephemeral ports taken, by local address and destination.
     to: HashMap<(IpAddr, SocketAddr), u64>,
-    listeners: Vec<TcpSocket>,
+    listeners: Vec<Listener>,
     syn_recv: u64,
     range: Option<(u16, u16)>,
+}
+
+#[derive(Clone, Copy)]
+struct Listener {
+    local: SocketAddr,
+    /// Connections that wait to be accepted, and how many may.
+    used: u64,
+    allowed: Option<u64>,
 }
 
 impl Sockets {
@@ -32,21 +40,25 @@ impl Sockets {
         }
     }
 
-    pub fn take(&mut self, socket: TcpSocket) {
+    /// A TCP socket.
+    pub fn take(&mut self, row: &Row) {
+        let (Some(local), Some(remote)) = (address(&row.local), address(&row.remote)) else {
+            return;
+        };
         let ephemeral = |port| {
             self.range
                 .is_some_and(|(low, high)| (low..=high).contains(&port))
         };
-        match socket.state {
-            LISTEN => self.listeners.push(socket),
-            SYN_RECV => self.syn_recv += 1,
-            _ if ephemeral(socket.local.port()) => {
-                *self
-                    .to
-                    .entry((socket.local.ip(), socket.remote))
-                    .or_default() += 1;
-            }
-            _ => {}
+        if let Some((used, allowed)) = row.backlog() {
+            self.listeners.push(Listener {
+                local,
+                used: used.into(),
+                allowed: allowed.map(u64::from),
+            });
+        } else if row.state == State::SYN_RECV {
+            self.syn_recv += 1;
+        } else if ephemeral(local.port()) {
+            *self.to.entry((local.ip(), remote)).or_default() += 1;
         }
     }
 
@@ -93,19 +105,13 @@ impl Sockets {
             ));
         }
         let mut listeners = self.listeners.clone();
-        listeners.sort_by_key(|l| {
-            (u64::from(l.rqueue) * 1000)
-                .checked_div(u64::from(l.wqueue))
-                .unwrap_or(0)
-        });
+        listeners.sort_by_key(|l| (l.used * 1000).checked_div(l.allowed.unwrap_or(0)));
         for listener in listeners.iter().rev().take(SHOWN) {
-            let (used, max) = (u64::from(listener.rqueue), u64::from(listener.wqueue));
-            let of = listener.local.to_string();
             limits.push(Limit::new(
                 "listen backlog",
-                of,
-                Some(used),
-                Some(max),
+                listener.local.to_string(),
+                Some(listener.used),
+                listener.allowed,
                 "listen(2), capped by somaxconn",
             ));
         }
@@ -119,4 +125,10 @@ impl Sockets {
         ));
         limits
     }
+}
+
+/// As people call it: an IPv4 address that an IPv6 socket talks to is one.
+fn address(end: &End) -> Option<SocketAddr> {
+    let port = u16::try_from(end.port).ok()?;
+    Some(SocketAddr::new(end.ip.to_canonical(), port))
 }

@@ -19,5 +19,4 @@ pub mod rules;
 pub mod sock_diag;
 pub mod socket;
 pub mod tc;
-pub mod tcp_sockets;
 pub mod xtables;

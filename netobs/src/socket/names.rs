@@ -28,6 +28,36 @@ impl Table {
     }
 }
 
+/// A table of inet sockets that has a protocol: its number to `inet_diag`, its name, and the protocol of its services.
+type Protocol = (Table, u32, &'static str, Option<&'static str>);
+
+const PROTOCOLS: [Protocol; 7] = [
+    (Table::Tcp, 6, "tcp", Some("tcp")),
+    (Table::Udp, 17, "udp", Some("udp")),
+    (Table::UdpLite, 136, "udplite", Some("udp")),
+    (Table::Raw, 255, "raw", None),
+    (Table::Mptcp, 262, "mptcp", Some("tcp")),
+    (Table::Sctp, 132, "sctp", Some("sctp")),
+    (Table::Dccp, 33, "dccp", Some("dccp")),
+];
+
+impl Table {
+    /// Number and name of the protocol, of tables that `inet_diag` knows.
+    pub fn protocol(self) -> Option<(u32, &'static str)> {
+        let (_, number, name, _) = self.entry()?;
+        Some((*number, name))
+    }
+
+    /// In whose list of services its ports are looked up.
+    pub fn service_protocol(self) -> Option<&'static str> {
+        self.entry()?.3
+    }
+
+    fn entry(self) -> Option<&'static Protocol> {
+        PROTOCOLS.iter().find(|(table, ..)| *table == self)
+    }
+}
+
 /// Protocols of netlink sockets (`NETLINK_*` of linux/netlink.h).
 pub const NETLINK_PROTOCOLS: [(u32, &str); 21] = [
     (0, "rtnl"),

@@ -1,7 +1,7 @@
 //! The source without eBPF: sock_diag, and /proc/net for the tables of which this kernel has no diag module.
 
 use super::{
-    ORDER, Path, Source, SourceError, Told,
+    ORDER, Path, Source, SourceError, Told, families,
     proc_net::{self, ProcNet},
 };
 use crate::{
@@ -34,6 +34,20 @@ impl Kernel {
             diag,
             proc: ProcNet::new(netns, inode),
         })
+    }
+
+    /// Tells one UNIX socket by its inode number; nothing if it is gone.
+    pub fn unix_socket(
+        &mut self,
+        inode: u32,
+        want: &Want,
+        visit: &mut dyn FnMut(&Row) -> Flow,
+    ) -> Result<Flow, SourceError> {
+        let mut row = Row::default();
+        match &mut self.diag {
+            Some(diag) => Ok(diag.unix_socket(inode, want, &mut row, visit)?),
+            None => Ok(Flow::More),
+        }
     }
 
     /// By what each table of our own namespace is told, for `doctor`: only sockets of which there are few are asked for.
@@ -116,25 +130,6 @@ fn parts(want: &Want) -> impl Iterator<Item = Part> {
         })
 }
 
-fn families(table: Table) -> &'static [Family] {
-    match table {
-        Table::UnixStream | Table::UnixDgram | Table::UnixSeqpacket => &[Family::Unix],
-        Table::PacketRaw | Table::PacketDgram => &[Family::Packet],
-        Table::VsockStream | Table::VsockDgram => &[Family::Vsock],
-        Table::Netlink => &[Family::Netlink],
-        Table::Tipc => &[Family::Tipc],
-        Table::Xdp => &[Family::Xdp],
-        Table::Tcp
-        | Table::Udp
-        | Table::UdpLite
-        | Table::Raw
-        | Table::Ping
-        | Table::Mptcp
-        | Table::Sctp
-        | Table::Dccp => &[Family::Inet, Family::Inet6],
-    }
-}
-
 fn by_diag(
     diag: &mut SockDiag,
     part: Part,
@@ -145,9 +140,9 @@ fn by_diag(
     match part.family {
         Family::Unix => diag.unix(want, row, visit),
         Family::Packet => diag.packet(want, row, visit),
-        Family::Netlink => diag.netlink(row, visit),
+        Family::Netlink => diag.netlink(want, row, visit),
         Family::Vsock => diag.vsock(want, row, visit),
-        Family::Xdp => diag.xdp(row, visit),
+        Family::Xdp => diag.xdp(want, row, visit),
         Family::Tipc => Err(DiagError::NotThere("tipc")),
         // The kernel lists ping sockets nowhere but in /proc.
         Family::Inet | Family::Inet6 if part.table == Table::Ping => {

@@ -16,7 +16,7 @@ pub use kernel::Kernel;
 use crate::{
     netlink::sock_diag::DiagError,
     netns::{Netns, NetnsError},
-    socket::{Flow, Row, Table, Want},
+    socket::{Family, Flow, Row, Table, Want},
 };
 use processes::Processes;
 use std::{io, sync::Arc};
@@ -42,6 +42,26 @@ pub const ORDER: [Table; 18] = [
     Table::Xdp,
     Table::Mptcp,
 ];
+
+/// Families whose sockets a table has, each of which is asked for by itself.
+fn families(table: Table) -> &'static [Family] {
+    match table {
+        Table::UnixStream | Table::UnixDgram | Table::UnixSeqpacket => &[Family::Unix],
+        Table::PacketRaw | Table::PacketDgram => &[Family::Packet],
+        Table::VsockStream | Table::VsockDgram => &[Family::Vsock],
+        Table::Netlink => &[Family::Netlink],
+        Table::Tipc => &[Family::Tipc],
+        Table::Xdp => &[Family::Xdp],
+        Table::Tcp
+        | Table::Udp
+        | Table::UdpLite
+        | Table::Raw
+        | Table::Ping
+        | Table::Mptcp
+        | Table::Sctp
+        | Table::Dccp => &[Family::Inet, Family::Inet6],
+    }
+}
 
 /// By what a table is read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -146,9 +166,9 @@ pub fn open(
     want: &Want,
 ) -> Result<Box<dyn Source>, SourceError> {
     match engine {
-        Engine::Bpf => Ok(Box::new(Iterators::open(netns, want)?)),
+        Engine::Bpf => Ok(Box::new(Iterators::open(netns, want, true)?)),
         Engine::Auto if iterators::is_worth(want, netns.as_deref(), ROWS_FROM) => {
-            match Iterators::open(netns.clone(), want) {
+            match Iterators::open(netns.clone(), want, false) {
                 Ok(source) => Ok(Box::new(source)),
                 Err(_) => Ok(Box::new(Kernel::open(netns, true)?)),
             }
@@ -160,10 +180,9 @@ pub fn open(
 
 /// Who holds the sockets of all namespaces, for sources that do not tell.
 pub fn holders(engine: Engine, want: &Want) -> Result<Processes, SourceError> {
-    // Threads are told apart by /proc alone.
     let iterate = match engine {
-        Engine::Bpf => !want.threads,
-        Engine::Auto => !want.threads && processes::walk_us() >= HOLDERS_FROM_US,
+        Engine::Bpf => true,
+        Engine::Auto => processes::walk_us() >= HOLDERS_FROM_US,
         Engine::Netlink | Engine::Proc => false,
     };
     if iterate && let Ok(found) = iterators::holders(want) {

@@ -2,6 +2,7 @@
 //! closed under it.
 
 use std::collections::BTreeMap;
+use std::io::Write as _;
 use std::net::SocketAddr;
 use std::os::fd::{AsFd, AsRawFd as _};
 use std::os::unix::net::UnixStream;
@@ -41,6 +42,11 @@ fn listings_are_those_of_ss() -> Result<()> {
         &["-0anpH"],
         &["-wanpH"],
         &["-ManpH"],
+        &["-uanpH"],
+        &["-uaneH"],
+        &["-4lunpH"],
+        &["-xaH"],
+        &["-xlpH"],
         &["-tanpH", "dport", "=", ":9011"],
     ] {
         let told = same(&zoo.ns, args, |_| true)?;
@@ -152,6 +158,111 @@ fn what_no_descriptor_holds() -> Result<()> {
     })?;
     let rows = same(&ns, &["-tanpH"], |_| true)?;
     ensure!(rows == 5, "{rows} rows");
+    Ok(())
+}
+
+/// Entries in TIME-WAIT beside connections that processes hold: told by a dump of their own.
+#[test]
+fn waiting_beside_held() -> Result<()> {
+    let ns = Netns::new("waiting")?;
+    let (_listener, _held) = ns.run(|| {
+        let listener = tcp::listen(any(), 8)?;
+        let pair = || -> Result<_> {
+            let client = tcp::Dial::to(listener.local_addr()?).connect()?;
+            Ok((client, listener.accept()?.0))
+        };
+        let held = (0..100).map(|_| pair()).collect::<Result<Vec<_>>>()?;
+        for _ in 0..200 {
+            // Who closes first waits.
+            let (client, server) = pair()?;
+            drop(client);
+            drop(server);
+        }
+        Ok((listener, held))
+    })?;
+    let waits = |line: &str| line.starts_with("TIME-WAIT");
+    for args in [
+        &["-tanpH"][..],
+        &["-tanoepH"],
+        &["-tanpH", "sport", "gt", "1"],
+    ] {
+        let engine = ["ss", "--engine", "bpf"];
+        let ours: Vec<&str> = engine.iter().chain(args).copied().collect();
+        // The clock of their timers runs on between two looks.
+        let rows = same_lines(&ns, args, &ours, |text| {
+            lines(text, |word| !word.starts_with("timer:"))
+        })?;
+        ensure!(rows > 400, "{args:?}: {rows} rows");
+    }
+    let text = binary::run_within(&ns, &["ss", "-tanpH", "--engine", "bpf"])?;
+    let waiting = text.lines().filter(|line| waits(line)).count();
+    ensure!(waiting >= 200, "{waiting} in TIME-WAIT");
+    Ok(())
+}
+
+/// Threads hold what their process holds, each by its own name; one with a table of its own holds what it opened.
+#[test]
+fn threads_are_those_of_ss() -> Result<()> {
+    let ns = Netns::new("threads")?;
+    let mut parent = Process::spawn(&ns, "threads", |link| {
+        let listener = tcp::listen(any(), 8)?;
+        let at = listener.local_addr()?;
+        let until = AtomicBool::new(false);
+        std::thread::scope(|scope| {
+            let until = &until;
+            let wait = move || {
+                while !until.load(Ordering::Relaxed) {
+                    std::thread::sleep(std::time::Duration::from_millis(5));
+                }
+            };
+            for _ in 0..3 {
+                scope.spawn(wait);
+            }
+            let (ready, opened) = std::sync::mpsc::channel();
+            scope.spawn(move || {
+                let own = sys::unshare_files().and_then(|()| Ok(tcp::Dial::to(at).connect()?));
+                ready.send(own.is_ok()).ok();
+                wait();
+            });
+            let heard = match opened.recv() {
+                Ok(true) => link.say(0).and_then(|()| link.hear().map(drop)),
+                _ => Err(anyhow::anyhow!("a thread has no table of its own")),
+            };
+            until.store(true, Ordering::Relaxed);
+            heard
+        })
+    })?;
+    parent.hear()?;
+    // Without -T ss does not see what only a thread holds.
+    for args in [&["-tanpTH"][..], &["-lntpTH"], &["-lntpH"]] {
+        let rows = same(&ns, args, |_| true)?;
+        ensure!(rows >= 1, "{args:?} shows nothing");
+    }
+    parent.say(0)?;
+    parent.join()
+}
+
+/// More messages in a queue than the iterator looks at.
+#[test]
+fn long_queues_of_unix_sockets() -> Result<()> {
+    let ns = Netns::new("queues")?;
+    let _held = ns.run(|| {
+        let pair = |kind, messages: usize| -> Result<_> {
+            let mut pair = sys::unix_pair(kind)?;
+            for length in 1..=messages {
+                pair[0].write_all(&vec![7; length])?;
+            }
+            Ok(pair)
+        };
+        let kinds = [libc::SOCK_STREAM, libc::SOCK_SEQPACKET, libc::SOCK_DGRAM];
+        let pairs = kinds.into_iter().flat_map(|kind| {
+            let messages: [usize; 3] = [0, 3, if kind == libc::SOCK_DGRAM { 9 } else { 60 }];
+            messages.map(|messages| pair(kind, messages))
+        });
+        pairs.collect::<Result<Vec<_>>>()
+    })?;
+    let rows = same(&ns, &["-xapH"], |_| true)?;
+    ensure!(rows >= 18, "{rows} rows");
     Ok(())
 }
 

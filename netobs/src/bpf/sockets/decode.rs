@@ -1,6 +1,8 @@
 //! Bytes of an iterator's file: records of two lengths, one after the other, however the reads cut them.
 
-use netobs_ebpf::sockets::record::{HolderRecord, KIND_HOLDER, KIND_TCP, TcpRecord};
+use netobs_ebpf::sockets::record::{
+    HolderRecord, KIND_HOLDER, KIND_TCP, KIND_THREAD, KIND_UDP, KIND_UNIX, TcpRecord, UnixRecord,
+};
 use zerocopy::FromBytes;
 
 /// One record.
@@ -8,6 +10,9 @@ use zerocopy::FromBytes;
 pub enum Record {
     Holder(HolderRecord),
     Tcp(TcpRecord),
+    Thread(HolderRecord),
+    Udp(TcpRecord),
+    Unix(UnixRecord),
 }
 
 /// No record is longer.
@@ -26,6 +31,9 @@ pub fn next(bytes: &mut &[u8]) -> Result<Option<Record>, Strange> {
     Ok(match u32::from_ne_bytes(*kind) {
         KIND_HOLDER => take(bytes).map(Record::Holder),
         KIND_TCP => take(bytes).map(Record::Tcp),
+        KIND_UDP => take(bytes).map(Record::Udp),
+        KIND_UNIX => take(bytes).map(Record::Unix),
+        KIND_THREAD => take(bytes).map(Record::Thread),
         _ => return Err(Strange),
     })
 }
@@ -60,6 +68,8 @@ mod tests {
             match next(&mut bytes) {
                 Ok(Some(Record::Holder(h))) => pids.push(h.pid),
                 Ok(Some(Record::Tcp(t))) => pids.push(t.holder.pid + 1000),
+                Ok(Some(Record::Thread(t))) => pids.push(t.tid),
+                Ok(Some(Record::Udp(_) | Record::Unix(_))) => {}
                 Ok(None) => return (pids, bytes.len(), true),
                 Err(Strange) => return (pids, bytes.len(), false),
             }
@@ -85,7 +95,7 @@ mod tests {
 
     #[test]
     fn foreign_bytes_are_refused() {
-        for kind in [0, 3, u32::MAX, u32::from_ne_bytes(*b"tcp ")] {
+        for kind in [0, 9, u32::MAX, u32::from_ne_bytes(*b"tcp ")] {
             let mut bytes = holder(1).as_bytes().to_vec();
             bytes.extend_from_slice(&kind.to_ne_bytes());
             bytes.extend_from_slice(&[0xff; 400]);

@@ -23,10 +23,15 @@ use zerocopy::{FromZeros as _, IntoBytes as _};
 /// Targets of the iterators in kernel BTF, and the helper that finds the socket behind a file (5.11).
 const TASK_FILE: &str = "bpf_iter_task_file";
 const TCP: &str = "bpf_iter_tcp";
+const TASK: &str = "bpf_iter_task";
+const UDP: &str = "bpf_iter_udp";
+const UNIX: &str = "bpf_iter_unix";
 const SOCK_FROM_FILE: &str = "bpf_sock_from_file";
 
 const HELD: &str = "sockets_held";
 const REST: &str = "sockets_tcp";
+const THREADS: &str = "sockets_threads";
+const ALL: [&str; 5] = [HELD, REST, THREADS, "sockets_udp", "sockets_unix"];
 /// Maps that the programs use, and the one that holds all constants.
 const MAPS: [&str; 4] = ["TOLD", "AT", "GO_ON", ".rodata"];
 
@@ -43,6 +48,8 @@ pub enum SocketsError {
     Missing(&'static str),
     #[error("load iterator {name}: {why}")]
     Load { name: &'static str, why: LoadError },
+    #[error("map the table of told sockets: {0}")]
+    Marks(std::io::Error),
     #[error("read iterator {name}: {source}")]
     Read {
         name: &'static str,
@@ -52,12 +59,41 @@ pub enum SocketsError {
     Strange { name: &'static str },
 }
 
+/// What iterators are attached to, by number in the kernel's types.
+#[derive(Clone, Copy)]
+struct Targets {
+    tcp: Option<u32>,
+    task: Option<u32>,
+    udp: Option<u32>,
+    unix: Option<u32>,
+}
+
+/// Tables that are told by an iterator of their own, holders apart.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Listed {
+    /// From 5.9.
+    Udp,
+    /// From 5.15.
+    Unix,
+}
+
+impl Listed {
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Udp => "udp",
+            Self::Unix => "unix",
+        }
+    }
+}
+
 /// Programs ready to be walked again and again, those of them loaded that were needed so far.
 pub struct Programs {
     pub held: OwnedFd,
     rest: Option<OwnedFd>,
-    tcp: Option<u32>,
+    targets: Targets,
     object: Object,
+    /// What the walk over files told.
+    pub told: MapData,
     /// Its one word lets the walk over the TCP table go on from listeners to connections.
     go_on: Array<MapData, u32>,
     // What programs use stays open until they are loaded.
@@ -69,14 +105,32 @@ impl Programs {
     pub fn rest(&mut self) -> Result<BorrowedFd<'_>, SocketsError> {
         let program = match self.rest.take() {
             Some(program) => program,
-            None => load_one(
-                &self.object,
-                REST,
-                self.tcp.ok_or(SocketsError::Missing(TCP))?,
-            )?,
+            None => self.load(REST, self.targets.tcp, TCP)?,
         };
         let loaded: &OwnedFd = self.rest.insert(program);
         Ok(loaded.as_fd())
+    }
+
+    /// A walk over all threads.
+    pub fn threads(&self) -> Result<OwnedFd, SocketsError> {
+        self.load(THREADS, self.targets.task, TASK)
+    }
+
+    pub fn listed(&self, listed: Listed) -> Result<OwnedFd, SocketsError> {
+        match listed {
+            Listed::Udp => self.load("sockets_udp", self.targets.udp, UDP),
+            Listed::Unix => self.load("sockets_unix", self.targets.unix, UNIX),
+        }
+    }
+
+    fn load(
+        &self,
+        name: &'static str,
+        target: Option<u32>,
+        missing: &'static str,
+    ) -> Result<OwnedFd, SocketsError> {
+        let target = target.ok_or(SocketsError::Missing(missing))?;
+        load_one(&self.object, name, target)
     }
 
     /// Whether the walk over the TCP table tells connections, or stops before them.
@@ -91,7 +145,15 @@ pub fn load(mut wanted: SocketsWanted) -> Result<Programs, SocketsError> {
     let types = KernelTypes::read(
         VMLINUX,
         &Wanted {
-            functions: vec![TASK_FILE, TCP, SOCK_FROM_FILE, CAST_FUNCTION],
+            functions: vec![
+                TASK_FILE,
+                TCP,
+                TASK,
+                UDP,
+                UNIX,
+                SOCK_FROM_FILE,
+                CAST_FUNCTION,
+            ],
             structs: TYPES.to_vec(),
             ..Wanted::default()
         },
@@ -114,17 +176,28 @@ fn load_with(wanted: &SocketsWanted, types: &KernelTypes) -> Result<Programs, So
         .try_into()
         .expect("one offset per field");
     let offsets: Offsets = zerocopy::transmute!(offsets);
-    let (object, mut maps) = prepare(&[HELD, REST], wanted, &offsets, types)?;
+    let (object, mut maps) = prepare(&ALL, wanted, &offsets, types)?;
     let id = |target: &str| types.functions.get(target).map(|f| f.id);
     let walk = id(TASK_FILE).ok_or(SocketsError::Missing(TASK_FILE))?;
-    let place = maps.iter().position(|(name, _)| name == "GO_ON");
-    let (_, go_on) = maps.swap_remove(place.ok_or(ObjectError::Missing("GO_ON"))?);
+    let mut take = |name: &'static str| {
+        let place = maps.iter().position(|(of, _)| of == name);
+        place
+            .map(|place| maps.swap_remove(place).1)
+            .ok_or(ObjectError::Missing(name))
+    };
+    let (told, go_on) = (take("TOLD")?, take("GO_ON")?);
     let go_on = Array::try_from(aya::maps::Map::from_map_data(go_on)?)?;
     Ok(Programs {
         held: load_one(&object, HELD, walk)?,
         rest: None,
-        tcp: id(TCP),
+        targets: Targets {
+            tcp: id(TCP),
+            task: id(TASK),
+            udp: id(UDP),
+            unix: id(UNIX),
+        },
         object,
+        told,
         go_on,
         _maps: maps.into_iter().map(|(_, made)| made).collect(),
     })

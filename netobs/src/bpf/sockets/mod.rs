@@ -4,10 +4,16 @@
 mod counts;
 mod decode;
 mod fill;
+mod listed;
 mod load;
+mod marks;
 mod table;
+mod threads;
+mod told;
+mod walk;
 
 pub use counts::Counts;
-pub use load::SocketsError;
+pub use listed::Rest;
+pub use load::{Listed, SocketsError};
 pub use netobs_ebpf::sockets::record::{HOLD_INET, HOLD_OTHER, HOLD_TCP, HOLD_UNIX};
-pub use table::{Held, Question, Rest, Table};
+pub use table::{Held, Missing, Question, Table};

@@ -2,9 +2,12 @@
 
 use super::{
     counts::Counts,
-    decode::{self, Record},
+    decode::Record,
     fill,
     load::{self, Programs, SocketsError},
+    threads::Threads,
+    told::{self, Mix, Told},
+    walk::{BUFFER, End, read},
 };
 use crate::{
     bpf::sys,
@@ -12,16 +15,10 @@ use crate::{
     socket::{Flow, Holder, Row, State, States},
 };
 use netobs_ebpf::sockets::record::{
-    RECORD_AGAIN, RECORD_REQUESTS, RECORD_SOLE, RECORD_UNMARKED, SocketsWanted, TcpRecord,
+    HolderRecord, RECORD_AGAIN, RECORD_REQUESTS, RECORD_SOLE, RECORD_UNMARKED, SocketsWanted,
+    TcpRecord,
 };
-use std::{
-    cmp::Reverse,
-    collections::{HashMap, HashSet},
-    fs::File,
-    hash::{BuildHasherDefault, Hasher},
-    io::{self, Read as _},
-    os::fd::AsFd as _,
-};
+use std::{cmp::Reverse, collections::HashMap, hash::BuildHasherDefault, os::fd::AsFd as _};
 
 /// What is asked.
 #[derive(Clone, Copy, Debug, Default)]
@@ -33,54 +30,52 @@ pub struct Question {
     /// `HOLD_*`: of these sockets only the holders are told; of TCP only those in `states`.
     pub holders: u32,
     pub states: States,
-    /// Only of this network namespace.
+    /// Only of this network namespace; rows are always of one.
     pub netns: Option<u32>,
+    /// Threads with descriptors of their own are told apart.
+    pub threads: bool,
 }
 
 /// A descriptor of a socket that is told elsewhere, by inode.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Held {
     pub inode: u64,
-    pub netns: u32,
     pub holder: Holder,
 }
 
-/// An open walk over the TCP table of one namespace.
-pub struct Rest(File);
-
 /// Loaded iterators, and what has to be remembered of their answers.
 pub struct Table {
-    programs: Programs,
+    pub(super) programs: Programs,
     /// Nanoseconds of a jiffy, if details were asked for.
-    details: Option<u32>,
-    /// Told, and not remembered by the kernel side.
-    unmarked: HashSet<u64, BuildHasherDefault<Mix>>,
+    pub(super) tick_ns: Option<u32>,
+    /// If they were asked for.
+    threads: Option<Threads>,
+    pub(super) told: Told,
     /// Sockets that several descriptors hold, by address the place in `waiting`.
-    places: HashMap<u64, usize>,
+    places: HashMap<u64, usize, BuildHasherDefault<Mix>>,
     waiting: Vec<TcpRecord>,
     /// Their holders, with that place.
     holders: Vec<(usize, Holder)>,
-    told: HashMap<u32, Told>,
-    /// Of the namespace met last.
-    last: (u32, Told),
-    buffer: Vec<u8>,
+    /// Sockets told.
+    sockets: u64,
+    /// A listener with connections that nobody accepted yet was met.
+    pending: bool,
+    pub(super) buffer: Vec<u8>,
 }
 
-/// What the walk over files met in a namespace.
-#[derive(Clone, Copy, Debug, Default)]
-struct Told {
-    sockets: u64,
-    /// A listener with connections that nobody accepted yet.
-    pending: bool,
+/// What the walk over files did not tell of a namespace.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Missing {
+    Nothing,
+    /// Nothing but entries in TIME-WAIT.
+    Waiting,
+    /// Nobody knows.
+    Anything,
 }
 
 /// Names of the two iterators.
 const HELD: &str = "task_file";
-const REST: &str = "tcp";
-/// The kernel hands out 32 KiB at most.
-const BUFFER: usize = 1 << 16;
-/// Bounds of the map of what was told, in slots of 8 bytes.
-const SLOTS: std::ops::RangeInclusive<u32> = 1 << 12..=1 << 22;
+const THREADS: &str = "task";
 
 impl Table {
     pub fn load(question: &Question) -> Result<Self, SocketsError> {
@@ -95,18 +90,21 @@ impl Table {
             holders: question.holders,
             netns: question.netns.unwrap_or(0),
             from_file: 0,
-            slots: if question.tcp { slots() } else { 1 },
+            slots: if question.tcp { told::slots() } else { 1 },
+            seed: told::seed(),
             details: question.details.into(),
         };
+        let programs = load::load(wanted)?;
         Ok(Self {
-            programs: load::load(wanted)?,
-            details: question.details.then(clock::tick_ns),
-            unmarked: HashSet::default(),
-            places: HashMap::new(),
+            told: Told::new(&programs.told, &wanted).map_err(SocketsError::Marks)?,
+            programs,
+            tick_ns: question.details.then(clock::tick_ns),
+            threads: question.threads.then(Threads::default),
+            places: HashMap::default(),
             waiting: Vec::new(),
             holders: Vec::new(),
-            told: HashMap::new(),
-            last: (0, Told::default()),
+            sockets: 0,
+            pending: false,
             buffer: vec![0; BUFFER],
         })
     }
@@ -118,15 +116,22 @@ impl Table {
         visit: &mut dyn FnMut(&mut Row) -> Flow,
         hold: &mut dyn FnMut(Held),
     ) -> Result<Flow, SocketsError> {
+        self.find_threads()?;
         let mut buffer = std::mem::take(&mut self.buffer);
         let mut file = sys::iterate(self.programs.held.as_fd())
             .map_err(|source| SocketsError::Read { name: HELD, source })?;
         let mut take = |record| match record {
+            Record::Tcp(record) => self.take(&record, row, visit),
             Record::Holder(record) => {
-                hold(fill::held(&record));
+                self.each_holder(&record, |holder| {
+                    hold(Held {
+                        inode: record.ino,
+                        holder,
+                    });
+                });
                 Flow::More
             }
-            Record::Tcp(record) => self.take(&record, row, visit),
+            Record::Udp(_) | Record::Unix(_) | Record::Thread(_) => Flow::More,
         };
         let mut end = End::Paused;
         while end == End::Paused {
@@ -139,57 +144,52 @@ impl Table {
         Ok(self.release(row, visit))
     }
 
-    /// Whether the walk over files told every TCP socket of a namespace that lived through it, by what the kernel counted
-    /// before and after. No new ones, as many as there were, nothing that waits: then they are the same.
-    pub fn is_complete(&self, netns: u32, before: &Counts, after: &Counts) -> bool {
-        let told = if self.last.0 == netns {
-            self.last.1
-        } else {
-            self.told.get(&netns).copied().unwrap_or_default()
+    /// Threads are walked before files, if they are told apart.
+    fn find_threads(&mut self) -> Result<(), SocketsError> {
+        let Some(threads) = &mut self.threads else {
+            return Ok(());
         };
-        before == after && before.waiting == 0 && before.in_use == told.sockets && !told.pending
+        let error = |source| SocketsError::Read {
+            name: THREADS,
+            source,
+        };
+        let program = self.programs.threads()?;
+        let mut file = sys::iterate(program.as_fd()).map_err(error)?;
+        let mut take = |record| {
+            if let Record::Thread(record) = record {
+                threads.add(&record);
+            }
+            Flow::More
+        };
+        while read(THREADS, &mut file, &mut self.buffer, &mut take)? == End::Paused {}
+        threads.finish();
+        Ok(())
     }
 
-    /// Opens the walk over the TCP table of the calling thread's namespace.
-    pub fn open_rest(&mut self) -> Result<Rest, SocketsError> {
-        self.programs.go_on(false)?;
-        let file = sys::iterate(self.programs.rest()?);
-        file.map(Rest)
-            .map_err(|source| SocketsError::Read { name: REST, source })
-    }
-
-    /// Tells what no descriptor told: listeners first, then connections if `goes_on` says so.
-    pub fn rest(
-        &mut self,
-        rest: Rest,
-        row: &mut Row,
-        visit: &mut dyn FnMut(&mut Row) -> Flow,
-        goes_on: &mut dyn FnMut(&Self) -> bool,
-    ) -> Result<Flow, SocketsError> {
-        let Rest(mut file) = rest;
-        let mut buffer = std::mem::take(&mut self.buffer);
-        let mut take = |table: &mut Self, record: Record| match record {
-            // Before 5.15 the walk finds its place again by counting: while connections come and go it meets some twice.
-            Record::Tcp(record) if table.unmarked.insert(record.print) => {
-                table.count(&record, 1);
-                fill::tcp(row, &record, table.details);
-                visit(row)
-            }
-            Record::Tcp(_) | Record::Holder(_) => Flow::More,
-        };
-        let mut end = read(REST, &mut file, &mut buffer, &mut |record| {
-            take(self, record)
-        })?;
-        if end == End::Paused && goes_on(self) {
-            self.programs.go_on(true)?;
-            while end == End::Paused {
-                end = read(REST, &mut file, &mut buffer, &mut |record| {
-                    take(self, record)
-                })?;
-            }
+    fn each_holder(&self, record: &HolderRecord, mut take: impl FnMut(Holder)) {
+        match &self.threads {
+            None => take(fill::holder(record, false)),
+            Some(threads) => threads.with(fill::holder(record, true)).for_each(take),
         }
-        self.buffer = buffer;
-        Ok(end.flow())
+    }
+
+    /// What the walk over files did not tell of what lived through it, by what the kernel counted before and after. No new
+    /// connections, as many sockets as there were, no requests: then they are the same, and all were told or not.
+    pub fn missing(&self, before: &Counts, after: &Counts) -> Missing {
+        let same = (before.in_use, before.opened) == (after.in_use, after.opened);
+        if !same || before.in_use != self.sockets || self.pending {
+            return Missing::Anything;
+        }
+        if before.waiting + after.waiting == 0 {
+            Missing::Nothing
+        } else {
+            Missing::Waiting
+        }
+    }
+
+    /// Whether a connection was told, as itself or as what it was before TIME-WAIT.
+    pub fn has_told(&self, row: &Row) -> bool {
+        self.told.has(row)
     }
 
     fn take(
@@ -202,55 +202,55 @@ impl Table {
         self.count(record, 0);
         if !has(RECORD_SOLE) || has(RECORD_AGAIN | RECORD_UNMARKED) {
             if let Some(place) = self.places.get(&record.holder.sk) {
-                self.holders.push((*place, fill::holder(&record.holder)));
+                self.keep_holders(*place, &record.holder);
                 return Flow::More;
             }
             // Passed through with one holder, and was inherited or handed on since.
-            if has(RECORD_AGAIN) || self.unmarked.contains(&record.print) {
+            if has(RECORD_AGAIN) || self.told.contains(record.print) {
                 return Flow::More;
             }
             if has(RECORD_UNMARKED) {
-                self.unmarked.insert(record.print);
+                self.told.insert(record.print);
             }
         }
         self.count(record, 1);
         if has(RECORD_SOLE) {
-            fill::tcp(row, record, self.details);
-            row.holders.push(fill::holder(&record.holder));
+            fill::tcp(row, record, self.tick_ns);
+            self.each_holder(&record.holder, |holder| row.holders.push(holder));
             return visit(row);
         }
         let place = self.waiting.len();
         self.places.insert(record.holder.sk, place);
         self.waiting.push(*record);
-        self.holders.push((place, fill::holder(&record.holder)));
+        self.keep_holders(place, &record.holder);
         Flow::More
     }
 
+    fn keep_holders(&mut self, place: usize, record: &HolderRecord) {
+        let mut holders = std::mem::take(&mut self.holders);
+        self.each_holder(record, |holder| holders.push((place, holder)));
+        self.holders = holders;
+    }
+
     /// Counts the socket as so many; whose connections wait in a listener is seen at each sight of it.
-    fn count(&mut self, record: &TcpRecord, sockets: u64) {
-        let netns = record.holder.netns;
-        if self.last.0 != netns {
-            self.told.insert(self.last.0, self.last.1);
-            let known = self.told.get(&netns).copied();
-            self.last = (netns, known.unwrap_or_default());
-        }
-        let told = &mut self.last.1;
-        told.sockets += sockets;
-        told.pending |= record.state == State::LISTEN.0
+    pub(super) fn count(&mut self, record: &TcpRecord, sockets: u64) {
+        self.sockets += sockets;
+        self.pending |= record.state == State::LISTEN.0
             && (record.rqueue > 0 || record.flags & RECORD_REQUESTS != 0);
     }
 
     /// All holders are known.
     fn release(&mut self, row: &mut Row, visit: &mut dyn FnMut(&mut Row) -> Flow) -> Flow {
-        self.places = HashMap::new();
+        self.places = HashMap::default();
         let mut holders = std::mem::take(&mut self.holders);
         // As ss prints them: what was found last stands first.
-        holders.sort_by_key(|(place, holder)| (*place, Reverse((holder.pid, holder.fd))));
+        holders
+            .sort_by_key(|(place, holder)| (*place, Reverse((holder.pid, holder.tid, holder.fd))));
         // Threads that share files after their leader ended are told one by one.
-        holders.dedup_by_key(|(place, holder)| (*place, holder.pid, holder.fd));
+        holders.dedup_by_key(|(place, holder)| (*place, holder.tid, holder.fd));
         let mut holders = holders.into_iter().peekable();
         for (place, record) in std::mem::take(&mut self.waiting).iter().enumerate() {
-            fill::tcp(row, record, self.details);
+            fill::tcp(row, record, self.tick_ns);
             while let Some((_, holder)) = holders.next_if(|(of, _)| *of == place) {
                 row.holders.push(holder);
             }
@@ -259,91 +259,5 @@ impl Table {
             }
         }
         Flow::More
-    }
-}
-
-/// Prints are hashes already.
-#[derive(Default)]
-struct Mix(u64);
-
-impl Hasher for Mix {
-    fn finish(&self) -> u64 {
-        self.0
-    }
-
-    fn write(&mut self, bytes: &[u8]) {
-        for byte in bytes {
-            self.write_u64(self.0 ^ u64::from(*byte));
-        }
-    }
-
-    fn write_u64(&mut self, print: u64) {
-        self.0 = print.wrapping_mul(0x9e37_79b9_7f4a_7c15).rotate_left(32);
-    }
-}
-
-/// Room for twice the files now open: the fewer bytes, the fewer misses of the cache.
-fn slots() -> u32 {
-    let text = std::fs::read_to_string("/proc/sys/fs/file-nr").unwrap_or_default();
-    let open = text.split_whitespace().next().and_then(|n| n.parse().ok());
-    let open: u32 = open.unwrap_or(0);
-    open.saturating_mul(2)
-        .clamp(*SLOTS.start(), *SLOTS.end())
-        .next_power_of_two()
-}
-
-/// Where reading ended.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum End {
-    /// All was told.
-    All,
-    /// The reader has enough.
-    Enough,
-    /// The program wants to be read again, or the kernel passed a million files without a socket among them.
-    Paused,
-}
-
-impl End {
-    fn flow(self) -> Flow {
-        match self {
-            Self::Enough => Flow::Enough,
-            Self::All | Self::Paused => Flow::More,
-        }
-    }
-}
-
-/// Reads a walk to its end or to the next pause.
-fn read(
-    name: &'static str,
-    file: &mut File,
-    buffer: &mut [u8],
-    take: &mut dyn FnMut(Record) -> Flow,
-) -> Result<End, SocketsError> {
-    let mut kept = 0;
-    loop {
-        let len = match file.read(&mut buffer[kept..]) {
-            Ok(0) if kept == 0 => return Ok(End::All),
-            Ok(0) => return Err(SocketsError::Strange { name }),
-            Ok(len) => kept + len,
-            Err(source) if source.kind() == io::ErrorKind::Interrupted => continue,
-            Err(source) if kept == 0 && source.kind() == io::ErrorKind::WouldBlock => {
-                return Ok(End::Paused);
-            }
-            Err(source) => return Err(SocketsError::Read { name, source }),
-        };
-        let mut bytes = &buffer[..len];
-        loop {
-            match decode::next(&mut bytes) {
-                Ok(Some(record)) => {
-                    if take(record) == Flow::Enough {
-                        return Ok(End::Enough);
-                    }
-                }
-                Ok(None) => break,
-                Err(decode::Strange) => return Err(SocketsError::Strange { name }),
-            }
-        }
-        kept = bytes.len();
-        buffer.copy_within(len - kept..len, 0);
     }
 }

@@ -19,9 +19,10 @@ use crate::{
         links::LinkNames,
         neighbours,
         socket::{ROUTE, Socket},
-        tcp_sockets,
     },
     sinks::stream::tell,
+    socket::{Flow, States, Table, Tables, Want},
+    sockets::{Kernel, Source as _},
     views::table::escape,
 };
 use clap::Args;
@@ -67,7 +68,20 @@ pub fn limits(
     output: &mut Output,
 ) -> Result<Status, Failure> {
     let mut sockets = Sockets::new();
-    tcp_sockets::each(|socket| sockets.take(socket)).map_err(refused)?;
+    let want = Want {
+        tables: Tables::one(Table::Tcp),
+        ipv4: true,
+        ipv6: true,
+        states: States(u32::MAX),
+        ..Want::default()
+    };
+    let told = Kernel::open(None, true).and_then(|mut kernel| {
+        kernel.read(&want, &mut |row| {
+            sockets.take(row);
+            Flow::More
+        })
+    });
+    told.map_err(|error| Failure::new(Status::Other, format!("list the TCP sockets: {error}")))?;
     let found = processes::open_files(netns);
     let fill = match conntrack::fill() {
         Ok(fill) => Some(fill),

@@ -83,7 +83,7 @@ pub struct Ss {
     /// Processes that hold the socket
     #[arg(short = 'p', long)]
     pub processes: bool,
-    /// Threads too, where they do not share their process's descriptors
+    /// Threads too, each by itself
     #[arg(short = 'T', long)]
     pub threads: bool,
     /// Round trip times, windows, rates, bytes, retransmits of TCP

@@ -8,6 +8,7 @@ mod lookup;
 mod order;
 mod output;
 mod request;
+mod shelf;
 mod summary;
 mod watch;
 

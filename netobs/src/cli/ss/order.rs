@@ -1,10 +1,11 @@
 //! Largest first: rows by a key, all of them or the top ones.
 
+use super::shelf::Shelf;
 use crate::{
     socket::{Row, TcpInfo},
     views::sockets::Change,
 };
-use std::{cmp::Reverse, collections::BinaryHeap};
+use std::{cmp::Reverse, collections::BinaryHeap, io};
 
 /// What decides the order.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, clap::ValueEnum)]
@@ -44,20 +45,31 @@ impl Key {
 }
 
 /// A line that waits for its place: of equals the first told stands first.
-#[derive(PartialEq, Eq, PartialOrd, Ord)]
-pub struct Ranked {
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+struct Place {
     key: u64,
     told: Reverse<u64>,
-    pub bytes: Box<[u8]>,
-    pub ends: Box<[usize]>,
+    at: u64,
+    /// Bytes of the line, and how many cells it has.
+    length: u32,
+    cells: u32,
 }
 
-/// Lines in order; with a limit no more than that many are kept.
+/// A line and where its cells end.
+#[derive(Default)]
+pub struct Ranked {
+    pub bytes: Vec<u8>,
+    pub ends: Vec<usize>,
+}
+
+/// Lines in order; with a limit, that many of the top ones.
 #[derive(Default)]
 pub struct Ranking {
     limit: Option<usize>,
     told: u64,
-    heap: BinaryHeap<Reverse<Ranked>>,
+    heap: BinaryHeap<Reverse<Place>>,
+    shelf: Shelf,
+    scratch: Vec<u8>,
 }
 
 impl Ranking {
@@ -77,28 +89,49 @@ impl Ranking {
         }
     }
 
-    pub fn add(&mut self, key: u64, bytes: &[u8], ends: &[usize]) {
+    pub fn add(&mut self, key: u64, bytes: &[u8], ends: &[usize]) -> io::Result<()> {
         self.told += 1;
-        self.heap.push(Reverse(Ranked {
+        self.scratch.clear();
+        for end in ends {
+            let end = u32::try_from(*end).unwrap_or(u32::MAX);
+            self.scratch.extend_from_slice(&end.to_ne_bytes());
+        }
+        self.scratch.extend_from_slice(bytes);
+        let place = Place {
             key,
             told: Reverse(self.told),
-            bytes: bytes.into(),
-            ends: ends.into(),
-        }));
+            at: self.shelf.put(&self.scratch)?,
+            length: u32::try_from(bytes.len()).unwrap_or(u32::MAX),
+            cells: u32::try_from(ends.len()).unwrap_or(u32::MAX),
+        };
+        self.heap.push(Reverse(place));
         if self.limit.is_some_and(|limit| self.heap.len() > limit) {
             self.heap.pop();
         }
+        Ok(())
     }
 
     /// Takes all out, largest first.
-    pub fn take(&mut self) -> Vec<Ranked> {
-        let heap = std::mem::take(&mut self.heap);
+    pub fn take(&mut self) -> impl Iterator<Item = io::Result<Ranked>> + use<> {
+        let shelf = std::mem::take(&mut self.shelf);
+        let places = std::mem::take(&mut self.heap).into_sorted_vec();
         self.told = 0;
-        heap.into_sorted_vec()
+        places
             .into_iter()
-            .map(|Reverse(ranked)| ranked)
-            .collect()
+            .map(move |Reverse(place)| read(&shelf, place))
     }
+}
+
+fn read(shelf: &Shelf, place: Place) -> io::Result<Ranked> {
+    let cells = place.cells as usize * size_of::<u32>();
+    let mut ends = vec![0; cells + place.length as usize];
+    shelf.get(place.at, &mut ends)?;
+    let bytes = ends.split_off(cells);
+    let ends = ends.as_chunks().0.iter();
+    Ok(Ranked {
+        bytes,
+        ends: ends.map(|end| u32::from_ne_bytes(*end) as usize).collect(),
+    })
 }
 
 #[cfg(test)]
@@ -110,11 +143,13 @@ mod tests {
         let mut ranking = Ranking::new(Some(3));
         for (key, text) in [(5, "a"), (9, "b"), (5, "c"), (1, "d"), (5, "e")] {
             if ranking.wants(key) {
-                ranking.add(key, text.as_bytes(), &[]);
+                ranking.add(key, text.as_bytes(), &[1, 7]).unwrap();
             }
         }
-        let order: Vec<u8> = ranking.take().iter().map(|line| line.bytes[0]).collect();
+        let lines: Vec<Ranked> = ranking.take().map(Result::unwrap).collect();
+        let order: Vec<u8> = lines.iter().map(|line| line.bytes[0]).collect();
         assert_eq!(order, b"bac");
+        assert!(lines.iter().all(|line| line.ends == [1, 7]));
         assert!(!Ranking::new(Some(0)).wants(9));
     }
 }

@@ -3,7 +3,7 @@
 use super::{
     End,
     args::Ss,
-    order::{Key, Ranking},
+    order::{Key, Ranked, Ranking},
     request::Request,
 };
 use crate::{
@@ -12,6 +12,7 @@ use crate::{
     sinks::stream::Stdout,
     views::{
         sockets::{Columns, Shown, SocketNames, json, text::Text},
+        table::terminal_width,
         time::Clock,
     },
 };
@@ -43,7 +44,7 @@ pub fn columns(list: &str, header: bool) -> Result<Columns, Failure> {
 
 impl Output {
     pub fn new(args: &Ss, request: &Request) -> Result<Self, Failure> {
-        let form = if args.json {
+        let mut form = if args.json {
             Form::Json {
                 out: Vec::new(),
                 ts: Vec::new(),
@@ -54,6 +55,11 @@ impl Output {
         } else {
             Form::Text(Text::new(request.options))
         };
+        match &mut form {
+            Form::Text(text) => text.layout.stretch(terminal_width()),
+            Form::Columns(columns) => columns.layout.stretch(terminal_width()),
+            Form::Json { .. } => {}
+        }
         let sorted = args.sort.is_some() || args.top.is_some();
         let order = sorted.then(|| (args.sort.unwrap_or_default(), Ranking::new(args.top)));
         let selinux = args.context;
@@ -97,14 +103,18 @@ impl Output {
                 let selinux = self.selinux;
                 text.render(shown, names, &|pid| context(selinux, pid));
                 match &mut self.order {
-                    Some((_, ranking)) => ranking.add(key, text.line(), text.ends()),
+                    Some((_, ranking)) => {
+                        ranking.add(key, text.line(), text.ends()).map_err(kept)?
+                    }
                     None => text.push(),
                 }
             }
             Form::Columns(columns) => {
                 columns.render(shown, names);
                 match &mut self.order {
-                    Some((_, ranking)) => ranking.add(key, columns.line(), columns.ends()),
+                    Some((_, ranking)) => ranking
+                        .add(key, columns.line(), columns.ends())
+                        .map_err(kept)?,
                     None => columns.push(),
                 }
             }
@@ -112,7 +122,7 @@ impl Output {
                 let before = out.len();
                 json::write(out, ts, shown, names, *info);
                 if let Some((_, ranking)) = &mut self.order {
-                    ranking.add(key, &out[before..], &[]);
+                    ranking.add(key, &out[before..], &[]).map_err(kept)?;
                     out.truncate(before);
                 }
             }
@@ -164,15 +174,9 @@ impl Output {
 
     /// The table is told: what waited for its place or its width is written.
     pub fn finish(&mut self) -> Result<(), End> {
-        let ranked = match &mut self.order {
-            Some((_, ranking)) => ranking.take(),
-            None => Vec::new(),
-        };
-        for line in ranked {
-            match &mut self.form {
-                Form::Text(text) => text.layout.row(&line.bytes, &line.ends),
-                Form::Columns(columns) => columns.layout.row(&line.bytes, &line.ends),
-                Form::Json { out, .. } => out.extend_from_slice(&line.bytes),
+        if let Some((_, ranking)) = &mut self.order {
+            for line in ranking.take() {
+                self.ranked(&line.map_err(kept)?)?;
             }
         }
         match &mut self.form {
@@ -181,6 +185,18 @@ impl Output {
             Form::Json { .. } => {}
         }
         self.flush()
+    }
+
+    fn ranked(&mut self, line: &Ranked) -> Result<(), End> {
+        match &mut self.form {
+            Form::Text(text) => text.layout.row(&line.bytes, &line.ends),
+            Form::Columns(columns) => columns.layout.row(&line.bytes, &line.ends),
+            Form::Json { out, .. } => out.extend_from_slice(&line.bytes),
+        }
+        if self.pending().len() >= PORTION {
+            self.flush()?;
+        }
+        Ok(())
     }
 
     /// Another look begins; `heading` stands above it.
@@ -209,4 +225,13 @@ fn context(selinux: bool, pid: u32) -> Option<String> {
     let text = std::fs::read_to_string(format!("/proc/{pid}/attr/current"));
     let text = text.unwrap_or_else(|_| "unavailable".to_owned());
     Some(text.trim_end_matches(['\0', '\n']).to_owned())
+}
+
+/// Lines that wait for their place could not be kept, or had again.
+fn kept(error: std::io::Error) -> End {
+    let text = format!(
+        "keep lines for --sort in {}: {error}; use --top",
+        std::env::temp_dir().display()
+    );
+    End::Failed(Failure::new(Status::Other, text))
 }

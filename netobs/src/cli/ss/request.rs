@@ -77,7 +77,8 @@ pub fn read(args: &Ss) -> Result<Asked, Failure> {
         states: selection.states,
         info: args.info || needs.info || args.watch.is_some() || args.group_by.is_some(),
         memory: args.memory || needs.memory,
-        tos: args.tos,
+        // Their bytes come with those of the type of service.
+        tos: args.tos || args.inet_sockopt,
         details: args.extended || args.bpf,
         identity: needs_identity(args, &filter),
         holders: args.holders() || needs.holders,
@@ -318,7 +319,8 @@ fn options(args: &Ss, selection: &Selection) -> Options {
         details: args.extended,
         memory: args.memory,
         info: args.info,
-        tos: args.tos,
+        // Their bytes come with those of the type of service.
+        tos: args.tos || args.inet_sockopt,
         cgroup: args.cgroup,
         sockopt: args.inet_sockopt,
         bpf: args.bpf,

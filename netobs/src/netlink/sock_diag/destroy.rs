@@ -2,7 +2,7 @@
 
 use super::{
     DestroyError, DiagError, SockDiag,
-    inet::{id_of, protocol},
+    inet::id_of,
     wire::{DESTROY, InetRequest},
 };
 use crate::socket::{Family, Row, Table};
@@ -13,7 +13,7 @@ use zerocopy::IntoBytes;
 impl SockDiag {
     /// Closes the socket of a row: its peer gets a reset, its owner an error.
     pub fn destroy(&mut self, row: &Row) -> Result<(), DestroyError> {
-        let Some((number, _)) = protocol(row.table) else {
+        let Some((number, _)) = row.table.protocol() else {
             return Err(DestroyError::Unsupported);
         };
         let family = if row.family == Family::Inet6 {

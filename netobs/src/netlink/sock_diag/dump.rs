@@ -1,9 +1,13 @@
 //! A dump: one request, answers read into one buffer that is used again and again.
 
-use super::{DiagError, once::Once, wire};
-use crate::socket::Flow;
+use super::{
+    DiagError,
+    once::Once,
+    wire::{self, Message},
+};
+use crate::socket::{End, Flow, Row, Want};
 use netlink_packet_core::Emitable as _;
-use netlink_packet_core::{NLM_F_DUMP, NLM_F_REQUEST, NetlinkBuffer, NetlinkHeader};
+use netlink_packet_core::{NLM_F_ACK, NLM_F_DUMP, NLM_F_REQUEST, NetlinkBuffer, NetlinkHeader};
 use netlink_sys::{Socket, SocketAddr, protocols::NETLINK_SOCK_DIAG};
 use std::io;
 
@@ -14,6 +18,9 @@ const DONE: u16 = 3;
 /// The table changed while it was read (`NLM_F_DUMP_INTR`).
 const INTERRUPTED: u16 = 0x10;
 pub const HEADER: usize = 16;
+/// How a request asks: for all sockets, or for one, whose answer an acknowledgement ends.
+pub const ALL: u16 = NLM_F_REQUEST | NLM_F_DUMP;
+pub const ONE: u16 = NLM_F_REQUEST | NLM_F_ACK;
 
 /// A `sock_diag` socket. It sees the network namespace of the thread that opened it, for good.
 pub struct SockDiag {
@@ -47,14 +54,15 @@ impl SockDiag {
         std::mem::take(&mut self.once.repeated)
     }
 
-    /// Asks with the request that `parts` make and shows each answer's payload to `take`.
+    /// Asks for [`ALL`] or [`ONE`] with the request that `parts` make and shows each answer's payload to `take`.
     pub(super) fn dump(
         &mut self,
         what: &'static str,
+        asks: u16,
         parts: &[&[u8]],
         mut take: impl FnMut(&[u8], &mut Once) -> Flow,
     ) -> Result<Flow, DiagError> {
-        self.send(wire::BY_FAMILY, NLM_F_REQUEST | NLM_F_DUMP, parts)?;
+        self.send(wire::BY_FAMILY, asks, parts)?;
         let mut flow = Flow::More;
         self.once.begin();
         loop {
@@ -79,6 +87,34 @@ impl SockDiag {
                 rest = rest.get(length.next_multiple_of(4)..).unwrap_or(&[]);
             }
         }
+    }
+
+    /// The same of a family outside of inet: each socket once, as a new row that `fill` completes.
+    pub(super) fn dump_rows<M: Message>(
+        &mut self,
+        what: &'static str,
+        (asks, request): (u16, &[u8]),
+        want: &Want,
+        to: (&mut Row, &mut dyn FnMut(&Row) -> Flow),
+        fill: impl Fn(&mut Row, &M, &[u8]),
+    ) -> Result<Flow, DiagError> {
+        let (row, visit) = to;
+        row.netns = self.netns;
+        self.dump(what, asks, &[request], |payload, once| {
+            let Ok((message, attributes)) = M::ref_from_prefix(payload) else {
+                return Flow::More;
+            };
+            let head = message.head();
+            if !want.tables.has(head.table) || !once.is_new(head.cookie.max(1)) {
+                return Flow::More;
+            }
+            row.reset();
+            (row.table, row.family, row.state) = (head.table, head.family, head.state);
+            (row.inode, row.cookie) = (head.inode, Some(head.cookie));
+            (row.local, row.remote) = (End::default(), End::default());
+            fill(row, message, attributes);
+            visit(row)
+        })
     }
 
     /// `DONE` and `ERROR` both begin with an error number, 0 when all is well.

@@ -4,6 +4,7 @@ use super::{
     DiagError, SockDiag,
     attributes::{self, Attributes, u8_of, u32_of, u64_of},
     congestion,
+    dump::ALL,
     wire::{InetMessage, InetRequest, SocketId, cookie},
 };
 use crate::socket::{End, Family, Flow, Row, State, Table, TcpInfo, Timer, Want};
@@ -23,30 +24,6 @@ const EXT_SKMEMINFO: u8 = 1 << 6;
 const REQ_BYTECODE: u16 = 1;
 const REQ_PROTOCOL: u16 = 3;
 
-/// Protocol number of a table that inet_diag knows.
-pub fn protocol(table: Table) -> Option<(u32, &'static str)> {
-    Some(match table {
-        Table::Tcp => (6, "tcp"),
-        Table::Udp => (17, "udp"),
-        Table::UdpLite => (136, "udplite"),
-        Table::Raw => (255, "raw"),
-        Table::Mptcp => (262, "mptcp"),
-        Table::Sctp => (132, "sctp"),
-        Table::Dccp => (33, "dccp"),
-        Table::Ping
-        | Table::UnixStream
-        | Table::UnixDgram
-        | Table::UnixSeqpacket
-        | Table::PacketRaw
-        | Table::PacketDgram
-        | Table::Netlink
-        | Table::VsockStream
-        | Table::VsockDgram
-        | Table::Tipc
-        | Table::Xdp => return None,
-    })
-}
-
 impl SockDiag {
     /// Tells one table of one family.
     pub fn inet(
@@ -57,7 +34,7 @@ impl SockDiag {
         row: &mut Row,
         visit: &mut dyn FnMut(&Row) -> Flow,
     ) -> Result<Flow, DiagError> {
-        let Some((number, name)) = protocol(table) else {
+        let Some((number, name)) = table.protocol() else {
             return Ok(Flow::More);
         };
         let request = request(number, family, want);
@@ -72,7 +49,7 @@ impl SockDiag {
         }
         row.netns = self.netns;
         let listens_twice = matches!(table, Table::Sctp);
-        self.dump(name, &parts, |payload, once| {
+        self.dump(name, ALL, &parts, |payload, once| {
             let Ok((message, attributes)) = InetMessage::ref_from_prefix(payload) else {
                 return Flow::More;
             };

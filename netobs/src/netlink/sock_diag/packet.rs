@@ -3,10 +3,11 @@
 use super::{
     DiagError, SockDiag,
     attributes::{self, Attributes, u32_of, words},
-    wire::{PacketMessage, PlainRequest, cookie},
+    dump::ALL,
+    wire::{self, PacketMessage},
 };
-use crate::socket::{Family, Flow, Row, State, Table, Want};
-use zerocopy::{FromBytes, IntoBytes};
+use crate::socket::{Flow, Row, Want};
+use zerocopy::IntoBytes;
 
 const SHOW_INFO: u32 = 1;
 const SHOW_RINGS: u32 = 4;
@@ -25,41 +26,13 @@ impl SockDiag {
         if want.details {
             show |= SHOW_RINGS | SHOW_FANOUT | SHOW_FILTER;
         }
-        let request = PlainRequest {
-            family: u8::try_from(libc::AF_PACKET).unwrap_or(0),
-            protocol: 0,
-            pad: 0,
-            inode: 0,
-            show,
-            cookie: [0; 2],
-        };
-        row.netns = self.netns;
-        self.dump("packet", &[request.as_bytes()], |payload, once| {
-            let Ok((message, attributes)) = PacketMessage::ref_from_prefix(payload) else {
-                return Flow::More;
-            };
-            let raw = i32::from(message.kind) == libc::SOCK_RAW;
-            let table = if raw {
-                Table::PacketRaw
-            } else {
-                Table::PacketDgram
-            };
-            if !want.tables.has(table) || !once.is_new(cookie(message.cookie).max(1)) {
-                return Flow::More;
-            }
-            row.reset();
-            (row.table, row.family, row.state) = (table, Family::Packet, State::CLOSE);
-            fill(row, message, attributes);
-            visit(row)
-        })
+        let request = wire::all(libc::AF_PACKET, 0, show);
+        let asked = (ALL, request.as_bytes());
+        self.dump_rows("packet", asked, want, (row, visit), fill)
     }
 }
 
 pub(super) fn fill(row: &mut Row, message: &PacketMessage, bytes: &[u8]) {
-    row.local = crate::socket::End::default();
-    row.remote = crate::socket::End::default();
-    row.inode = message.inode;
-    row.cookie = Some(cookie(message.cookie));
     row.packet.protocol = message.number;
     for (kind, value) in Attributes(bytes) {
         match kind {

@@ -3,10 +3,11 @@
 use super::{
     DiagError, SockDiag,
     attributes::{self, Attributes, u8_of, u32_of, words},
-    wire::{UnixMessage, UnixRequest, cookie},
+    dump::{ALL, ONE},
+    wire::{self, UnixMessage},
 };
-use crate::socket::{Family, Flow, Row, State, Table, Want};
-use zerocopy::{FromBytes, IntoBytes};
+use crate::socket::{Flow, Row, State, Want};
+use zerocopy::IntoBytes;
 
 const SHOW_NAME: u32 = 1;
 const SHOW_VFS: u32 = 2;
@@ -16,15 +17,6 @@ const SHOW_RQLEN: u32 = 16;
 const SHOW_MEMINFO: u32 = 32;
 const SHOW_UID: u32 = 64;
 
-/// The table of a socket's type.
-pub fn table(kind: i32) -> Table {
-    match kind {
-        libc::SOCK_STREAM => Table::UnixStream,
-        libc::SOCK_SEQPACKET => Table::UnixSeqpacket,
-        _ => Table::UnixDgram,
-    }
-}
-
 impl SockDiag {
     pub fn unix(
         &mut self,
@@ -32,45 +24,42 @@ impl SockDiag {
         row: &mut Row,
         visit: &mut dyn FnMut(&Row) -> Flow,
     ) -> Result<Flow, DiagError> {
-        let mut show = SHOW_NAME | SHOW_PEER | SHOW_RQLEN;
-        if want.memory {
-            show |= SHOW_MEMINFO;
+        let request = wire::in_states(libc::AF_UNIX, want.states.0, show(want));
+        let asked = (ALL, request.as_bytes());
+        self.dump_rows("unix", asked, want, (row, visit), fill)
+    }
+
+    /// Tells one socket by its inode number; nothing if it is gone.
+    pub fn unix_socket(
+        &mut self,
+        inode: u32,
+        want: &Want,
+        row: &mut Row,
+        visit: &mut dyn FnMut(&Row) -> Flow,
+    ) -> Result<Flow, DiagError> {
+        let mut request = wire::in_states(libc::AF_UNIX, want.states.0, show(want));
+        // Whatever its cookie.
+        (request.inode, request.cookie) = (inode, [u32::MAX; 2]);
+        let asked = (ONE, request.as_bytes());
+        match self.dump_rows("unix", asked, want, (row, visit), fill) {
+            Err(DiagError::NotThere(_)) => Ok(Flow::More),
+            other => other,
         }
-        if want.details {
-            show |= SHOW_VFS | SHOW_ICONS | SHOW_UID;
-        }
-        let request = UnixRequest {
-            family: 1,
-            protocol: 0,
-            pad: 0,
-            states: want.states.0,
-            inode: 0,
-            show,
-            cookie: [0; 2],
-        };
-        row.netns = self.netns;
-        self.dump("unix", &[request.as_bytes()], |payload, once| {
-            let Ok((message, attributes)) = UnixMessage::ref_from_prefix(payload) else {
-                return Flow::More;
-            };
-            let table = table(i32::from(message.kind));
-            if !want.tables.has(table) || !once.is_new(cookie(message.cookie).max(1)) {
-                return Flow::More;
-            }
-            row.reset();
-            (row.table, row.family) = (table, Family::Unix);
-            fill(row, message, attributes);
-            visit(row)
-        })
     }
 }
 
+fn show(want: &Want) -> u32 {
+    let mut show = SHOW_NAME | SHOW_PEER | SHOW_RQLEN;
+    if want.memory {
+        show |= SHOW_MEMINFO;
+    }
+    if want.details {
+        show |= SHOW_VFS | SHOW_ICONS | SHOW_UID;
+    }
+    show
+}
+
 pub(super) fn fill(row: &mut Row, message: &UnixMessage, bytes: &[u8]) {
-    row.state = State(message.state);
-    row.inode = message.inode;
-    row.cookie = Some(cookie(message.cookie));
-    row.local = crate::socket::End::default();
-    row.remote = crate::socket::End::default();
     row.local.port = message.inode;
     for (kind, value) in Attributes(bytes) {
         match kind {

@@ -1,7 +1,8 @@
 //! Requests and answers as the kernel lays them out (`linux/inet_diag.h` and its neighbours).
 
+use crate::socket::{Family, State, Table};
 use zerocopy::{
-    FromBytes, Immutable, IntoBytes, KnownLayout,
+    FromBytes, FromZeros as _, Immutable, IntoBytes, KnownLayout,
     byteorder::network_endian::{U16 as Be16, U32 as Be32},
 };
 
@@ -72,6 +73,26 @@ pub struct PlainRequest {
     pub cookie: [u32; 2],
 }
 
+/// All sockets of a family in some states, `show` says what is told of each.
+pub fn in_states(family: libc::c_int, states: u32, show: u32) -> UnixRequest {
+    UnixRequest {
+        family: u8::try_from(family).unwrap_or(0),
+        states,
+        show,
+        ..UnixRequest::new_zeroed()
+    }
+}
+
+/// All sockets of a family that knows no states.
+pub fn all(family: libc::c_int, protocol: u8, show: u32) -> PlainRequest {
+    PlainRequest {
+        family: u8::try_from(family).unwrap_or(0),
+        protocol,
+        show,
+        ..PlainRequest::new_zeroed()
+    }
+}
+
 /// `struct unix_diag_msg`.
 #[derive(Clone, Copy, FromBytes, IntoBytes, Immutable, KnownLayout)]
 #[repr(C)]
@@ -128,4 +149,76 @@ pub struct VsockMessage {
 
 pub fn cookie(words: [u32; 2]) -> u64 {
     u64::from(words[1]) << 32 | u64::from(words[0])
+}
+
+/// Whose socket a message is about.
+#[derive(Clone, Copy)]
+pub struct Head {
+    pub table: Table,
+    pub family: Family,
+    pub state: State,
+    pub inode: u32,
+    pub cookie: u64,
+}
+
+/// A message of a family outside of inet: attributes follow it.
+pub trait Message: FromBytes + Immutable + KnownLayout {
+    fn head(&self) -> Head;
+}
+
+impl Message for UnixMessage {
+    fn head(&self) -> Head {
+        let table = match i32::from(self.kind) {
+            libc::SOCK_STREAM => Table::UnixStream,
+            libc::SOCK_SEQPACKET => Table::UnixSeqpacket,
+            _ => Table::UnixDgram,
+        };
+        head(table, Family::Unix, self.state, self.inode, self.cookie)
+    }
+}
+
+impl Message for PacketMessage {
+    fn head(&self) -> Head {
+        let (table, family) = match (i32::from(self.family), i32::from(self.kind)) {
+            (libc::AF_XDP, _) => (Table::Xdp, Family::Xdp),
+            (_, libc::SOCK_RAW) => (Table::PacketRaw, Family::Packet),
+            _ => (Table::PacketDgram, Family::Packet),
+        };
+        head(table, family, State::CLOSE.0, self.inode, self.cookie)
+    }
+}
+
+impl Message for NetlinkMessage {
+    fn head(&self) -> Head {
+        let state = State::CLOSE.0;
+        head(
+            Table::Netlink,
+            Family::Netlink,
+            state,
+            self.inode,
+            self.cookie,
+        )
+    }
+}
+
+impl Message for VsockMessage {
+    fn head(&self) -> Head {
+        let stream = i32::from(self.kind) == libc::SOCK_STREAM;
+        let table = if stream {
+            Table::VsockStream
+        } else {
+            Table::VsockDgram
+        };
+        head(table, Family::Vsock, self.state, self.inode, self.cookie)
+    }
+}
+
+fn head(table: Table, family: Family, state: u8, inode: u32, words: [u32; 2]) -> Head {
+    Head {
+        table,
+        family,
+        state: State(state),
+        inode,
+        cookie: cookie(words),
+    }
 }

@@ -4,6 +4,7 @@ use super::{
     verdict::{Manner, manner, verdict},
     *,
 };
+use crate::probes::net::Stamped;
 use crate::probes::simnet::{End, MS, Machine, Net, addr, run};
 
 impl Machine for Tracer {
@@ -179,6 +180,7 @@ fn forged_answers_change_nothing() {
     forged.token ^= 0x100;
     let answer = |identity, at| {
         Event::Answer(Answer {
+            stamped: Stamped::default(),
             at: Mono(at),
             identity,
             from: addr(66),
@@ -211,6 +213,7 @@ fn the_kernels_time_of_sending_counts() {
         at: Mono(140),
     });
     tracer.on(&Event::Answer(Answer {
+        stamped: Stamped::default(),
         at: Mono(200),
         identity: probe.identity,
         from: addr(200),

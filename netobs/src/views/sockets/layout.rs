@@ -23,6 +23,12 @@ pub struct Layout {
     ends: Vec<usize>,
     rows: usize,
     measuring: bool,
+    /// Columns of the screen, if lines go to one.
+    screen: Option<usize>,
+    /// The longest end of a line.
+    rest: usize,
+    /// Spaces between cells.
+    gap: usize,
     /// Lines ready to be written.
     pub out: Vec<u8>,
 }
@@ -37,8 +43,16 @@ impl Layout {
             ends: Vec::new(),
             rows: 0,
             measuring: true,
+            screen: None,
+            rest: 0,
+            gap: 1,
             out: Vec::new(),
         }
+    }
+
+    /// Lines go to a screen of so many columns: what room they leave is spread between the cells, as ss does.
+    pub fn stretch(&mut self, screen: Option<usize>) {
+        self.screen = screen;
     }
 
     /// Writes one row: `bytes` has all its cells without space between them, `ends` says where they end; what comes after the
@@ -46,13 +60,22 @@ impl Layout {
     #[inline]
     pub fn row(&mut self, bytes: &[u8], ends: &[usize]) {
         if !self.measuring {
-            place(&mut self.out, &self.aligns, &self.widths, bytes, ends);
+            place(
+                &mut self.out,
+                (&self.aligns, &self.widths, self.gap),
+                bytes,
+                ends,
+            );
             return;
         }
         let mut start = 0;
         for (width, end) in self.widths.iter_mut().zip(ends) {
             *width = (*width).max(width_of(&bytes[start..*end]));
             start = *end;
+        }
+        if self.screen.is_some() {
+            let rest = bytes[start..].split(|byte| *byte == b'\n').next();
+            self.rest = self.rest.max(rest.map_or(0, width_of));
         }
         let base = self.held.len();
         self.held.extend_from_slice(bytes);
@@ -67,6 +90,7 @@ impl Layout {
     /// Ends measuring: what was held is written.
     pub fn release(&mut self) {
         self.measuring = false;
+        self.gap = self.spread();
         let ends = std::mem::take(&mut self.ends);
         let held = std::mem::take(&mut self.held);
         let mut start = 0;
@@ -79,8 +103,7 @@ impl Layout {
             own.extend(cells.iter().map(|cell| cell - start));
             place(
                 &mut self.out,
-                &self.aligns,
-                &self.widths,
+                (&self.aligns, &self.widths, self.gap),
                 &held[start..*end],
                 &own,
             );
@@ -88,11 +111,21 @@ impl Layout {
         }
     }
 
+    /// Spaces between cells so that the longest line fills the screen.
+    fn spread(&self) -> usize {
+        let apart = self.aligns.iter().filter(|a| **a != Align::Joined).count();
+        let cells: usize = self.widths.iter().sum();
+        // One space each is there already; the rest begins with its own.
+        let used = cells + apart.saturating_sub(1) + self.rest;
+        let spare = self.screen.unwrap_or(0).saturating_sub(used);
+        1 + spare / apart.max(1)
+    }
+
     /// Measures anew: another look at the table begins.
     pub fn restart(&mut self) {
         self.release();
         self.measuring = true;
-        self.rows = 0;
+        (self.rows, self.rest) = (0, 0);
     }
 }
 
@@ -105,7 +138,12 @@ fn width_of(cell: &[u8]) -> usize {
 }
 
 #[inline]
-fn place(out: &mut Vec<u8>, aligns: &[Align], widths: &[usize], bytes: &[u8], ends: &[usize]) {
+fn place(
+    out: &mut Vec<u8>,
+    (aligns, widths, gap): (&[Align], &[usize], usize),
+    bytes: &[u8],
+    ends: &[usize],
+) {
     let (mut start, mut owed) = (0, 0);
     let begin = out.len();
     for ((align, width), end) in aligns.iter().zip(widths).zip(ends) {
@@ -113,7 +151,7 @@ fn place(out: &mut Vec<u8>, aligns: &[Align], widths: &[usize], bytes: &[u8], en
         start = *end;
         let room = width.saturating_sub(width_of(cell));
         if *align != Align::Joined && out.len() > begin {
-            owed += 1;
+            owed += gap;
         }
         if *align == Align::Right {
             owed += room;
@@ -129,7 +167,7 @@ fn place(out: &mut Vec<u8>, aligns: &[Align], widths: &[usize], bytes: &[u8], en
     }
     let rest = &bytes[start..];
     if !rest.is_empty() && rest[0] != b'\n' {
-        out.resize(out.len() + owed, b' ');
+        out.resize(out.len() + owed + gap - 1, b' ');
     }
     out.extend_from_slice(rest);
     out.push(b'\n');
@@ -149,5 +187,21 @@ mod tests {
         layout.release();
         let text = String::from_utf8(layout.out.clone()).unwrap();
         assert_eq!(text, "ab 10.0.0.1:80 rest\nc         *:*\n");
+    }
+
+    #[test]
+    fn room_on_the_screen_is_spread() {
+        for (screen, line) in [
+            (None, "ab 10.0.0.1:80 rest\n"),
+            (Some(10), "ab 10.0.0.1:80 rest\n"),
+            (Some(25), "ab    10.0.0.1:80    rest\n"),
+        ] {
+            let mut layout = Layout::new([(Align::Left, 0), (Align::Right, 0), (Align::Joined, 0)]);
+            layout.stretch(screen);
+            layout.row(b"ab10.0.0.1:80 rest\n\tmore", &[2, 11, 13]);
+            layout.release();
+            let text = String::from_utf8(layout.out.clone()).unwrap();
+            assert_eq!(text, line.to_owned() + "\tmore\n", "{screen:?}");
+        }
     }
 }

@@ -9,6 +9,7 @@ mod layout;
 pub mod names;
 mod tcp;
 pub mod text;
+mod upper;
 
 pub use columns::{Columns, Needs};
 pub use figures::milliseconds;

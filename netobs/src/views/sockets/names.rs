@@ -87,24 +87,7 @@ impl SocketNames {
         if matches!(table, Table::Raw | Table::Ping) {
             return self.lookup.protocol(port);
         }
-        let protocol = match table {
-            Table::Tcp | Table::Mptcp => "tcp",
-            Table::Udp | Table::UdpLite => "udp",
-            Table::Sctp => "sctp",
-            Table::Dccp => "dccp",
-            Table::Raw
-            | Table::Ping
-            | Table::UnixStream
-            | Table::UnixDgram
-            | Table::UnixSeqpacket
-            | Table::PacketRaw
-            | Table::PacketDgram
-            | Table::Netlink
-            | Table::VsockStream
-            | Table::VsockDgram
-            | Table::Tipc
-            | Table::Xdp => return None,
-        };
+        let protocol = table.service_protocol()?;
         // The list of services has entries for ports that the kernel hands out, which would mislead.
         let fixed = !self.lookup.is_ephemeral(port);
         let port = u16::try_from(port).ok().filter(|_| fixed)?;

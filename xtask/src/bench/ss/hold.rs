@@ -1,4 +1,5 @@
 //! The holder: established loopback connections, both ends in this process, until its standard input ends.
+use std::fs;
 use std::io::{self, Read, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::path::Path;
@@ -26,6 +27,26 @@ pub fn run(options: &HoldOptions) -> Result<()> {
     writeln!(io::stdout(), "ready")?;
     io::stdin().read_to_end(&mut Vec::new())?;
     Ok(())
+}
+
+/// Leaves so many entries in TIME-WAIT in the namespace of this thread.
+pub fn wait(entries: usize) -> Result<()> {
+    let listener = TcpListener::bind(("127.2.0.1", PORT)).context("bind a listener")?;
+    let address = listener.local_addr()?;
+    for _ in 0..entries {
+        // Who closes first waits.
+        drop(TcpStream::connect(address).context("connect")?);
+        drop(listener.accept().context("accept")?);
+    }
+    Ok(())
+}
+
+/// How many there are now.
+pub fn waiting() -> Result<usize> {
+    let text = fs::read_to_string("/proc/thread-self/net/sockstat")?;
+    let mut words = text.split_whitespace().skip_while(|word| *word != "tw");
+    let count = words.nth(1).context("sockstat tells no TIME-WAIT")?;
+    Ok(count.parse()?)
 }
 
 /// Processes that hold connections; they end when this is dropped, however that comes about.

@@ -10,7 +10,7 @@ use nix::sys::stat::Mode;
 use super::super::netns::Netns;
 use super::super::options::SsOptions;
 use super::super::stats::summary;
-use super::hold::Holders;
+use super::hold::{self, Holders};
 use super::once::{Run, measure};
 use super::report::{Part, Row};
 
@@ -19,10 +19,14 @@ pub struct Spec {
     pub run: fn(&str, &str, &SsOptions) -> Result<Part>,
 }
 
-pub const ALL: [Spec; 4] = [
+pub const ALL: [Spec; 5] = [
     Spec {
         name: "50000 sockets",
         run: |name, netobs, options| sockets(name, netobs, options, 25_000),
+    },
+    Spec {
+        name: "50000 sockets, 5000 in TIME-WAIT",
+        run: waiting,
     },
     Spec {
         name: "1000 sockets",
@@ -42,6 +46,7 @@ pub const ALL: [Spec; 4] = [
 const FILES: usize = 47;
 const PROCESSES: usize = 2_000;
 const NAMESPACES: usize = 500;
+const WAITING: usize = 5_000;
 
 /// A command, and the one it is measured against.
 struct Contender {
@@ -78,6 +83,27 @@ fn sockets(name: &str, netobs: &str, options: &SsOptions, connections: usize) ->
     }
     let part = compare(name, &netns, options, &all)?;
     // Connections of a closed namespace end by themselves.
+    drop(holders);
+    Ok(part)
+}
+
+/// Entries that wait beside connections that processes hold.
+fn waiting(name: &str, netobs: &str, options: &SsOptions) -> Result<Part> {
+    let netns = Netns::new()?;
+    let holders = Holders::start(&netns.path(), 25_000)?;
+    netns.run(|| hold::wait(WAITING))?;
+    let all = [
+        contender("ss", "-tan", None),
+        contender(netobs, "ss -tan", Some(0)),
+        contender("ss", "-tanp", None),
+        contender(netobs, "ss -tanp", Some(2)),
+    ];
+    let part = compare(name, &netns, options, &all)?;
+    let left = netns.run(hold::waiting)?;
+    ensure!(
+        left >= WAITING,
+        "only {left} entries are left in TIME-WAIT, which lasts a minute: ask for fewer --rounds"
+    );
     drop(holders);
     Ok(part)
 }

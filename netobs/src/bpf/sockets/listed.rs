@@ -1,0 +1,113 @@
+//! Walks over the kernel's own tables: of TCP what no descriptor told, UDP and UNIX whole.
+
+use super::{
+    decode::Record,
+    fill,
+    load::{Listed, SocketsError},
+    table::Table,
+    walk::{End, read},
+};
+use crate::{
+    bpf::sys,
+    socket::{Flow, Row},
+};
+use netobs_ebpf::sockets::record::RECORD_LONG_QUEUE;
+use std::{fs::File, os::fd::AsFd as _};
+
+const REST: &str = "tcp";
+
+/// An open walk over a table of one namespace.
+pub struct Rest(File);
+
+impl Table {
+    /// Opens the walk over a table of the calling thread's namespace.
+    pub fn open_listed(&self, listed: Listed) -> Result<Rest, SocketsError> {
+        let name = listed.name();
+        let file = sys::iterate(self.programs.listed(listed)?.as_fd());
+        file.map(Rest)
+            .map_err(|source| SocketsError::Read { name, source })
+    }
+
+    /// Tells a whole table, each socket once, whoever holds it; but for UNIX sockets with so many messages that nobody
+    /// counted their bytes: these inodes come back.
+    pub fn listed(
+        &mut self,
+        (listed, Rest(mut file)): (Listed, Rest),
+        row: &mut Row,
+        visit: &mut dyn FnMut(&mut Row) -> Flow,
+    ) -> Result<(Flow, Vec<u32>), SocketsError> {
+        let mut buffer = std::mem::take(&mut self.buffer);
+        let (told, tick_ns, mut unsure) = (&mut self.told, self.tick_ns, Vec::new());
+        let mut take = |record| match record {
+            Record::Udp(record) if told.insert(record.holder.sk) => {
+                fill::udp(row, &record, tick_ns);
+                visit(row)
+            }
+            Record::Unix(record) if told.insert(record.sk) => {
+                fill::unix(row, &record);
+                if record.flags & RECORD_LONG_QUEUE != 0 {
+                    unsure.push(row.inode);
+                    return Flow::More;
+                }
+                visit(row)
+            }
+            Record::Tcp(_)
+            | Record::Udp(_)
+            | Record::Unix(_)
+            | Record::Holder(_)
+            | Record::Thread(_) => Flow::More,
+        };
+        let mut end = End::Paused;
+        while end == End::Paused {
+            end = read(listed.name(), &mut file, &mut buffer, &mut take)?;
+        }
+        self.buffer = buffer;
+        Ok((end.flow(), unsure))
+    }
+
+    /// Opens the walk over the TCP table of the calling thread's namespace.
+    pub fn open_rest(&mut self) -> Result<Rest, SocketsError> {
+        self.programs.go_on(false)?;
+        let file = sys::iterate(self.programs.rest()?);
+        file.map(Rest)
+            .map_err(|source| SocketsError::Read { name: REST, source })
+    }
+
+    /// Tells what no descriptor told: listeners first, then connections if `goes_on` says so.
+    pub fn rest(
+        &mut self,
+        rest: Rest,
+        row: &mut Row,
+        visit: &mut dyn FnMut(&mut Row) -> Flow,
+        goes_on: &mut dyn FnMut(&Self) -> bool,
+    ) -> Result<Flow, SocketsError> {
+        let Rest(mut file) = rest;
+        let mut buffer = std::mem::take(&mut self.buffer);
+        let mut take = |table: &mut Self, record: Record| match record {
+            // Before 5.15 the walk finds its place again by counting: while connections come and go it meets some twice.
+            Record::Tcp(record) if table.told.insert(record.print) => {
+                table.count(&record, 1);
+                fill::tcp(row, &record, table.tick_ns);
+                visit(row)
+            }
+            Record::Tcp(_)
+            | Record::Udp(_)
+            | Record::Unix(_)
+            | Record::Holder(_)
+            | Record::Thread(_) => Flow::More,
+        };
+        let mut end = read(REST, &mut file, &mut buffer, &mut |record| {
+            take(self, record)
+        })?;
+        if end == End::Paused && goes_on(self) {
+            self.programs.go_on(true)?;
+            while end == End::Paused {
+                end = read(REST, &mut file, &mut buffer, &mut |record| {
+                    take(self, record)
+                })?;
+            }
+        }
+        self.buffer = buffer;
+        Ok(end.flow())
+    }
+}

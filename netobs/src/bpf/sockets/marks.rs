@@ -1,0 +1,45 @@
+//! An array map of 64-bit words as memory of ours (5.5).
+
+use std::{
+    io,
+    os::fd::{AsRawFd as _, BorrowedFd},
+    sync::atomic::{AtomicU64, Ordering},
+};
+
+/// One word each; programs go on writing them.
+pub struct Marks(*const AtomicU64, usize);
+
+// SAFETY: the mapping belongs to the process, not to a thread of it, and is only read, word by word.
+unsafe impl Send for Marks {}
+// SAFETY: as above; what another writes there is read whole or not at all.
+unsafe impl Sync for Marks {}
+
+impl Marks {
+    pub fn new(map: BorrowedFd<'_>, words: usize) -> io::Result<Self> {
+        let (null, bytes) = (std::ptr::null_mut(), words * size_of::<u64>());
+        let (protection, fd) = (libc::PROT_READ, map.as_raw_fd());
+        // SAFETY: a new mapping at an address the kernel chooses touches no memory of ours.
+        let at = unsafe { libc::mmap(null, bytes, protection, libc::MAP_SHARED, fd, 0) };
+        if at == libc::MAP_FAILED {
+            return Err(io::Error::last_os_error());
+        }
+        Ok(Self(at.cast(), words))
+    }
+
+    pub fn get(&self, place: usize) -> Option<u64> {
+        if place >= self.1 {
+            return None;
+        }
+        // SAFETY: the mapping has so many words and lives until drop.
+        let word = unsafe { &*self.0.add(place) };
+        Some(word.load(Ordering::Relaxed))
+    }
+}
+
+impl Drop for Marks {
+    fn drop(&mut self) {
+        let bytes = self.1 * size_of::<u64>();
+        // SAFETY: unmaps what `new` mapped, once; no reference into it is left.
+        unsafe { libc::munmap(self.0.cast_mut().cast(), bytes) };
+    }
+}
