@@ -3,7 +3,6 @@
 use std::process::Child;
 
 use anyhow::{Result, ensure};
-use serde_json::Value;
 
 use super::probe::{self, Probed};
 use crate::netns::Netns;
@@ -41,7 +40,7 @@ fn json(engine: &str, ns: &Netns, args: &[&str]) -> Result<Probed> {
         .filter_map(|object| object.get("engine"))
     {
         ensure!(
-            !is_open(args) || *named == Value::from(wanted),
+            !is_open(args) || named == wanted,
             "{args:?} by {engine} names {named}"
         );
     }
