@@ -1,6 +1,6 @@
 //! A network for tests: hops that delay, lose, repeat, limit and misdirect, without a socket or a clock.
 
-use super::net::{Answer, Event, Identity, Probe, Proto, Quote, What};
+use super::net::{Answer, Event, Identity, Probe, Proto, Quote, Stamped, What};
 use crate::event::Mono;
 use std::{
     collections::{BTreeMap, HashMap},
