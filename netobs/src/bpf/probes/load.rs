@@ -69,8 +69,8 @@ pub struct Object {
 }
 
 impl Object {
-    pub fn prepare(wanted: ProbesWanted) -> Result<Self, TapError> {
-        Ok(Self { wanted, ring: None })
+    pub fn new(wanted: ProbesWanted) -> Self {
+        Self { wanted, ring: None }
     }
 
     pub fn ring(&mut self) -> Result<RingBuf<MapData>, TapError> {

@@ -57,7 +57,7 @@ impl Tap {
         devices: &dyn Fn() -> Vec<u32>,
     ) -> Result<Self, TapError> {
         sys::unlimited_memlock();
-        let mut object = Object::prepare(wanted)?;
+        let mut object = Object::new(wanted);
         let mut refused = Vec::new();
         for place in places {
             match Self::stand(*place, &mut object, devices) {

@@ -1,6 +1,6 @@
 //! The kernel engine around raw sockets, where it is to be had.
 
-use super::{Choice, Failure, Given, Plan, Status, sockets};
+use super::{Choice, Failure, Given, Opened, Plan, Status, sockets};
 use crate::{
     bpf::{
         probes::{NONE, Place, ProbesWanted, Tap},
@@ -62,15 +62,12 @@ pub fn connections(
 }
 
 /// None: another engine was asked for, or has to do.
-pub fn open(
-    plan: &Plan<'_>,
-    options: &Options,
-    choice: Choice,
-) -> Result<Option<(Box<dyn Engine>, u16)>, Failure> {
-    let places = match choice {
+pub fn open(plan: &Plan<'_>, options: &Options, choice: Choice) -> Result<Option<Opened>, Failure> {
+    let places = if choice == Choice::Auto && !options.stamp_sending {
         // A run of many probes has no time to wait for TC.
-        Choice::Auto if !options.stamp_sending => &[Place::Tracepoints],
-        other => other.places(),
+        &[Place::Tracepoints]
+    } else {
+        choice.places()
     };
     if places.is_empty() {
         return Ok(None);
@@ -81,11 +78,7 @@ pub fn open(
     }
 }
 
-fn around(
-    plan: &Plan<'_>,
-    options: &Options,
-    places: &[Place],
-) -> Result<(Box<dyn Engine>, u16), Failure> {
+fn around(plan: &Plan<'_>, options: &Options, places: &[Place]) -> Result<Opened, Failure> {
     support::privileges().map_err(|why| missing(&why))?;
     // The edge tells when a probe left: the sockets need not.
     let inner = Options {

@@ -210,12 +210,11 @@ pub struct Plan<'a> {
     pub ports: RangeInclusive<u16>,
 }
 
+/// An engine, and the source port it gives.
+pub type Opened = (Box<dyn Engine>, u16);
+
 /// The best engine that the privileges allow, or the one asked for; with the source port it gives.
-pub fn open(
-    plan: &Plan<'_>,
-    options: &Options,
-    choice: Choice,
-) -> Result<(Box<dyn Engine>, u16), Failure> {
+pub fn open(plan: &Plan<'_>, options: &Options, choice: Choice) -> Result<Opened, Failure> {
     if let Some(edge) = edge::open(plan, options, choice)? {
         return Ok(edge);
     }
@@ -258,12 +257,7 @@ fn sockets(
     Ok((Box::new(Dual { v4, v6 }), given))
 }
 
-fn one(
-    plan: &Plan<'_>,
-    v4: bool,
-    options: &Options,
-    choice: Choice,
-) -> Result<(Box<dyn Engine>, u16), Failure> {
+fn one(plan: &Plan<'_>, v4: bool, options: &Options, choice: Choice) -> Result<Opened, Failure> {
     let id = *plan.ports.start();
     if choice != Choice::Datagram {
         let wanted = Wanted {

@@ -181,6 +181,7 @@ mod tests {
             quote: None,
             extensions: None,
             len: 0,
+            stamped: crate::probes::net::Stamped::default(),
         })
     }
 

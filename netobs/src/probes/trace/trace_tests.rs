@@ -189,6 +189,7 @@ fn forged_answers_change_nothing() {
             quote: None,
             extensions: None,
             len: 0,
+            stamped: Stamped::default(),
         })
     };
     tracer.on(&answer(forged, 9));
@@ -222,6 +223,33 @@ fn the_kernels_time_of_sending_counts() {
         quote: None,
         extensions: None,
         len: 40,
+        stamped: Stamped::default(),
     }));
     assert_eq!(tracer.hops()[0].replies().next().unwrap().rtt_ns, 60);
+}
+
+/// What this host drops shows the hop, and is told apart.
+#[test]
+fn answers_dropped_here_show_their_hop() {
+    let mut tracer = Tracer::new(plan(Proto::Icmp));
+    let Step::Send(probe) = tracer.step(Mono(100)) else {
+        panic!("nothing to send");
+    };
+    tracer.on(&Event::Dropped(Answer {
+        at: Mono(200),
+        identity: probe.identity,
+        from: addr(200),
+        what: What::EchoReply,
+        ttl: Some(64),
+        quote: None,
+        extensions: None,
+        len: 40,
+        stamped: Stamped::default(),
+    }));
+    assert!(tracer.hops()[0].replies().next().unwrap().dropped);
+    let sentence = verdict(&tracer).sentence;
+    assert!(
+        sentence.contains("1 answers reached this host"),
+        "{sentence}"
+    );
 }

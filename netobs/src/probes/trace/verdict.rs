@@ -187,18 +187,13 @@ fn quiet_hops(hops: &[Hop], sentence: &mut String) {
 
 /// What the edge of the stack has seen, and no socket.
 fn dropped_here(hops: &[Hop], sentence: &mut String) {
-    let dropped = hops
-        .iter()
-        .flat_map(Hop::replies)
-        .filter(|reply| reply.dropped);
-    match dropped.count() {
-        0 => {}
-        n => {
-            _ = write!(
-                sentence,
-                "; {n} answers reached this host and were dropped here"
-            )
-        }
+    let replies = hops.iter().flat_map(Hop::replies);
+    let count = replies.filter(|reply| reply.dropped).count();
+    if count > 0 {
+        _ = write!(
+            sentence,
+            "; {count} answers reached this host and were dropped here"
+        );
     }
 }
 

@@ -67,7 +67,10 @@ pub fn line(pinger: &Pinger, told: &Told, name: Option<&str>) -> String {
                     What::EchoReply => "echo reply".to_owned(),
                     What::SynAck => "SYN-ACK".to_owned(),
                     What::Rst => "RST".to_owned(),
-                    _ => error_words(answer),
+                    What::Datagram
+                    | What::TimeExceeded
+                    | What::Error { .. }
+                    | What::TooBig { .. } => error_words(answer),
                 };
                 let (from, rtt) = (answer.from, ms(*rtt_ns));
                 format!(

@@ -30,6 +30,9 @@ struct Row {
     worst: f64,
 }
 
+/// One part of the bench.
+type Part = fn(&ProbeOptions) -> Result<()>;
+
 pub fn run(options: &ProbeOptions) -> Result<()> {
     ensure!(
         netobs().is_file(),
@@ -47,7 +50,6 @@ pub fn run(options: &ProbeOptions) -> Result<()> {
             traces.extend(trace(options, hops, silent)?);
         }
     }
-    type Part = fn(&ProbeOptions) -> Result<()>;
     let parts: [(&str, Part); 5] = [
         ("sweep", sweeps),
         ("scan", scans),
