@@ -40,11 +40,7 @@ fn json(engine: &str, ns: &Netns, args: &[&str]) -> Result<Probed> {
         .filter_map(|object| object.get("engine"))
     {
         ensure!(
-<<<<<<< HEAD
             !is_open(args) || named.as_str() == Some(wanted),
-=======
-            !is_open(args) || named == wanted,
->>>>>>> kengine
             "{args:?} by {engine} names {named}"
         );
     }

@@ -172,7 +172,6 @@ mod tests {
 
     fn answer(machine: &Mtu, from: usize, what: What) -> Event {
         Event::Answer(crate::probes::net::Answer {
-            stamped: crate::probes::net::Stamped::default(),
             at: Mono(0),
             identity: machine.flying.unwrap().0,
             from: addr(from),

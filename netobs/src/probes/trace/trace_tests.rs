@@ -180,7 +180,6 @@ fn forged_answers_change_nothing() {
     forged.token ^= 0x100;
     let answer = |identity, at| {
         Event::Answer(Answer {
-            stamped: Stamped::default(),
             at: Mono(at),
             identity,
             from: addr(66),
@@ -214,7 +213,6 @@ fn the_kernels_time_of_sending_counts() {
         at: Mono(140),
     });
     tracer.on(&Event::Answer(Answer {
-        stamped: Stamped::default(),
         at: Mono(200),
         identity: probe.identity,
         from: addr(200),
