@@ -30,8 +30,10 @@ impl Marks {
         if place >= self.1 {
             return None;
         }
-        // SAFETY: the mapping has so many words and lives until drop.
-        let word = unsafe { &*self.0.add(place) };
+        // SAFETY: the mapping has so many words.
+        let at = unsafe { self.0.add(place) };
+        // SAFETY: it lives until drop, words are aligned in it.
+        let word = unsafe { &*at };
         Some(word.load(Ordering::Relaxed))
     }
 }

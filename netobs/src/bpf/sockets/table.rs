@@ -123,12 +123,10 @@ impl Table {
         let mut take = |record| match record {
             Record::Tcp(record) => self.take(&record, row, visit),
             Record::Holder(record) => {
-                self.each_holder(&record, |holder| {
-                    hold(Held {
-                        inode: record.ino,
-                        holder,
-                    });
-                });
+                for holder in self.holders_of(&record) {
+                    let inode = record.ino;
+                    hold(Held { inode, holder });
+                }
                 Flow::More
             }
             Record::Udp(_) | Record::Unix(_) | Record::Thread(_) => Flow::More,
@@ -166,11 +164,11 @@ impl Table {
         Ok(())
     }
 
-    fn each_holder(&self, record: &HolderRecord, mut take: impl FnMut(Holder)) {
-        match &self.threads {
-            None => take(fill::holder(record, false)),
-            Some(threads) => threads.with(fill::holder(record, true)).for_each(take),
-        }
+    fn holders_of(&self, record: &HolderRecord) -> impl DoubleEndedIterator<Item = Holder> + '_ {
+        let holder = fill::holder(record, self.threads.is_some());
+        let threads = self.threads.as_ref().map(|threads| threads.with(holder));
+        let alone = threads.is_none().then_some(holder);
+        alone.into_iter().chain(threads.into_iter().flatten())
     }
 
     /// What the walk over files did not tell of what lived through it, by what the kernel counted before and after. No new
@@ -216,7 +214,8 @@ impl Table {
         self.count(record, 1);
         if has(RECORD_SOLE) {
             fill::tcp(row, record, self.tick_ns);
-            self.each_holder(&record.holder, |holder| row.holders.push(holder));
+            // As ss prints them: what was found last stands first.
+            row.holders.extend(self.holders_of(&record.holder).rev());
             return visit(row);
         }
         let place = self.waiting.len();
@@ -228,7 +227,7 @@ impl Table {
 
     fn keep_holders(&mut self, place: usize, record: &HolderRecord) {
         let mut holders = std::mem::take(&mut self.holders);
-        self.each_holder(record, |holder| holders.push((place, holder)));
+        holders.extend(self.holders_of(record).map(|holder| (place, holder)));
         self.holders = holders;
     }
 

@@ -19,21 +19,19 @@ impl Threads {
             .sort_unstable_by_key(|thread| (thread.pid, thread.tid));
     }
 
-    /// The holder of a descriptor, after the threads that hold it too: the last stands first, as ss prints them.
-    pub fn with(&self, holder: Holder) -> impl Iterator<Item = Holder> + '_ {
+    /// The holder of a descriptor, and the threads that hold it too.
+    pub fn with(&self, holder: Holder) -> impl DoubleEndedIterator<Item = Holder> + '_ {
         let leads = holder.tid == holder.pid;
         let start = self.0.partition_point(|thread| thread.pid < holder.pid);
         let own = self.0[start..].iter();
         let end = own
             .take_while(|thread| leads && thread.pid == holder.pid)
             .count();
-        let threads = self.0[start..start + end].iter().rev();
-        threads
-            .map(move |thread| Holder {
-                fd: holder.fd,
-                ..*thread
-            })
-            .chain([holder])
+        let threads = self.0[start..start + end].iter();
+        std::iter::once(holder).chain(threads.map(move |thread| Holder {
+            fd: holder.fd,
+            ..*thread
+        }))
     }
 }
 
@@ -43,7 +41,7 @@ mod tests {
     use zerocopy::FromZeros as _;
 
     #[test]
-    fn threads_stand_before_their_process() {
+    fn threads_stand_behind_their_process() {
         let mut threads = Threads::default();
         for (pid, tid) in [(9, 11), (7, 8), (9, 10)] {
             let mut record = HolderRecord::new_zeroed();
@@ -57,7 +55,7 @@ mod tests {
             let holders = threads.with(fill::holder(&record, true));
             holders.map(|h| (h.tid, h.fd)).collect::<Vec<_>>()
         };
-        assert_eq!(all(9, 9), [(11, 3), (10, 3), (9, 3)]);
+        assert_eq!(all(9, 9), [(9, 3), (10, 3), (11, 3)]);
         assert_eq!(all(9, 12), [(12, 3)], "it has descriptors of its own");
         assert_eq!(all(8, 8), [(8, 3)]);
     }

@@ -113,12 +113,12 @@ impl Ranking {
 
     /// Takes all out, largest first.
     pub fn take(&mut self) -> impl Iterator<Item = io::Result<Ranked>> + use<> {
-        let shelf = std::mem::take(&mut self.shelf);
+        let lines = std::mem::take(&mut self.shelf);
         let places = std::mem::take(&mut self.heap).into_sorted_vec();
         self.told = 0;
         places
             .into_iter()
-            .map(move |Reverse(place)| read(&shelf, place))
+            .map(move |Reverse(place)| read(&lines, place))
     }
 }
 

@@ -104,7 +104,7 @@ impl Output {
                 text.render(shown, names, &|pid| context(selinux, pid));
                 match &mut self.order {
                     Some((_, ranking)) => {
-                        ranking.add(key, text.line(), text.ends()).map_err(kept)?
+                        ranking.add(key, text.line(), text.ends()).map_err(kept)?;
                     }
                     None => text.push(),
                 }
@@ -228,6 +228,7 @@ fn context(selinux: bool, pid: u32) -> Option<String> {
 }
 
 /// Lines that wait for their place could not be kept, or had again.
+#[expect(clippy::needless_pass_by_value, reason = "as map_err hands it over")]
 fn kept(error: std::io::Error) -> End {
     let text = format!(
         "keep lines for --sort in {}: {error}; use --top",

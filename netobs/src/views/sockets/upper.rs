@@ -9,8 +9,12 @@ use crate::{
     socket::{Mptcp, Row, Subflow, Tls},
 };
 
+/// What numbers are called.
+type Names = [(u16, &'static str)];
+type Count = fn(&Mptcp) -> u8;
+
 /// The counts of an MPTCP connection, in order.
-const COUNTS: [(&str, fn(&Mptcp) -> u8); 6] = [
+const COUNTS: [(&str, Count); 6] = [
     (" subflows:", |info| info.subflows),
     (" add_addr_signal:", |info| info.add_addr_signal),
     (" add_addr_accepted:", |info| info.add_addr_accepted),
@@ -70,7 +74,7 @@ fn mptcp(line: &mut Line, info: &Mptcp) {
 }
 
 fn tls(line: &mut Line, tls: &Tls) {
-    let parts: [(&str, Option<u16>, &[(u16, &str)]); 4] = [
+    let parts: [(&str, Option<u16>, &Names); 4] = [
         (" version: ", tls.version, &TLS_VERSIONS),
         (" cipher: ", tls.cipher, &TLS_CIPHERS),
         (" rxconf: ", tls.rx, &TLS_WAYS),
