@@ -33,7 +33,10 @@ impl Probed {
             objects,
             text,
             stderr: String::from_utf8_lossy(&output.stderr).into_owned(),
-            status: output.status.code().context("ended by a signal")?,
+            status: output.status.code().with_context(|| {
+                let said = String::from_utf8_lossy(&output.stderr);
+                format!("ended by a signal: {said}")
+            })?,
         })
     }
 
