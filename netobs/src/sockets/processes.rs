@@ -5,7 +5,7 @@ use rustix::{
     fs::{CWD, Mode, OFlags, RawDir, openat, readlinkat_raw},
     io::Errno,
 };
-use std::{ffi::CStr, mem::MaybeUninit, os::fd::OwnedFd};
+use std::{cmp::Reverse, ffi::CStr, mem::MaybeUninit, os::fd::OwnedFd};
 
 /// What a descriptor of a socket reads as: `socket:[12345]`.
 const SOCKET: &[u8] = b"socket:[";
@@ -30,6 +30,10 @@ struct Process {
 pub struct Processes {
     held: Vec<Held>,
     list: Vec<Process>,
+    /// Of the descriptor added last: process, thread, descriptor.
+    last: (u32, u32, u32),
+    /// Descriptors were added out of order: a thread with a table of its own holds what its process holds.
+    mixed: bool,
     /// Processes whose descriptors we may not read.
     pub refused: usize,
     /// Gone while we looked.
@@ -78,6 +82,8 @@ impl Processes {
                 comm: holder.comm,
             });
         }
+        let this = (holder.pid, holder.tid, holder.fd);
+        self.mixed |= this <= std::mem::replace(&mut self.last, this);
         self.held.push(Held {
             inode,
             process: u32::try_from(self.list.len() - 1).unwrap_or(u32::MAX),
@@ -90,6 +96,16 @@ impl Processes {
         // Of equal inodes the last found stands first, as ss prints them.
         self.held.reverse();
         self.held.sort_by_key(|held| held.inode);
+        if self.mixed {
+            let list = &self.list;
+            let key = |held: &Held| {
+                let holder = list.get(held.process as usize);
+                let holder = holder.map(|process| (process.pid, process.tid, held.fd));
+                (held.inode, Reverse(holder))
+            };
+            self.held.sort_by_key(key);
+            self.held.dedup_by_key(|held| key(held));
+        }
     }
 
     fn process(
