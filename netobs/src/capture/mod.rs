@@ -1,0 +1,4 @@
+//! Packets: the filter language, capture files, and how a packet reads.
+
+pub mod filter;
+pub mod link;
