@@ -1,4 +1,5 @@
 //! Packets: the filter language, capture files, and how a packet reads.
 
+pub mod file;
 pub mod filter;
 pub mod link;
