@@ -2,4 +2,5 @@
 
 pub mod file;
 pub mod filter;
+pub mod lines;
 pub mod link;

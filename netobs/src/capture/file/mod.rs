@@ -72,12 +72,14 @@ impl Reader {
         })
     }
 
-    /// The next packet; none at the end of the file.
-    pub fn next(&mut self) -> Result<Option<Packet<'_>>, FileError> {
-        match &mut self.format {
-            Format::Classic(classic) => classic.next(&mut self.source),
-            Format::Pcapng(pcapng) => pcapng.next(&mut self.source, &mut self.interfaces),
-        }
+    /// The next packet, and the interfaces met so far; none at the end of the file.
+    #[inline]
+    pub fn next(&mut self) -> Result<Option<(Packet<'_>, &[Interface])>, FileError> {
+        let packet = match &mut self.format {
+            Format::Classic(classic) => classic.next(&mut self.source)?,
+            Format::Pcapng(pcapng) => pcapng.next(&mut self.source, &mut self.interfaces)?,
+        };
+        Ok(packet.map(|packet| (packet, self.interfaces.as_slice())))
     }
 
     /// Those met so far.

@@ -33,7 +33,7 @@ fn read(file: &[u8]) -> Result<Vec<(u64, usize, u32)>, String> {
     let mut reader =
         Reader::open("x.pcap", Box::new(Cursor::new(file.to_vec()))).map_err(|e| e.to_string())?;
     let mut all = Vec::new();
-    while let Some(packet) = reader.next().map_err(|e| e.to_string())? {
+    while let Some((packet, _)) = reader.next().map_err(|e| e.to_string())? {
         all.push((packet.time_ns, packet.data.len(), packet.wire));
     }
     Ok(all)

@@ -1,0 +1,378 @@
+//! Link layers: Ethernet with its tags, Linux's cooked headers, loopback, raw IP; and what types of Ethernet carry.
+
+use super::{Lines, Read, be16, be32, bytes, from};
+
+type Mac = [u8; 6];
+
+/// Names of Ethernet types.
+fn type_name(kind: u16) -> &'static str {
+    match kind {
+        0x0800 => "IPv4",
+        0x0806 => "ARP",
+        0x8035 => "Reverse ARP",
+        0x86dd => "IPv6",
+        0x8100 => "802.1Q",
+        0x88a8 => "802.1Q-QinQ",
+        0x9100 => "802.1Q-9100",
+        0x9200 => "802.1Q-9200",
+        0x8847 => "MPLS unicast",
+        0x8848 => "MPLS multicast",
+        0x8863 => "PPPoE D",
+        0x8864 => "PPPoE S",
+        0x880b => "PPP",
+        0x8808 => "MPCP",
+        0x8809 => "Slow Protocols",
+        0x888e => "EAPOL",
+        0x88cc => "LLDP",
+        0x88e5 => "802.1AE MACsec",
+        0x88f7 => "PTP",
+        0x6558 => "TEB",
+        0x8137 => "Novell IPX",
+        0x809b => "Appletalk",
+        0x80f3 => "Appletalk ARP",
+        0x9000 => "Loopback",
+        0x6003 => "DECnet",
+        _ => "Unknown",
+    }
+}
+
+const LONGEST: u16 = 1500;
+const TAGS: [u16; 4] = [0x8100, 0x88a8, 0x9100, 0x9200];
+
+impl Lines<'_> {
+    /// An Ethernet frame; the length of its header.
+    pub(super) fn ethernet(&mut self, data: &[u8], length: usize) -> usize {
+        let (Some(header), Some(kind)) = (data.first_chunk::<12>(), be16(data, 12)) else {
+            self.cut("ether");
+            return data.len();
+        };
+        if self.shown.link {
+            let (to, source) = ends(header);
+            self.mac(source);
+            self.say(" > ");
+            self.mac(to);
+            self.say(", ");
+            self.kind(kind, true);
+            // 802.3 has its length where others have a type.
+            let told = if kind <= LONGEST {
+                usize::from(kind)
+            } else {
+                length
+            };
+            self.text.put(format_args!(", length {told}: "));
+        }
+        self.tagged(data, length, header, kind, 14)
+    }
+
+    /// Tags, and what follows them.
+    fn tagged(
+        &mut self,
+        data: &[u8],
+        length: usize,
+        header: &[u8; 12],
+        kind: u16,
+        at: usize,
+    ) -> usize {
+        let (mut kind, mut at) = (kind, at);
+        while TAGS.contains(&kind) {
+            let (Some(tag), Some(next)) = (be16(data, at), be16(data, at + 2)) else {
+                self.cut("vlan");
+                return data.len();
+            };
+            if self.shown.link {
+                self.text
+                    .put(format_args!("vlan {}, p {}", tag & 0x0fff, tag >> 13));
+                if tag & 0x1000 != 0 {
+                    self.say(", DEI");
+                }
+                self.say(", ");
+                if next > LONGEST {
+                    self.kind(next, true);
+                    self.say(", ");
+                }
+            }
+            kind = next;
+            at += 4;
+        }
+        let mut rest = length.saturating_sub(at);
+        if kind <= LONGEST {
+            rest = rest.min(usize::from(kind));
+        }
+        if self.carried(kind, from(data, at), rest).is_none() {
+            // A protocol that nobody reads: where it goes, and its bytes.
+            if !self.shown.link {
+                let (to, source) = ends(header);
+                self.mac(source);
+                self.say(" > ");
+                self.mac(to);
+                self.say(", ");
+                self.kind(kind, true);
+                self.text.put(format_args!(", length {length}: "));
+            }
+            if !self.shown.quiet && self.shown.bytes == bytes::Bytes::default() {
+                bytes::dump(&mut self.text, from(data, at), true);
+            }
+        }
+        at
+    }
+
+    fn kind(&mut self, kind: u16, named: bool) {
+        if kind <= LONGEST {
+            self.say("802.3");
+        } else if self.shown.quiet || !named {
+            self.say(type_name(kind));
+        } else {
+            self.text
+                .put(format_args!("ethertype {} (0x{kind:04x})", type_name(kind)));
+        }
+    }
+
+    pub(super) fn mac(&mut self, mac: Mac) {
+        let [a, b, c, d, e, f] = mac;
+        self.text.put(format_args!(
+            "{a:02x}:{b:02x}:{c:02x}:{d:02x}:{e:02x}:{f:02x}"
+        ));
+    }
+
+    /// What a type of Ethernet carries; none when that type is not known.
+    pub(super) fn carried(&mut self, kind: u16, data: &[u8], length: usize) -> Option<()> {
+        match kind {
+            0x0800 => {
+                // Another version says so itself.
+                let word = if data.first().is_none_or(|byte| byte >> 4 == 4) {
+                    "IP "
+                } else {
+                    ""
+                };
+                self.prefixed(word, |lines| lines.ipv4(data, length));
+            }
+            0x86dd => {
+                let word = if data.len() < 40 { "" } else { "IP6 " };
+                self.prefixed(word, |lines| lines.ipv6(data, length));
+            }
+            0x0806 | 0x8035 => {
+                if !self.shown.link {
+                    self.say("ARP, ");
+                }
+                if self.arp(data, length).is_none() {
+                    self.cut("arp");
+                }
+            }
+            0x8847 | 0x8848 => _ = self.deeper(|lines| lines.mpls(data, length)),
+            0x8863 | 0x8864 => {
+                if self.deeper(|lines| lines.pppoe(data, length)).is_none() {
+                    self.cut("pppoe");
+                }
+            }
+            0x6558 => {
+                _ = self.deeper(|lines| {
+                    lines.ethernet(data, length);
+                    Some(())
+                })
+            }
+            0x88cc => _ = self.text.put(format_args!("LLDP, length {length}")),
+            0x888e => _ = self.text.put(format_args!("EAPOL, length {length}")),
+            0x8809 => {
+                _ = self
+                    .text
+                    .put(format_args!("Slow Protocols, length {length}"))
+            }
+            0..=LONGEST => return self.llc(data, length),
+            _ => return None,
+        }
+        Some(())
+    }
+
+    /// The version before an IP packet, unless the type stands there already.
+    fn prefixed(&mut self, word: &str, read: impl FnOnce(&mut Self) -> Read) {
+        if !self.shown.link {
+            self.say(word);
+        }
+        let _read_as_far_as_it_goes = self.deeper(read);
+    }
+
+    /// 802.2: the access points, and the spanning tree.
+    fn llc(&mut self, data: &[u8], length: usize) -> Option<()> {
+        let [to, source, control] = *data.first_chunk()?;
+        if (to, source) == (0xaa, 0xaa) && data.get(3..6) == Some(&[0, 0, 0]) {
+            let kind = be16(data, 6)?;
+            return self.carried(kind, from(data, 8), length.saturating_sub(8));
+        }
+        if self.shown.link && self.shown.verbose > 0 {
+            self.text.put(format_args!(
+                "LLC, dsap {} (0x{:02x}) Individual, ssap {} (0x{:02x}) Command, ctrl 0x{control:02x}: ",
+                point(to),
+                to & 0xfe,
+                point(source),
+                source & 0xfe
+            ));
+        }
+        if (to, source) == (0x42, 0x42) {
+            return self.spanning_tree(from(data, 3), length.saturating_sub(3));
+        }
+        self.text.put(format_args!(
+            "LLC, dsap 0x{to:02x}, ssap 0x{source:02x}, ctrl 0x{control:02x}: length {length}"
+        ));
+        Some(())
+    }
+
+    fn spanning_tree(&mut self, data: &[u8], length: usize) -> Option<()> {
+        let (version, kind) = (data.get(2)?, data.get(3)?);
+        let version = match version {
+            0 => "802.1d",
+            2 => "802.1w",
+            3 => "802.1s",
+            _ => "unknown version",
+        };
+        if *kind == 0x80 {
+            self.text.put(format_args!(
+                "STP {version}, Topology Change, length {length}"
+            ));
+            return Some(());
+        }
+        let kind = if *kind == 0 { "Config" } else { "Rapid STP" };
+        let flags = match data.get(4)? & 0x81 {
+            0 => "none",
+            0x01 => "Topology change",
+            0x80 => "Topology change ACK",
+            _ => "Topology change, Topology change ACK",
+        };
+        let bridge = data.get(17..)?.first_chunk::<8>()?;
+        let [a, b, mac @ ..] = *bridge;
+        self.text.put(format_args!(
+            "STP {version}, {kind}, Flags [{flags}], bridge-id {a:02x}{b:02x}."
+        ));
+        self.mac(mac);
+        self.text
+            .put(format_args!(".{:04x}, length {length}", be16(data, 25)?));
+        Some(())
+    }
+
+    /// Linux's cooked header, the first or second version; its length.
+    pub(super) fn cooked(&mut self, data: &[u8], length: usize, first: bool) -> usize {
+        const DIRECTIONS: [&str; 5] = ["In", "B", "M", "P", "Out"];
+        let size = if first { 16 } else { 20 };
+        let place = if first { (0, 14) } else { (10, 0) };
+        let (Some(kind), Some(header)) = (be16(data, place.1), data.get(..size)) else {
+            self.cut(if first { "sll" } else { "sll2" });
+            return data.len();
+        };
+        let direction = if first {
+            be16(header, place.0).unwrap_or(0)
+        } else {
+            u16::from(header[place.0])
+        };
+        let word = DIRECTIONS
+            .get(usize::from(direction))
+            .copied()
+            .unwrap_or("Unknown");
+        if !first {
+            let index = be32(header, 4).unwrap_or(0);
+            self.text.put(format_args!("ifindex {index} "));
+            self.text.put(format_args!("{word:<3} "));
+        }
+        if self.shown.link {
+            if first {
+                self.text.put(format_args!("{word:>3} "));
+            }
+            let at = if first { 6 } else { 12 };
+            let mac = header[at..].first_chunk().copied().unwrap_or_default();
+            let sized = if first { header[5] } else { header[11] };
+            if sized > 0 {
+                self.mac(mac);
+                self.say(" ");
+            }
+            self.kind(kind, true);
+            self.text.put(format_args!(", length {length}: "));
+        }
+        let rest = length.saturating_sub(size);
+        let mut kind = kind;
+        let mut at = size;
+        while TAGS.contains(&kind) {
+            let (Some(tag), Some(next)) = (be16(data, at), be16(data, at + 2)) else {
+                self.cut("vlan");
+                return data.len();
+            };
+            if self.shown.link {
+                self.text
+                    .put(format_args!("vlan {}, p {}, ", tag & 0x0fff, tag >> 13));
+            }
+            (kind, at) = (next, at + 4);
+        }
+        let rest = rest.saturating_sub(at - size);
+        if self.carried(kind, from(data, at), rest).is_none() {
+            self.text.put(format_args!(
+                "{} (0x{kind:04x}), length {length}: ",
+                type_name(kind)
+            ));
+            bytes::dump(&mut self.text, from(data, at), true);
+        }
+        size
+    }
+
+    /// The address family of a loopback, in the byte order of the writer or of the network.
+    pub(super) fn loopback(&mut self, data: &[u8], length: usize, null: bool) -> usize {
+        const HEADER: usize = 4;
+        let Some(family) = be32(data, 0) else {
+            self.cut(if null { "null" } else { "loop" });
+            return data.len();
+        };
+        // A family is small: in the other byte order it is large.
+        let family = if family > 0xffff {
+            family.swap_bytes()
+        } else {
+            family
+        };
+        let name = match family {
+            2 => "IPv4",
+            10 | 24 | 28 | 30 => "IPv6",
+            _ => "unknown",
+        };
+        if self.shown.link {
+            self.text
+                .put(format_args!("AF {name} ({family}), length {length}: "));
+        }
+        let (rest, length) = (from(data, HEADER), length.saturating_sub(HEADER));
+        match name {
+            "IPv4" => _ = self.carried(0x0800, rest, length),
+            "IPv6" => _ = self.carried(0x86dd, rest, length),
+            _ => {
+                self.text.put(format_args!("AF {family}, length {length}"));
+            }
+        }
+        HEADER
+    }
+
+    pub(super) fn raw_ip(&mut self, data: &[u8], length: usize) -> usize {
+        if self.shown.link {
+            self.say("ip: ");
+        }
+        match data.first().map(|byte| byte >> 4) {
+            Some(4) => _ = self.carried(0x0800, data, length),
+            Some(6) => _ = self.carried(0x86dd, data, length),
+            Some(version) => _ = self.text.put(format_args!("unknown ip {version}")),
+            None => self.cut("ip"),
+        }
+        0
+    }
+}
+
+/// Names of service access points.
+fn point(sap: u8) -> &'static str {
+    match sap & 0xfe {
+        0x00 => "Null",
+        0x06 => "IP",
+        0x42 => "STP",
+        0xaa => "SNAP",
+        0xe0 => "IPX",
+        0xf0 => "NetBeui",
+        0xfe => "ISO",
+        _ => "Unknown",
+    }
+}
+
+/// Destination and source.
+fn ends(header: &[u8; 12]) -> (Mac, Mac) {
+    let [a, b, c, d, e, f, g, h, i, j, k, l] = *header;
+    ([a, b, c, d, e, f], [g, h, i, j, k, l])
+}
