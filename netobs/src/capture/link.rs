@@ -14,7 +14,7 @@ pub enum LinkType {
     /// BSD's loopback: the address family in the writer's byte order, or the network's.
     Null,
     Loop,
-    /// Only inside of PPPoE.
+    /// Only inside of `PPPoE`.
     Ppp,
 }
 

@@ -74,7 +74,7 @@ impl Reader {
 
     /// The next packet, and the interfaces met so far; none at the end of the file.
     #[inline]
-    pub fn next(&mut self) -> Result<Option<(Packet<'_>, &[Interface])>, FileError> {
+    pub fn packet(&mut self) -> Result<Option<(Packet<'_>, &[Interface])>, FileError> {
         let packet = match &mut self.format {
             Format::Classic(classic) => classic.next(&mut self.source)?,
             Format::Pcapng(pcapng) => pcapng.next(&mut self.source, &mut self.interfaces)?,

@@ -43,7 +43,7 @@ impl ClockOf {
     fn ns(self, ticks: u64) -> u64 {
         const NANO: u32 = 9;
         let ns = if self.binary {
-            let ns = u128::from(ticks) * 1_000_000_000 >> self.power.min(127);
+            let ns = (u128::from(ticks) * 1_000_000_000) >> self.power.min(127);
             u64::try_from(ns).unwrap_or(u64::MAX)
         } else if self.power <= NANO {
             ticks.saturating_mul(10_u64.pow(NANO - self.power))

@@ -102,13 +102,6 @@ impl Source {
         }
     }
 
-    /// Bytes that `fill` said are there.
-    #[inline]
-    pub fn filled(&self, from: usize, len: usize) -> &[u8] {
-        let here = self.buffer.get(self.start..self.end).unwrap_or_default();
-        here.get(from..from + len).unwrap_or_default()
-    }
-
     /// Goes on behind bytes that are there.
     #[inline]
     pub fn take(&mut self, n: usize) {

@@ -33,7 +33,7 @@ fn read(file: &[u8]) -> Result<Vec<(u64, usize, u32)>, String> {
     let mut reader =
         Reader::open("x.pcap", Box::new(Cursor::new(file.to_vec()))).map_err(|e| e.to_string())?;
     let mut all = Vec::new();
-    while let Some((packet, _)) = reader.next().map_err(|e| e.to_string())? {
+    while let Some((packet, _)) = reader.packet().map_err(|e| e.to_string())? {
         all.push((packet.time_ns, packet.data.len(), packet.wire));
     }
     Ok(all)
@@ -81,7 +81,7 @@ fn what_is_written_is_read() {
     let packet = (1_700_000_000_123_456_789, 13, 1500);
     assert_eq!(read(&written()), Ok(vec![packet; 3]));
     let mut reader = Reader::open("x", Box::new(Cursor::new(written()))).unwrap();
-    while reader.next().unwrap().is_some() {}
+    while reader.packet().unwrap().is_some() {}
     let names: Vec<_> = reader
         .interfaces()
         .iter()

@@ -94,8 +94,9 @@ impl<W: Write> Writer<W> {
 }
 
 fn failed(error: PcapError) -> io::Error {
-    match error {
-        PcapError::IoError(error) => error,
-        error => io::Error::other(error.to_string()),
+    if let PcapError::IoError(error) = error {
+        error
+    } else {
+        io::Error::other(error.to_string())
     }
 }

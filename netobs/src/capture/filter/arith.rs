@@ -1,4 +1,8 @@
 //! Arithmetic of an expression, with the precedence of libpcap's grammar.
+#![expect(
+    clippy::wildcard_enum_match_arm,
+    reason = "every other token ends arithmetic"
+)]
 
 use super::{
     ast::{Arith, Proto},

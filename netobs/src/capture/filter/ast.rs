@@ -97,7 +97,7 @@ pub enum Value {
     V6(std::net::Ipv6Addr),
     V6Length(std::net::Ipv6Addr, u32),
     Mac([u8; 6]),
-    /// `$ab`, an address of ARCnet.
+    /// `$ab`, an address of `ARCnet`.
     Arcnet,
 }
 

@@ -121,15 +121,13 @@ impl Stmt {
         let bit = |atom: usize| 1 << atom;
         let Some(code) = self.code else { return 0 };
         match class(code) {
-            LD | LDX if mode(code) == IND => bit(X_ATOM),
             LD | LDX if mode(code) == MEM => bit(self.word()),
-            STX => bit(X_ATOM),
-            ST => bit(A_ATOM),
+            LD | LDX if mode(code) != IND => 0,
+            RET => 0, // ours return constants
             JMP | ALU if takes_x(code) => bit(A_ATOM) | bit(X_ATOM),
-            JMP | ALU => bit(A_ATOM),
-            MISC if code & 0xf8 == TXA => bit(X_ATOM),
-            MISC => bit(A_ATOM),
-            _ => 0, // RET: ours return constants
+            MISC if code & 0xf8 != TXA => bit(A_ATOM),
+            LD | LDX | STX | MISC => bit(X_ATOM),
+            _ => bit(A_ATOM),
         }
     }
 
@@ -137,11 +135,10 @@ impl Stmt {
     pub fn defines(&self) -> Option<usize> {
         let code = self.code?;
         match class(code) {
-            LD | ALU => Some(A_ATOM),
-            LDX => Some(X_ATOM),
             ST | STX => Some(self.word()),
-            MISC if code & 0xf8 == TAX => Some(X_ATOM),
-            MISC => Some(A_ATOM),
+            MISC if code & 0xf8 != TAX => Some(A_ATOM),
+            LD | ALU => Some(A_ATOM),
+            LDX | MISC => Some(X_ATOM),
             _ => None,
         }
     }

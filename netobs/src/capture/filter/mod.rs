@@ -13,8 +13,11 @@ mod lower;
 mod names;
 mod optimize;
 mod parser;
+mod primitives;
 mod program;
 mod run;
+#[cfg(test)]
+mod tests;
 mod words;
 
 pub use error::FilterError;
@@ -49,7 +52,7 @@ fn build(expression: &str, options: &Options<'_>) -> Result<Program, FilterError
     if !options.optimize || !may_optimize {
         return Program::of(&graph);
     }
-    let program = Program::of(&optimize::optimize(graph)?)?;
+    let program = Program::of(&optimize::optimize(&graph)?)?;
     if program.refuses_all() {
         return Err(FilterError::whole(
             "the expression matches no packet at all",

@@ -1,8 +1,12 @@
 //! Tokens to an expression: the grammar and precedence of libpcap, its shorthand `port 80 or 443` included.
+#![expect(
+    clippy::wildcard_enum_match_arm,
+    reason = "what the grammar does not want here is refused, whatever it is"
+)]
 
 use super::{
     arith,
-    ast::{ByteOp, Dir, Expr, Kind, Link, Llc, Primitive, Proto, Qualifiers, Relation, Value},
+    ast::{Dir, Expr, Kind, Link, Primitive, Proto, Qualifiers, Relation, Value},
     error::{FilterError, Span},
     lexer::{self, Token},
     words::Word,
@@ -212,7 +216,7 @@ impl Parser {
                 let first = arith::primary(self)?;
                 self.comparison(first, from)
             }
-            Token::Word(_) if terms => self.primitive(of),
+            Token::Word(_) if terms => self.primitive(),
             _ if terms => Err(self.expected("a primitive such as 'host' or 'tcp'")),
             _ => Err(self.expected("a value such as an address, a port or a name")),
         }
@@ -294,7 +298,7 @@ impl Parser {
     }
 
     /// What begins with a word: a protocol, qualifiers and a value, or a primitive of its own.
-    fn primitive(&mut self, of: Qualifiers) -> Parsed<Unit> {
+    fn primitive(&mut self) -> Parsed<Unit> {
         let from = self.span();
         let proto = match self.peek() {
             Token::Word(Word::Proto(proto)) => Some(*proto),
@@ -308,10 +312,13 @@ impl Parser {
             }
         }
         if let Some(qualifiers) = self.head(proto.unwrap_or(Proto::Default))? {
-            let value = self.value(qualifiers)?;
+            let mut value = self.value(qualifiers)?;
+            if let Expr::Primitive(_, span) = &mut value {
+                span.0 = from.0; // an error is about the qualifiers too
+            }
             return Ok(Unit::Term(value, qualifiers));
         }
-        let (primitive, _) = (self.other(proto)?, of);
+        let primitive = self.other(proto)?;
         let expr = Expr::Primitive(primitive, self.since(from));
         Ok(Unit::Term(expr, Qualifiers::UNDEFINED))
     }
@@ -328,7 +335,7 @@ impl Parser {
             Word::Net => (Kind::Net, true),
             Word::Port => (Kind::Port, true),
             Word::PortRange => (Kind::PortRange, true),
-            Word::ProtoWord => (Kind::Proto, false),
+            Word::Carries => (Kind::Proto, false),
             Word::ProtoChain => (Kind::ProtoChain, false),
             Word::Gateway => (Kind::Gateway, false),
             _ => (Kind::Default, true),
@@ -362,106 +369,6 @@ impl Parser {
         }
         let name = if other == Word::Src { "'src'" } else { "'dst'" };
         Err(self.expected(name))
-    }
-
-    /// Primitives that take no address.
-    fn other(&mut self, proto: Option<Proto>) -> Parsed<Primitive> {
-        let Token::Word(word) = *self.peek() else {
-            return proto
-                .map(Primitive::Proto)
-                .ok_or_else(|| self.expected("a primitive"));
-        };
-        match (word, proto) {
-            (Word::Broadcast, _) => {
-                self.next();
-                return Ok(Primitive::Broadcast(proto.unwrap_or(Proto::Default)));
-            }
-            (Word::Multicast, _) => {
-                self.next();
-                return Ok(Primitive::Multicast(proto.unwrap_or(Proto::Default)));
-            }
-            (_, Some(proto)) => return Ok(Primitive::Proto(proto)),
-            (_, None) => {}
-        }
-        let (_, span) = self.next();
-        match word {
-            Word::Less => Ok(Primitive::Less(self.number()?)),
-            Word::Greater => Ok(Primitive::Greater(self.number()?)),
-            Word::Byte => self.byte(),
-            Word::Inbound => Ok(Primitive::Inbound),
-            Word::Outbound => Ok(Primitive::Outbound),
-            Word::IfIndex => Ok(Primitive::IfIndex(self.number()?)),
-            Word::Vlan => Ok(Primitive::Vlan(self.optional_number()?)),
-            Word::Mpls => Ok(Primitive::Mpls(self.optional_number()?)),
-            Word::PppoeDiscovery => Ok(Primitive::PppoeDiscovery),
-            Word::PppoeSession => Ok(Primitive::PppoeSession(self.optional_number()?)),
-            Word::Geneve => Ok(Primitive::Geneve(self.optional_number()?)),
-            Word::Llc => self.llc().map(Primitive::Llc),
-            Word::Foreign | Word::Rnr => {
-                let what = "not supported: a primitive of 802.11, ATM, SS7 or pf";
-                Err(FilterError::new(what, span))
-            }
-            _ => Err(FilterError::new("expected a primitive", span)),
-        }
-    }
-
-    fn byte(&mut self) -> Parsed<Primitive> {
-        let index = self.number()?;
-        let op = match self.peek() {
-            Token::Symbol(b'&') => ByteOp::And,
-            Token::Symbol(b'|') => ByteOp::Or,
-            Token::Symbol(b'<') => ByteOp::Less,
-            Token::Symbol(b'>') => ByteOp::Greater,
-            Token::Symbol(b'=') => ByteOp::Equal,
-            _ => return Err(self.expected("'=', '<', '>', '&' or '|'")),
-        };
-        self.next();
-        Ok(Primitive::Byte(index, op, self.number()?))
-    }
-
-    /// A number, perhaps in parentheses, if one stands here.
-    fn optional_number(&mut self) -> Parsed<Option<u32>> {
-        match self.peek() {
-            Token::Number(_) => self.number().map(Some),
-            Token::Symbol(b'(') => self.deeper(|p| {
-                p.next();
-                let inner = p.optional_number()?;
-                p.close(b')')?;
-                inner.map(Some).ok_or_else(|| p.expected("a number"))
-            }),
-            _ => Ok(None),
-        }
-    }
-
-    fn llc(&mut self) -> Parsed<Llc> {
-        const KINDS: [(&str, Llc); 13] = [
-            ("i", Llc::Information),
-            ("s", Llc::Supervisory),
-            ("u", Llc::Unnumbered),
-            ("rr", Llc::SupervisoryKind(0x01)),
-            ("rej", Llc::SupervisoryKind(0x09)),
-            ("ui", Llc::UnnumberedKind(0x03)),
-            ("ua", Llc::UnnumberedKind(0x63)),
-            ("disc", Llc::UnnumberedKind(0x43)),
-            ("dm", Llc::UnnumberedKind(0x0f)),
-            ("sabme", Llc::UnnumberedKind(0x6f)),
-            ("test", Llc::UnnumberedKind(0xe3)),
-            ("xid", Llc::UnnumberedKind(0xaf)),
-            ("frmr", Llc::UnnumberedKind(0x87)),
-        ];
-        if self.take_word(Word::Rnr) {
-            return Ok(Llc::SupervisoryKind(0x05));
-        }
-        let Token::Id(name) = self.peek() else {
-            return Ok(Llc::Any);
-        };
-        let known = KINDS
-            .iter()
-            .find(|(known, _)| known.eq_ignore_ascii_case(name));
-        let kind = known.map(|(_, kind)| *kind);
-        let kind = kind.ok_or_else(|| self.expected("a kind of LLC frame: i, s, u, rr, ui ..."))?;
-        self.next();
-        Ok(kind)
     }
 }
 

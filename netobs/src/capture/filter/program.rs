@@ -198,7 +198,7 @@ impl Program {
 }
 
 impl Insn {
-    fn name(&self) -> &'static str {
+    fn name(self) -> &'static str {
         let width = |w, h, b| match code::size(self.code) {
             H => h,
             B => b,
@@ -237,7 +237,7 @@ impl Insn {
         }
     }
 
-    fn operand(&self, at: usize) -> String {
+    fn operand(self, at: usize) -> String {
         let (k, signed) = (self.k, self.k.cast_signed());
         match class(self.code) {
             LD | LDX => match code::mode(self.code) {

@@ -4,6 +4,7 @@ use super::Lines;
 use crate::{capture::link::LinkType, line::Line};
 
 /// Which bytes are shown, and how.
+#[expect(clippy::struct_excessive_bools, reason = "each is a flag of its own")]
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Bytes {
     pub ascii: bool,

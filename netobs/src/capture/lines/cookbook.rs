@@ -75,7 +75,7 @@ impl Lines<'_> {
         Some(())
     }
 
-    pub(super) fn sctp(&mut self, data: &[u8], between: &Between) -> Read {
+    pub(super) fn sctp(&mut self, data: &[u8], between: &Between) {
         const KINDS: [&str; 15] = [
             "DATA",
             "INIT",
@@ -96,7 +96,7 @@ impl Lines<'_> {
         let (Some(sport), Some(dport)) = (be16(data, 0), be16(data, 2)) else {
             self.hosts_of(between);
             self.cut("sctp");
-            return Some(());
+            return;
         };
         self.ends_of(between, (sport, dport), "sctp");
         self.say("sctp");
@@ -117,6 +117,5 @@ impl Lines<'_> {
             }
             chunks = from(chunks, usize::from(size).next_multiple_of(4));
         }
-        Some(())
     }
 }

@@ -1,9 +1,14 @@
 //! DNS messages in tcpdump's shorthand.
+#![expect(
+    clippy::wildcard_enum_match_arm,
+    clippy::match_wildcard_for_single_variants,
+    reason = "the data of most types is not shown, as in tcpdump"
+)]
 
 use super::{Lines, be16};
 use hickory_proto::{
     op::Message,
-    rr::{DNSClass, Name, RData, Record},
+    rr::{DNSClass, Name, RData, Record, RecordType},
 };
 
 const OPERATIONS: [&str; 6] = ["", " inv_q", " stat", " op3", " notify", " update"];
@@ -21,6 +26,8 @@ const RESPONSES: [&str; 12] = [
     " NotZone",
     " Resp11",
 ];
+/// The bit that tells an answer from a question.
+const RESPONSE: u16 = 0x8000;
 /// In multicast DNS the top bit of a class asks for an answer by unicast, or flushes caches.
 const TOP: u16 = 0x8000;
 
@@ -41,7 +48,8 @@ impl Lines<'_> {
         let operation = usize::from(flags >> 11 & 15);
         self.number(id);
         self.say(OPERATIONS.get(operation).copied().unwrap_or(" op"));
-        if flags & 0x8000 == 0 {
+        let is_question = flags & RESPONSE == 0;
+        if is_question {
             self.question_flags(flags);
             let counts = [
                 (answers, 0, "a"),
@@ -64,7 +72,7 @@ impl Lines<'_> {
                     self.say(" q:");
                     self.query(
                         query.query_type().into(),
-                        &query.query_class,
+                        query.query_class,
                         &query.name,
                         multicast,
                     );
@@ -73,15 +81,19 @@ impl Lines<'_> {
             self.text
                 .put(format_args!(" {answers}/{authorities}/{additionals}"));
         }
-        let Some(message) = message else {
-            self.cut("domain");
-            return;
-        };
-        if flags & 0x8000 == 0 {
+        match message {
+            Some(message) => self.sections(&message, is_question, multicast),
+            None => return self.cut("domain"),
+        }
+        self.text.put(format_args!(" ({length})"));
+    }
+
+    fn sections(&mut self, message: &Message, is_question: bool, multicast: bool) {
+        if is_question {
             for query in &message.queries {
                 self.query(
                     query.query_type().into(),
-                    &query.query_class,
+                    query.query_class,
                     &query.name,
                     multicast,
                 );
@@ -93,7 +105,6 @@ impl Lines<'_> {
             self.records(" ns:", &message.authorities, multicast);
             self.records(" ar:", &message.additionals, multicast);
         }
-        self.text.put(format_args!(" ({length})"));
     }
 
     fn question_flags(&mut self, flags: u16) {
@@ -128,10 +139,10 @@ impl Lines<'_> {
         }
     }
 
-    fn query(&mut self, kind: u16, class: &DNSClass, name: &Name, multicast: bool) {
+    fn query(&mut self, kind: u16, class: DNSClass, name: &Name, multicast: bool) {
         self.say(" ");
         self.record_type(kind);
-        let class = u16::from(*class);
+        let class = u16::from(class);
         let plain = if multicast { class & !TOP } else { class };
         self.class(plain);
         if multicast {
@@ -173,10 +184,11 @@ impl Lines<'_> {
     }
 
     fn record_type(&mut self, kind: u16) {
-        let kind = hickory_proto::rr::RecordType::from(kind);
-        match kind {
-            hickory_proto::rr::RecordType::Unknown(n) => _ = self.text.put(format_args!("Type{n}")),
-            kind => _ = self.text.put(format_args!("{kind}")),
+        let kind = RecordType::from(kind);
+        if let RecordType::Unknown(n) = kind {
+            self.text.put(format_args!("Type{n}"));
+        } else {
+            self.text.put(format_args!("{kind}"));
         }
     }
 

@@ -128,10 +128,12 @@ impl Lines<'_> {
     }
 
     pub(super) fn mac(&mut self, mac: Mac) {
-        let [a, b, c, d, e, f] = mac;
-        self.text.put(format_args!(
-            "{a:02x}:{b:02x}:{c:02x}:{d:02x}:{e:02x}:{f:02x}"
-        ));
+        for (index, byte) in mac.iter().enumerate() {
+            if index > 0 {
+                self.say(":");
+            }
+            self.text.put(format_args!("{byte:02x}"));
+        }
     }
 
     /// What a type of Ethernet carries; none when that type is not known.
@@ -373,6 +375,6 @@ fn point(sap: u8) -> &'static str {
 
 /// Destination and source.
 fn ends(header: &[u8; 12]) -> (Mac, Mac) {
-    let [a, b, c, d, e, f, g, h, i, j, k, l] = *header;
-    ([a, b, c, d, e, f], [g, h, i, j, k, l])
+    let at = |at: usize| header[at..].first_chunk().copied().unwrap_or_default();
+    (at(0), at(6))
 }

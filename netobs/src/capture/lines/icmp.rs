@@ -10,64 +10,14 @@ impl Lines<'_> {
     pub(super) fn icmp(&mut self, data: &[u8], length: usize, between: &Between) -> Read {
         let [kind, code, ..] = *data else { return None };
         let quoted = from(data, QUOTED);
-        let error = matches!(kind, 3 | 4 | 5 | 11 | 12);
         match kind {
             // Nothing is told of an error whose packet is cut off.
-            3 | 5 if quoted.len() < 20 => return None,
-            11 if quoted.len() < 20 => return None,
-            0 | 8 if data.len() < 8 => return None,
+            3 | 5 | 11 if quoted.len() < 20 => return None,
+            0 | 8 if data.len() < QUOTED => return None,
             _ => {}
         }
         self.say("ICMP ");
-        match kind {
-            0 | 8 => {
-                self.say(if kind == 8 {
-                    "echo request, id "
-                } else {
-                    "echo reply, id "
-                });
-                self.number(be16(data, 4)?);
-                self.say(", seq ");
-                self.number(be16(data, 6)?);
-            }
-            3 => self.unreachable(code, data)?,
-            4 => self.say("source quench"),
-            5 => self.redirect(code, data)?,
-            9 => self.say("router advertisement"),
-            10 => self.say("router solicitation"),
-            11 => match code {
-                0 => self.say("time exceeded in-transit"),
-                1 => self.say("ip reassembly time exceeded"),
-                _ => _ = self.text.put(format_args!("time exceeded-#{code}")),
-            },
-            12 if code == 0 => {
-                self.text
-                    .put(format_args!("parameter problem - octet {}", data.get(4)?));
-            }
-            12 => {
-                _ = self
-                    .text
-                    .put(format_args!("parameter problem - code {code}"))
-            }
-            13 => {
-                _ = self.text.put(format_args!(
-                    "time stamp query id {} seq {}",
-                    be16(data, 4)?,
-                    be16(data, 6)?
-                ))
-            }
-            14 => {
-                _ = self.text.put(format_args!(
-                    "time stamp reply id {} seq {}",
-                    be16(data, 4)?,
-                    be16(data, 6)?
-                ))
-            }
-            15 => self.say("information request"),
-            16 => self.say("information reply"),
-            17 => self.say("address mask request"),
-            _ => _ = self.text.put(format_args!("type-#{kind}")),
-        }
+        self.icmp_kind(kind, code, data)?;
         self.say(", length ");
         self.number(length as u64);
         if self.shown.verbose == 0 {
@@ -80,11 +30,64 @@ impl Lines<'_> {
             self.text
                 .put(format_args!(" (wrong icmp cksum {found:x} (->{right:x})!)"));
         }
-        if error {
+        if matches!(kind, 3 | 4 | 5 | 11 | 12) {
             self.say("\n\t");
             let whole = be16(quoted, 2).map_or(quoted.len(), usize::from);
             self.quoted(|lines| lines.ipv4(upto(quoted, whole), whole));
         }
+        Some(())
+    }
+
+    fn icmp_kind(&mut self, kind: u8, code: u8, data: &[u8]) -> Read {
+        let words = match kind {
+            0 | 8 => {
+                self.say(if kind == 8 {
+                    "echo request, id "
+                } else {
+                    "echo reply, id "
+                });
+                self.number(be16(data, 4)?);
+                self.say(", seq ");
+                self.number(be16(data, 6)?);
+                return Some(());
+            }
+            3 => return self.unreachable(code, data),
+            5 => return self.redirect(code, data),
+            13 | 14 => {
+                let what = if kind == 13 { "query" } else { "reply" };
+                let (id, seq) = (be16(data, 4)?, be16(data, 6)?);
+                self.text
+                    .put(format_args!("time stamp {what} id {id} seq {seq}"));
+                return Some(());
+            }
+            12 if code == 0 => {
+                self.text
+                    .put(format_args!("parameter problem - octet {}", data.get(4)?));
+                return Some(());
+            }
+            12 => {
+                self.text
+                    .put(format_args!("parameter problem - code {code}"));
+                return Some(());
+            }
+            11 if code > 1 => {
+                self.text.put(format_args!("time exceeded-#{code}"));
+                return Some(());
+            }
+            11 if code == 1 => "ip reassembly time exceeded",
+            11 => "time exceeded in-transit",
+            4 => "source quench",
+            9 => "router advertisement",
+            10 => "router solicitation",
+            15 => "information request",
+            16 => "information reply",
+            17 => "address mask request",
+            _ => {
+                self.text.put(format_args!("type-#{kind}"));
+                return Some(());
+            }
+        };
+        self.say(words);
         Some(())
     }
 

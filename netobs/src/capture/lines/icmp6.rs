@@ -69,18 +69,16 @@ impl Lines<'_> {
                 self.say(", seq ");
                 self.number(be16(data, 6)?);
             }
-            130..=132 => {
-                let group = address(data, 8)?;
-                self.say(if kind == 130 { "" } else { "" });
-                if kind == 130 {
-                    self.text
-                        .put(format_args!(" max resp delay: {} addr: ", be16(data, 4)?));
-                } else {
-                    self.text
-                        .put(format_args!("max resp delay: {} addr: ", be16(data, 4)?));
-                }
-                self.text.ip(group);
-            }
+            133..=137 => self.neighbours(kind, data, length)?,
+            130..=132 | 143 => self.listeners(kind, data)?,
+            _ => {}
+        }
+        Some(())
+    }
+
+    /// Discovery of routers and neighbours.
+    fn neighbours(&mut self, kind: u8, data: &[u8], length: usize) -> Read {
+        match kind {
             133 => self.discovery(data, 8, length)?,
             134 => {
                 self.advertised(data)?;
@@ -105,7 +103,7 @@ impl Lines<'_> {
                 }
                 self.discovery(data, 24, length)?;
             }
-            137 => {
+            _ => {
                 self.say(", ");
                 let (to, via) = (address(data, 24)?, address(data, 8)?);
                 self.host(to);
@@ -113,15 +111,27 @@ impl Lines<'_> {
                 self.host(via);
                 self.discovery(data, 40, length)?;
             }
-            143 => {
-                let records = be16(data, 6)?;
-                self.text.put(format_args!(", {records} group record(s)"));
-                if self.shown.verbose > 0 {
-                    self.groups(data, records)?;
-                }
-            }
-            _ => {}
         }
+        Some(())
+    }
+
+    /// Who listens to which groups.
+    fn listeners(&mut self, kind: u8, data: &[u8]) -> Read {
+        if kind == 143 {
+            let records = be16(data, 6)?;
+            self.text.put(format_args!(", {records} group record(s)"));
+            if self.shown.verbose > 0 {
+                self.groups(data, records)?;
+            }
+            return Some(());
+        }
+        let group = address(data, 8)?;
+        let space = if kind == 130 { " " } else { "" };
+        self.text.put(format_args!(
+            "{space}max resp delay: {} addr: ",
+            be16(data, 4)?
+        ));
+        self.text.ip(group);
         Some(())
     }
 

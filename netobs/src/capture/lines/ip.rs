@@ -110,7 +110,7 @@ impl Lines<'_> {
             self.text.put(format_args!("ip-proto-{proto}"));
             return Some(());
         }
-        self.transport(proto, payload, total - header, &between)
+        self.transport(proto, payload, total.saturating_sub(header), &between)
     }
 
     fn ipv4_header(&mut self, ip: &Ipv4HeaderSlice<'_>, offset: usize, total: usize) {
@@ -222,7 +222,10 @@ impl Lines<'_> {
         match proto {
             6 => return self.tcp(data, length, between),
             17 => return self.udp(data, length, between),
-            132 => return self.sctp(data, between),
+            132 => {
+                self.sctp(data, between);
+                return Some(());
+            }
             _ => self.hosts_of(between),
         }
         let read = match proto {

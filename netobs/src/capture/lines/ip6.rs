@@ -28,7 +28,7 @@ impl Lines<'_> {
         };
         let mut payload = usize::from(ip.payload_length());
         if length < payload + HEADER {
-            let missing = payload + HEADER - length;
+            let missing = (payload + HEADER).saturating_sub(length);
             self.text
                 .put(format_args!("truncated-ip6 - {missing} bytes missing!"));
         }
@@ -46,10 +46,7 @@ impl Lines<'_> {
             if flow != 0 {
                 self.text.put(format_args!("flowlabel 0x{flow:05x}, "));
             }
-            let name = match proto_name(next) {
-                "unknown" => "unknown",
-                name => name,
-            };
+            let name = proto_name(next);
             self.text.put(format_args!(
                 "hlim {}, next-header {name} ({next}) payload length: {}) ",
                 ip.hop_limit(),

@@ -28,6 +28,7 @@ use tcp::Flows;
 const DEEPEST: u8 = 12;
 
 /// What is shown of a packet: tcpdump's flags.
+#[expect(clippy::struct_excessive_bools, reason = "each is a flag of its own")]
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Shown {
     /// `-v`, `-vv`, `-vvv`
@@ -117,7 +118,8 @@ impl<'a> Lines<'a> {
         self.stamps
             .push(&mut self.text, self.shown.stamp, packet.time_ns);
         let data = packet.data;
-        let length = packet.wire as usize;
+        // A file may tell less than it holds.
+        let length = (packet.wire as usize).max(data.len());
         let header = match link {
             LinkType::Ethernet => self.ethernet(data, length),
             LinkType::Sll => self.cooked(data, length, true),

@@ -48,7 +48,7 @@ impl Stamps {
         let since = match stamp {
             Stamp::SinceFirst => Some(self.first),
             Stamp::Delta => Some(self.last),
-            _ => None,
+            Stamp::Clock | Stamp::None | Stamp::Seconds | Stamp::Date => None,
         };
         self.first.get_or_insert(time_ns);
         self.last = Some(time_ns);

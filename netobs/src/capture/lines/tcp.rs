@@ -89,13 +89,25 @@ impl Lines<'_> {
             ));
             return Some(());
         }
-        let carries = length - size;
         if self.shown.quiet {
             self.say("tcp ");
-            self.number(carries as u64);
+            self.number((length - size) as u64);
             return Some(());
         }
-        let flags = header[13];
+        self.tcp_flags(header[13]);
+        let checks = self.shown.verbose > 0 && !self.shown.no_checksums && !between.fragment;
+        if checks && data.len() >= length {
+            self.tcp_checksum(upto(data, length), between);
+        }
+        self.segment(
+            header,
+            from(upto(data, length), 20),
+            length - 20,
+            (between, sport, dport),
+        )
+    }
+
+    fn tcp_flags(&mut self, flags: u8) {
         self.say("Flags [");
         if flags == 0 {
             self.say("none");
@@ -106,13 +118,19 @@ impl Lines<'_> {
             }
         }
         self.say("]");
-        if self.shown.verbose > 0
-            && !self.shown.no_checksums
-            && !between.fragment
-            && data.len() >= length
-        {
-            self.tcp_checksum(upto(data, length), between);
-        }
+    }
+
+    /// Numbers, options, and what a segment carries; `data` begins behind the fixed header.
+    fn segment(
+        &mut self,
+        header: &[u8; 20],
+        data: &[u8],
+        length: usize,
+        (between, sport, dport): (&Between, u16, u16),
+    ) -> Read {
+        let flags = header[13];
+        let options = usize::from(header[12] >> 4) * 4 - 20;
+        let carries = length - options;
         let (seq, ack) = (be32(header, 4)?, be32(header, 8)?);
         let bases = if self.shown.absolute || flags & ACK == 0 {
             (0, 0)
@@ -125,10 +143,10 @@ impl Lines<'_> {
             (seq.wrapping_sub(bases.0), ack.wrapping_sub(bases.1)),
             carries,
         );
-        if size > 20 {
+        if options > 0 {
             self.say(", options [");
-            let options = data.get(20..size).unwrap_or(from(data, 20));
-            if self.tcp_options(options, size - 20, bases).is_none() {
+            let there = upto(data, options);
+            if self.tcp_options(there, options, bases.1).is_none() {
                 self.say("[bad opt]");
                 return Some(());
             }
@@ -137,7 +155,7 @@ impl Lines<'_> {
         self.say(", length ");
         self.number(carries as u64);
         if carries > 0 && flags & RST == 0 {
-            self.tcp_payload(from(upto(data, length), size), carries, (sport, dport));
+            self.tcp_payload(from(data, options), carries, (sport, dport));
         }
         Some(())
     }
@@ -176,7 +194,7 @@ impl Lines<'_> {
         }
     }
 
-    fn tcp_options(&mut self, options: &[u8], whole: usize, bases: (u32, u32)) -> Read {
+    fn tcp_options(&mut self, options: &[u8], whole: usize, other: u32) -> Read {
         let mut rest = options;
         let mut first = true;
         while let Some(kind) = rest.first() {
@@ -192,7 +210,7 @@ impl Lines<'_> {
                 return None;
             }
             let value = rest.get(usize::from(*kind > 1) + 1..length.max(1))?;
-            self.tcp_option(*kind, value, bases)?;
+            self.tcp_option(*kind, value, other)?;
             if *kind == 0 {
                 return Some(());
             }
@@ -201,7 +219,7 @@ impl Lines<'_> {
         (options.len() == whole).then_some(())
     }
 
-    fn tcp_option(&mut self, kind: u8, value: &[u8], (own, other): (u32, u32)) -> Read {
+    fn tcp_option(&mut self, kind: u8, value: &[u8], other: u32) -> Read {
         match (kind, value.len()) {
             (0, _) => self.say("eol"),
             (1, _) => self.say("nop"),
@@ -218,7 +236,6 @@ impl Lines<'_> {
                 self.text.put(format_args!("sack {} ", length / 8));
                 for block in value.as_chunks::<8>().0 {
                     // They count what the other side sends.
-                    let _own = own;
                     let (left, right) = (be32(block, 0)?, be32(block, 4)?);
                     let (left, right) = (left.wrapping_sub(other), right.wrapping_sub(other));
                     self.text.put(format_args!("{{{left}:{right}}}"));

@@ -1,4 +1,4 @@
-//! Packets inside of packets: GRE, VXLAN, Geneve, MPLS, PPPoE, AH.
+//! Packets inside of packets: GRE, VXLAN, Geneve, MPLS, `PPPoE`, AH.
 
 use super::{Lines, Read, be16, be32, from, ip::Between};
 
@@ -172,8 +172,11 @@ impl Lines<'_> {
         if session != 0 {
             self.text.put(format_args!(" [ses 0x{session:x}]"));
         }
-        let mut tags = from(data, HEADER);
-        let mut left = told;
+        self.tags(from(data, HEADER), told)
+    }
+
+    /// What a `PPPoE` discovery asks for or offers.
+    fn tags(&mut self, mut tags: &[u8], mut left: usize) -> Read {
         while left >= 4 {
             let (kind, size) = (be16(tags, 0)?, usize::from(be16(tags, 2)?));
             let name = match kind {

@@ -1,4 +1,8 @@
 //! Arithmetic: values in scratch memory, and the protocol checks that loads bring with them.
+#![expect(
+    clippy::wildcard_enum_match_arm,
+    reason = "what a primitive does not name is refused"
+)]
 
 use super::{
     Lower, Lowered, link,

@@ -1,4 +1,8 @@
 //! `protochain`: a loop through extension headers; only interpreters outside of the kernel run it.
+#![expect(
+    clippy::wildcard_enum_match_arm,
+    reason = "what a primitive does not name is refused"
+)]
 
 use super::{Lower, Lowered, link};
 use crate::capture::filter::{

@@ -1,4 +1,8 @@
-//! VLAN tags, MPLS labels and PPPoE sessions: tests that move the offsets for all that follows.
+//! VLAN tags, MPLS labels and `PPPoE` sessions: tests that move the offsets for all that follows.
+#![expect(
+    clippy::wildcard_enum_match_arm,
+    reason = "what a primitive does not name is refused"
+)]
 
 use super::{
     Lower, Lowered, link,

@@ -1,4 +1,8 @@
 //! Hosts and networks of every kind of address.
+#![expect(
+    clippy::wildcard_enum_match_arm,
+    reason = "what a primitive does not name is refused"
+)]
 
 use super::{Lower, Lowered, link, load::Base};
 use crate::capture::{

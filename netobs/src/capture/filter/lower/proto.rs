@@ -1,4 +1,8 @@
 //! Protocols by name and number.
+#![expect(
+    clippy::wildcard_enum_match_arm,
+    reason = "what a primitive does not name is refused"
+)]
 
 use super::{Lower, Lowered, link, load::Base, ports};
 use crate::capture::filter::{

@@ -1,4 +1,8 @@
 //! A value with its qualifiers: which kind of value fits which kind of primitive.
+#![expect(
+    clippy::wildcard_enum_match_arm,
+    reason = "what a primitive does not name is refused"
+)]
 
 use super::{
     Lower, Lowered,

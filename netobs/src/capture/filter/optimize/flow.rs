@@ -66,7 +66,7 @@ impl Bits {
 }
 
 /// The reachable blocks, numbered as they are met: the block itself, then all behind its yes, then behind its no.
-pub(super) fn numbered(graph: Graph) -> (Vec<Block>, BlockId) {
+pub(super) fn numbered(graph: &Graph) -> (Vec<Block>, BlockId) {
     let mut order = Vec::new();
     let mut number = vec![None; graph.blocks.len()];
     let mut waiting = vec![graph.root];

@@ -62,7 +62,7 @@ struct Optimizer {
 
 type Outcome = Result<(), FilterError>;
 
-pub fn optimize(graph: Graph) -> Result<Graph, FilterError> {
+pub fn optimize(graph: &Graph) -> Result<Graph, FilterError> {
     let mut optimizer = Optimizer::new(graph);
     optimizer.rounds(false)?;
     optimizer.rounds(true)?;
@@ -75,7 +75,7 @@ pub fn optimize(graph: Graph) -> Result<Graph, FilterError> {
 }
 
 impl Optimizer {
-    fn new(graph: Graph) -> Self {
+    fn new(graph: &Graph) -> Self {
         let (blocks, root) = flow::numbered(graph);
         let n = blocks.len();
         let facts = Facts {
