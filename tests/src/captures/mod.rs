@@ -137,6 +137,8 @@ fn on_link(link: u32, frame: &[u8]) -> Option<Vec<u8>> {
         RAW_V6 if version == 6 => Vec::new(),
         NULL if version > 0 => family.to_le_bytes().to_vec(),
         LOOP if version > 0 => family.to_be_bytes().to_vec(),
+        // Linux gives these other types there.
+        COOKED | COOKED_2 if kind < [6, 0] || kind == [0x88, 0xa8] => return None,
         COOKED => {
             let sent = if frame[11].is_multiple_of(2) { 4 } else { 0 };
             let mut header = vec![0, sent, 0, 1, 0, 6];

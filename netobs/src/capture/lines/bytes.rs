@@ -14,6 +14,13 @@ pub struct Bytes {
     pub link: bool,
 }
 
+impl Bytes {
+    /// Then what nobody reads is not shown twice.
+    pub(super) fn shows_hex(self) -> bool {
+        self.hex || self.both
+    }
+}
+
 const A_LINE: usize = 16;
 
 impl Lines<'_> {
@@ -42,8 +49,13 @@ impl Lines<'_> {
 
 /// Hexadecimal in pairs, with letters beside it or not.
 pub(super) fn dump(text: &mut Line, data: &[u8], with_letters: bool) {
+    rows(text, "\n\t", data, with_letters);
+}
+
+/// The same, each row after `before`.
+pub(super) fn rows(text: &mut Line, before: &str, data: &[u8], with_letters: bool) {
     for (row, bytes) in data.chunks(A_LINE).enumerate() {
-        text.put(format_args!("\n\t0x{:04x}:  ", row * A_LINE));
+        text.put(format_args!("{before}0x{:04x}:  ", row * A_LINE));
         let mut width = 0;
         for (at, byte) in bytes.iter().enumerate() {
             text.put(format_args!("{byte:02x}"));

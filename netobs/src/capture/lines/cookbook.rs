@@ -27,10 +27,10 @@ impl Lines<'_> {
             0x16 => _ = self.text.put(format_args!("igmp v2 report {}", group()?)),
             0x17 => _ = self.text.put(format_args!("igmp leave {}", group()?)),
             0x22 => {
-                _ = self.text.put(format_args!(
+                self.text.put(format_args!(
                     "igmp v3 report, {} group record(s)",
                     be16(data, 6)?
-                ))
+                ));
             }
             _ => _ = self.text.put(format_args!("igmp-{kind}")),
         }
@@ -107,9 +107,8 @@ impl Lines<'_> {
             match KINDS.get(usize::from(*kind)) {
                 Some(name) => _ = self.text.put(format_args!(" ({count}) [{name}]")),
                 None => {
-                    _ = self
-                        .text
-                        .put(format_args!(" ({count}) [unknown chunk type: {kind}]"))
+                    self.text
+                        .put(format_args!(" ({count}) [unknown chunk type: {kind}]"));
                 }
             }
             if size < 4 {

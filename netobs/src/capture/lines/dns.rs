@@ -1,7 +1,6 @@
 //! DNS messages in tcpdump's shorthand.
 #![expect(
     clippy::wildcard_enum_match_arm,
-    clippy::match_wildcard_for_single_variants,
     reason = "the data of most types is not shown, as in tcpdump"
 )]
 
@@ -104,6 +103,22 @@ impl Lines<'_> {
         if self.shown.verbose > 1 {
             self.records(" ns:", &message.authorities, multicast);
             self.records(" ar:", &message.additionals, multicast);
+            self.options(message);
+        }
+    }
+
+    /// The record that carries options; the crate takes it out of the others.
+    fn options(&mut self, message: &Message) {
+        let Some(edns) = &message.edns else { return };
+        self.say(if message.additionals.is_empty() {
+            " ar:"
+        } else {
+            ","
+        });
+        self.text
+            .put(format_args!(" . OPT UDPsize={}", edns.max_payload()));
+        if edns.flags().dnssec_ok {
+            self.say(" DO");
         }
     }
 

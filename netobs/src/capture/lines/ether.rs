@@ -1,11 +1,11 @@
-//! Link layers: Ethernet with its tags, Linux's cooked headers, loopback, raw IP; and what types of Ethernet carry.
+//! Ethernet frames with their tags, and what each type carries.
 
 use super::{Lines, Read, be16, be32, bytes, from};
 
 type Mac = [u8; 6];
 
 /// Names of Ethernet types.
-fn type_name(kind: u16) -> &'static str {
+pub(super) fn type_name(kind: u16) -> &'static str {
     match kind {
         0x0800 => "IPv4",
         0x0806 => "ARP",
@@ -36,8 +36,10 @@ fn type_name(kind: u16) -> &'static str {
     }
 }
 
-const LONGEST: u16 = 1500;
-const TAGS: [u16; 4] = [0x8100, 0x88a8, 0x9100, 0x9200];
+pub(super) const LONGEST: u16 = 1500;
+/// Access points and control.
+const LLC: usize = 3;
+pub(super) const TAGS: [u16; 4] = [0x8100, 0x88a8, 0x9100, 0x9200];
 
 impl Lines<'_> {
     /// An Ethernet frame; the length of its header.
@@ -52,7 +54,7 @@ impl Lines<'_> {
             self.say(" > ");
             self.mac(to);
             self.say(", ");
-            self.kind(kind, true);
+            self.kind(kind);
             // 802.3 has its length where others have a type.
             let told = if kind <= LONGEST {
                 usize::from(kind)
@@ -87,7 +89,7 @@ impl Lines<'_> {
                 }
                 self.say(", ");
                 if next > LONGEST {
-                    self.kind(next, true);
+                    self.kind(next);
                     self.say(", ");
                 }
             }
@@ -106,21 +108,29 @@ impl Lines<'_> {
                 self.say(" > ");
                 self.mac(to);
                 self.say(", ");
-                self.kind(kind, true);
+                self.kind(kind);
                 self.text.put(format_args!(", length {length}: "));
             }
-            if !self.shown.quiet && self.shown.bytes == bytes::Bytes::default() {
+            if !self.shown.quiet && !self.shown.bytes.shows_hex() {
                 bytes::dump(&mut self.text, from(data, at), true);
             }
+        } else if kind <= LONGEST {
+            return at + LLC;
         }
         at
     }
 
-    fn kind(&mut self, kind: u16, named: bool) {
+    pub(super) fn kind(&mut self, kind: u16) {
         if kind <= LONGEST {
             self.say("802.3");
-        } else if self.shown.quiet || !named {
-            self.say(type_name(kind));
+        } else if self.shown.quiet {
+            match type_name(kind) {
+                "Unknown" => {
+                    self.text
+                        .put(format_args!("Unknown Ethertype (0x{kind:04x})"));
+                }
+                name => self.say(name),
+            }
         } else {
             self.text
                 .put(format_args!("ethertype {} (0x{kind:04x})", type_name(kind)));
@@ -170,14 +180,13 @@ impl Lines<'_> {
                 _ = self.deeper(|lines| {
                     lines.ethernet(data, length);
                     Some(())
-                })
+                });
             }
             0x88cc => _ = self.text.put(format_args!("LLDP, length {length}")),
             0x888e => _ = self.text.put(format_args!("EAPOL, length {length}")),
             0x8809 => {
-                _ = self
-                    .text
-                    .put(format_args!("Slow Protocols, length {length}"))
+                self.text
+                    .put(format_args!("Slow Protocols, length {length}"));
             }
             0..=LONGEST => return self.llc(data, length),
             _ => return None,
@@ -200,7 +209,7 @@ impl Lines<'_> {
             let kind = be16(data, 6)?;
             return self.carried(kind, from(data, 8), length.saturating_sub(8));
         }
-        if self.shown.link && self.shown.verbose > 0 {
+        if self.shown.link {
             self.text.put(format_args!(
                 "LLC, dsap {} (0x{:02x}) Individual, ssap {} (0x{:02x}) Command, ctrl 0x{control:02x}: ",
                 point(to),
@@ -247,115 +256,30 @@ impl Lines<'_> {
         self.mac(mac);
         self.text
             .put(format_args!(".{:04x}, length {length}", be16(data, 25)?));
-        Some(())
-    }
-
-    /// Linux's cooked header, the first or second version; its length.
-    pub(super) fn cooked(&mut self, data: &[u8], length: usize, first: bool) -> usize {
-        const DIRECTIONS: [&str; 5] = ["In", "B", "M", "P", "Out"];
-        let size = if first { 16 } else { 20 };
-        let place = if first { (0, 14) } else { (10, 0) };
-        let (Some(kind), Some(header)) = (be16(data, place.1), data.get(..size)) else {
-            self.cut(if first { "sll" } else { "sll2" });
-            return data.len();
-        };
-        let direction = if first {
-            be16(header, place.0).unwrap_or(0)
-        } else {
-            u16::from(header[place.0])
-        };
-        let word = DIRECTIONS
-            .get(usize::from(direction))
-            .copied()
-            .unwrap_or("Unknown");
-        if !first {
-            let index = be32(header, 4).unwrap_or(0);
-            self.text.put(format_args!("ifindex {index} "));
-            self.text.put(format_args!("{word:<3} "));
+        if self.shown.verbose == 0 {
+            return Some(());
         }
-        if self.shown.link {
-            if first {
-                self.text.put(format_args!("{word:>3} "));
-            }
-            let at = if first { 6 } else { 12 };
-            let mac = header[at..].first_chunk().copied().unwrap_or_default();
-            let sized = if first { header[5] } else { header[11] };
-            if sized > 0 {
-                self.mac(mac);
-                self.say(" ");
-            }
-            self.kind(kind, true);
-            self.text.put(format_args!(", length {length}: "));
-        }
-        let rest = length.saturating_sub(size);
-        let mut kind = kind;
-        let mut at = size;
-        while TAGS.contains(&kind) {
-            let (Some(tag), Some(next)) = (be16(data, at), be16(data, at + 2)) else {
-                self.cut("vlan");
-                return data.len();
-            };
-            if self.shown.link {
-                self.text
-                    .put(format_args!("vlan {}, p {}, ", tag & 0x0fff, tag >> 13));
-            }
-            (kind, at) = (next, at + 4);
-        }
-        let rest = rest.saturating_sub(at - size);
-        if self.carried(kind, from(data, at), rest).is_none() {
+        let times = [
+            ("\n\tmessage-age", 27),
+            (", max-age", 29),
+            (", hello-time", 31),
+            (", forwarding-delay", 33),
+        ];
+        for (name, at) in times {
+            // In parts of 1/256 second.
+            let hundredths = u32::from(be16(data, at)?) * 100 / 256;
             self.text.put(format_args!(
-                "{} (0x{kind:04x}), length {length}: ",
-                type_name(kind)
+                "{name} {}.{:02}s",
+                hundredths / 100,
+                hundredths % 100
             ));
-            bytes::dump(&mut self.text, from(data, at), true);
         }
-        size
-    }
-
-    /// The address family of a loopback, in the byte order of the writer or of the network.
-    pub(super) fn loopback(&mut self, data: &[u8], length: usize, null: bool) -> usize {
-        const HEADER: usize = 4;
-        let Some(family) = be32(data, 0) else {
-            self.cut(if null { "null" } else { "loop" });
-            return data.len();
-        };
-        // A family is small: in the other byte order it is large.
-        let family = if family > 0xffff {
-            family.swap_bytes()
-        } else {
-            family
-        };
-        let name = match family {
-            2 => "IPv4",
-            10 | 24 | 28 | 30 => "IPv6",
-            _ => "unknown",
-        };
-        if self.shown.link {
-            self.text
-                .put(format_args!("AF {name} ({family}), length {length}: "));
-        }
-        let (rest, length) = (from(data, HEADER), length.saturating_sub(HEADER));
-        match name {
-            "IPv4" => _ = self.carried(0x0800, rest, length),
-            "IPv6" => _ = self.carried(0x86dd, rest, length),
-            _ => {
-                self.text.put(format_args!("AF {family}, length {length}"));
-            }
-        }
-        HEADER
-    }
-
-    pub(super) fn raw_ip(&mut self, data: &[u8], length: usize) -> usize {
-        if self.shown.link {
-            self.say("ip: ");
-        }
-        match data.first().map(|byte| byte >> 4) {
-            Some(4) => _ = self.carried(0x0800, data, length),
-            Some(6) => _ = self.carried(0x86dd, data, length),
-            Some(version) => _ = self.text.put(format_args!("unknown ip {version}")),
-            None => self.cut("ip"),
-        }
-        0
+        let [a, b, mac @ ..] = *data.get(5..)?.first_chunk::<8>()?;
+        self.text.put(format_args!("\n\troot-id {a:02x}{b:02x}."));
+        self.mac(mac);
+        self.text
+            .put(format_args!(", root-pathcost {}", be32(data, 13)?));
+        Some(())
     }
 }
 

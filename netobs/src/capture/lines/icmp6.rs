@@ -1,6 +1,6 @@
 //! ICMPv6 with neighbour discovery.
 
-use super::{Lines, Read, be16, be32, from, ip::Between, should_be, upto};
+use super::{Lines, Read, be16, be32, bytes, from, ip::Between, should_be, upto};
 use std::net::{IpAddr, Ipv6Addr};
 
 impl Lines<'_> {
@@ -159,9 +159,8 @@ impl Lines<'_> {
             3 => self.say("unreachable address "),
             4 => self.say("unreachable port, "),
             _ => {
-                _ = self
-                    .text
-                    .put(format_args!("unknown unreach code ({code}) "))
+                self.text
+                    .put(format_args!("unknown unreach code ({code}) "));
             }
         }
         let to = address(data, QUOTED + 24)?;
@@ -187,9 +186,8 @@ impl Lines<'_> {
                 self.port(port, "udp");
             }
             proto => {
-                _ = self
-                    .text
-                    .put(format_args!(" protocol {proto} port {port} unreachable"))
+                self.text
+                    .put(format_args!(" protocol {proto} port {port} unreachable"));
             }
         }
         Some(())
@@ -248,6 +246,9 @@ impl Lines<'_> {
                 "\n\t  {name} option ({kind}), length {size} ({units}): "
             ));
             self.discovery_option(kind, option)?;
+            if self.shown.verbose > 1 {
+                bytes::rows(&mut self.text, "\n\t    ", from(option, 2), false);
+            }
             options = from(options, size);
         }
         Some(())
@@ -306,8 +307,17 @@ impl Lines<'_> {
             let sources = be16(data, at + 2)?;
             let group = address(data, at + 4)?;
             let kind = KINDS.get(usize::from(kind)).unwrap_or(&"unknown");
-            self.text
-                .put(format_args!(" [gaddr {group} {kind}, {sources} source(s)]"));
+            self.text.put(format_args!(" [gaddr {group} {kind}"));
+            if self.shown.verbose > 1 {
+                self.say(" {");
+                for index in 0..usize::from(sources) {
+                    let source = address(data, at + 20 + 16 * index)?;
+                    self.text.put(format_args!(" {source}"));
+                }
+                self.say(" }]");
+            } else {
+                self.text.put(format_args!(", {sources} source(s)]"));
+            }
             at += 20 + 16 * usize::from(sources) + 4 * usize::from(extra);
         }
         Some(())

@@ -129,7 +129,8 @@ impl Lines<'_> {
         self.text
             .put(format_args!("{offset}|{}", length.saturating_sub(8)));
         self.say(")");
-        between.fragment = offset > 0 || word & 1 != 0;
+        // tcpdump checks no sums behind such a header, even when all is there.
+        between.fragment = true;
         if offset > 0 {
             return Some(usize::MAX);
         }
@@ -201,15 +202,14 @@ impl Lines<'_> {
                 (1, _) => self.say("(padn) "),
                 (5, Some(value)) => _ = self.text.put(format_args!("(rtalert: 0x{value:04x}) ")),
                 (0xc2, _) => {
-                    _ = self
-                        .text
-                        .put(format_args!("(jumbo: {}) ", be32(options, 2).unwrap_or(0)))
+                    self.text
+                        .put(format_args!("(jumbo: {}) ", be32(options, 2).unwrap_or(0)));
                 }
                 (kind, _) => {
-                    _ = self.text.put(format_args!(
+                    self.text.put(format_args!(
                         "(opt_type 0x{kind:02x}: len={}) ",
                         length.saturating_sub(2)
-                    ))
+                    ));
                 }
             }
             options = from(options, length);

@@ -3,6 +3,7 @@
 mod arp;
 mod bytes;
 mod cookbook;
+mod cooked;
 mod dns;
 mod ether;
 mod icmp;

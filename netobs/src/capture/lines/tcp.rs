@@ -174,7 +174,7 @@ impl Lines<'_> {
 
     fn tcp_numbers(&mut self, header: &[u8; 20], (seq, ack): (u32, u32), carries: usize) {
         let flags = header[13];
-        if carries > 0 || flags & (SYN | FIN | RST) != 0 {
+        if self.shown.verbose > 1 || carries > 0 || flags & (SYN | FIN | RST) != 0 {
             self.say(", seq ");
             self.number(seq);
             if carries > 0 {
