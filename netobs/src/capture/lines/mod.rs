@@ -14,6 +14,7 @@ mod stamp;
 mod tcp;
 #[cfg(test)]
 mod tests;
+mod text;
 mod tunnel;
 mod udp;
 

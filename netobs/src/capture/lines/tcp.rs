@@ -273,53 +273,24 @@ impl Lines<'_> {
     }
 
     fn tcp_payload(&mut self, data: &[u8], length: usize, ports: (u16, u16)) {
-        const HTTP: [u16; 3] = [80, 8080, 3128];
-        let either = |wanted: &[u16]| wanted.contains(&ports.0) || wanted.contains(&ports.1);
-        if either(&HTTP) {
+        let either = |port: u16| ports.0 == port || ports.1 == port;
+        if either(80) || either(8080) {
             self.text_protocol("HTTP", data, length);
-        } else if either(&[25]) {
+        } else if either(25) {
             self.text_protocol("SMTP", data, length);
-        } else if either(&[53]) && data.len() >= 2 {
+        } else if either(21) {
+            self.text_protocol("FTP", data, length);
+        } else if either(53) && data.len() >= 2 {
             let wanted = usize::from(be16(data, 0).unwrap_or(0));
-            if wanted == length - 2 {
+            let there = length.saturating_sub(2);
+            if wanted == there {
                 self.say(" ");
                 self.dns(from(data, 2), wanted, false);
             } else {
                 self.text.put(format_args!(
-                    " [prefix length({wanted}) != length({})] (invalid)",
-                    length.saturating_sub(2)
+                    " [prefix length({wanted}) != length({there})] (invalid)"
                 ));
             }
-        }
-    }
-
-    /// The first line, or with `-v` all of the head.
-    fn text_protocol(&mut self, name: &str, data: &[u8], length: usize) {
-        let readable = |line: &[u8]| {
-            let printable = |byte: &u8| byte.is_ascii_graphic() || b" \t".contains(byte);
-            !line.is_empty() && line.iter().all(printable)
-        };
-        let mut lines = data
-            .split(|byte| *byte == b'\n')
-            .map(|line| line.strip_suffix(b"\r").unwrap_or(line));
-        let first = lines.next().unwrap_or_default();
-        self.say(": ");
-        self.say(name);
-        if !readable(first) {
-            return;
-        }
-        if self.shown.verbose == 0 {
-            self.say(": ");
-            self.text.escaped(first);
-            return;
-        }
-        self.text.put(format_args!(", length: {length}"));
-        for line in std::iter::once(first).chain(lines) {
-            self.say("\n\t");
-            if !readable(line) {
-                break;
-            }
-            self.text.escaped(line);
         }
     }
 }

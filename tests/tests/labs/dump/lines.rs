@@ -74,8 +74,9 @@ fn every_link() -> Result<()> {
     for link in [RAW, NULL, LOOP, COOKED] {
         let packets = relink(link, &zoo());
         let file = folder.write(&link.to_string(), &pcap(Form::of(link), &packets))?;
-        same_lines(&file, &[])?;
-        same_lines(&file, &["-v", "-S"])?;
+        for flags in FLAGS {
+            same_lines(&file, flags)?;
+        }
     }
     Ok(())
 }
