@@ -1,6 +1,8 @@
 //! Capture files made of packets of our own, of every protocol that a line or a filter knows, on every link.
 
 pub mod frames;
+mod odd;
+mod transports;
 mod zoo;
 
 use std::fs;
@@ -9,7 +11,8 @@ use std::sync::atomic::{AtomicU32, Ordering};
 
 use anyhow::{Context, Result};
 
-pub use zoo::{odd, zoo};
+pub use odd::odd;
+pub use zoo::zoo;
 
 /// The second of the first packet; packet `n` comes `n` microseconds after it.
 pub const BEGIN: u32 = 1_700_000_000;

@@ -23,13 +23,7 @@ const EXPRESSIONS: [&str; 4] = [
 ];
 
 pub fn run(options: &ReadOptions) -> Result<()> {
-    let netobs = tools::netobs();
-    ensure!(
-        netobs.is_file(),
-        "{} is not there: run cargo xtask release, or set NETOBS_BIN",
-        netobs.display()
-    );
-    let netobs = netobs.to_string_lossy().into_owned();
+    let netobs = binary()?;
     let file = scratch("dump.pcap")?;
     let small = scratch("dump-small.pcap")?;
     let packets = make(&file, options.size << 20)?;
@@ -84,6 +78,16 @@ pub fn run(options: &ReadOptions) -> Result<()> {
         fs::remove_file(&file).with_context(|| format!("remove {}", file.display()))?;
     }
     Ok(())
+}
+
+fn binary() -> Result<String> {
+    let netobs = tools::netobs();
+    ensure!(
+        netobs.is_file(),
+        "{} is not there: run cargo xtask release, or set NETOBS_BIN",
+        netobs.display()
+    );
+    Ok(netobs.to_string_lossy().into_owned())
 }
 
 /// CPU and wall time of both; the ratio is of CPU time.

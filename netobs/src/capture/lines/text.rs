@@ -103,7 +103,7 @@ fn first(data: &[u8]) -> First<'_> {
 
 /// A request, or a version and a status of three digits.
 fn begins_http(data: &[u8]) -> bool {
-    let mut words = data.split(|byte| byte.is_ascii_whitespace());
+    let mut words = data.split(u8::is_ascii_whitespace);
     let first = words.next().unwrap_or_default();
     let method = METHODS
         .iter()
