@@ -51,17 +51,7 @@ fields! {
     sk_rcvbuf: "sock"."sk_rcvbuf";
     sk_rmem_alloc: "sock"."sk_backlog.rmem_alloc";
     sk_wmem_alloc: "sock"."sk_wmem_alloc";
-    sk_receive_queue: "sock"."sk_receive_queue";
-    queue_len: "sk_buff_head"."qlen";
     udp_deficit: "udp_sock"."forward_deficit";
-    unix_addr: "unix_sock"."addr";
-    unix_peer: "unix_sock"."peer";
-    /// Bytes in the queue of a stream socket (6.17).
-    unix_inq_len: "unix_sock"."inq_len";
-    unix_addr_len: "unix_address"."len";
-    unix_addr_name: "unix_address"."name";
-    /// In `sk_buff.cb`: bytes that were read of it.
-    unix_consumed: "unix_skb_parms"."consumed";
     sk_drops: "sock"."sk_drops";
     sk_ack_backlog: "sock"."sk_ack_backlog";
     sk_max_ack_backlog: "sock"."sk_max_ack_backlog";

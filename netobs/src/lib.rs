@@ -1,6 +1,7 @@
 //! netobs sees the network of a Linux node from inside the kernel and says why.
 
 pub mod bpf;
+pub mod capture;
 pub mod cli;
 pub mod clock;
 pub mod collectors;

@@ -66,6 +66,14 @@ impl Line {
         self.raw(sequence.as_bytes())
     }
 
+    /// Text that we made ourselves.
+    pub fn put(&mut self, text: std::fmt::Arguments<'_>) -> &mut Self {
+        self.buf
+            .write_fmt(text)
+            .expect("writing to memory does not fail");
+        self
+    }
+
     /// A word of ours after a space.
     pub fn word(&mut self, word: &str) -> &mut Self {
         self.buf.push(b' ');

@@ -4,6 +4,7 @@
 //! `NETOBS_LAB_PATIENCE` is how many seconds a lab waits for what must come (30). Labs need root, ip, nft and ss, make their
 //! own namespaces and touch nothing outside them.
 
+pub mod captures;
 pub mod certs;
 pub mod cgroup;
 pub mod delay;

@@ -107,15 +107,7 @@ fn tell(way: u32, total: u32, packet: &impl Told) {
     if way == LEFT && most > PROBE_BYTES {
         most = PROBE_BYTES;
     }
-    let mut len = if total < most { total } else { most };
-    // Bounded where the verifier sees it: the compiler knows more, and would take it out.
-    unsafe { asm!("/* {0} */", inlateout(reg) len) };
-    if len > STAMPED_BYTES as u32 {
-        len = STAMPED_BYTES as u32;
-    }
-    if len == 0 {
-        return;
-    }
+    let len = bounded(if total < most { total } else { most });
     put!(slot, {
         time_ns: now, arrival_ns: packet.arrival(), ifindex: packet.ifindex(), way: way, len: len, total: total,
     });
@@ -133,6 +125,24 @@ fn tell(way: u32, total: u32, packet: &impl Told) {
             );
         }
     }
+}
+
+/// From 1 to all the bytes of a record. The compiler compares one copy of a number and uses another, of which verifiers before 5.11
+/// then know nothing.
+#[inline(always)]
+fn bounded(len: u32) -> u32 {
+    let mut len = u64::from(len);
+    unsafe {
+        asm!(
+            "if {len} > 0 goto +1",
+            "{len} = 1",
+            "if {len} <= {most} goto +1",
+            "{len} = {most}",
+            len = inlateout(reg) len,
+            most = const STAMPED_BYTES,
+        );
+    }
+    len as u32
 }
 
 /// As TC shows a packet.

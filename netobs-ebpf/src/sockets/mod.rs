@@ -8,7 +8,6 @@ mod tcp;
 mod threads;
 mod told;
 mod udp;
-mod unix;
 
 use netobs_ebpf::sockets::record::SocketsWanted;
 

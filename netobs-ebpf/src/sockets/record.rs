@@ -38,7 +38,6 @@ pub const KIND_HOLDER: u32 = 1;
 pub const KIND_TCP: u32 = 2;
 /// A UDP socket, in the shape of a TCP one.
 pub const KIND_UDP: u32 = 4;
-pub const KIND_UNIX: u32 = 5;
 /// A thread that uses its process's descriptors.
 pub const KIND_THREAD: u32 = 3;
 
@@ -96,40 +95,6 @@ pub struct TcpRecord {
     pub reuse: u8,
     pub _pad2: u32,
 }
-
-/// A UNIX socket.
-#[repr(C)]
-#[derive(Clone, Copy, FromBytes, IntoBytes, Immutable, KnownLayout)]
-pub struct UnixRecord {
-    /// [`KIND_UNIX`].
-    pub kind: u32,
-    pub rqueue: u32,
-    pub wqueue: u32,
-    /// Bytes of `name`.
-    pub len: u32,
-    pub ino: u64,
-    /// Inode number of the peer.
-    pub peer: u64,
-    pub sk: u64,
-    /// 0: the kernel made none yet.
-    pub cookie: u64,
-    pub uid: u32,
-    /// `SOCK_STREAM` ...
-    pub ty: u16,
-    pub state: u8,
-    /// `RECORD_*`.
-    pub flags: u8,
-    /// As bound: a path with or without NUL, or an abstract name.
-    pub name: [u64; UNIX_NAME_WORDS],
-}
-
-/// More than the longest name has: the verifier sees a mask.
-pub const UNIX_NAME_WORDS: usize = 16;
-/// `UNIX_PATH_MAX`.
-pub const UNIX_NAME_MAX: u32 = 108;
-
-/// Of a UNIX socket: more messages wait than the program looks at, `rqueue` is not known.
-pub const RECORD_LONG_QUEUE: u8 = 32;
 
 /// No other descriptor holds the socket.
 pub const RECORD_SOLE: u8 = 1;

@@ -4,6 +4,7 @@ mod ask;
 mod connect;
 mod dns;
 mod doctor;
+mod dump;
 mod filters;
 mod http;
 mod mtr;
@@ -76,6 +77,8 @@ enum Command {
     /// Fetch a URL: status, headers, body, and where the time went
     #[command(after_help = EXIT_ASK)]
     Http(Box<http::Http>),
+    /// Packets of a file: tcpdump's filters, flags and lines
+    Dump(Box<dump::args::Dump>),
 }
 
 /// Exit statuses of every command.
@@ -135,6 +138,7 @@ pub fn main() -> ExitCode {
         Command::Dns(args) => dns::run(&args),
         Command::Tls(args) => tls::run(&args),
         Command::Http(args) => http::run(&args),
+        Command::Dump(args) => dump::run(&args),
     };
     match result {
         Ok(status) => ExitCode::from(status as u8),

@@ -142,6 +142,7 @@ fn ping(args: &Ping, signals: &Signals, config: &Config) -> Result<Status, Failu
     options.discover = args.discover();
     // A sweep has no time to ask when each probe left.
     options.stamp_sending = hosts.addrs.len() <= 16 && !args.flood;
+    options.hasty = hosts.addrs.len() > 16;
     let wanted = probe::Plan {
         targets: &hosts.addrs,
         proto: Proto::Icmp,

@@ -36,20 +36,6 @@ impl Kernel {
         })
     }
 
-    /// Tells one UNIX socket by its inode number; nothing if it is gone.
-    pub fn unix_socket(
-        &mut self,
-        inode: u32,
-        want: &Want,
-        visit: &mut dyn FnMut(&Row) -> Flow,
-    ) -> Result<Flow, SourceError> {
-        let mut row = Row::default();
-        match &mut self.diag {
-            Some(diag) => Ok(diag.unix_socket(inode, want, &mut row, visit)?),
-            None => Ok(Flow::More),
-        }
-    }
-
     /// By what each table of our own namespace is told, for `doctor`: only sockets of which there are few are asked for.
     pub fn paths() -> Result<Vec<(Table, Path)>, SourceError> {
         let want = Want {

@@ -11,6 +11,7 @@ mod connect_failed;
 mod dns;
 mod doctor;
 mod drop;
+mod dump;
 mod edge;
 mod edge_manners;
 mod existing;

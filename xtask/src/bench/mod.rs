@@ -7,6 +7,7 @@
 mod check;
 pub mod clock;
 mod cost;
+mod dump;
 mod generate;
 mod latency;
 mod lines;
@@ -43,7 +44,8 @@ pub fn run(args: Vec<String>) -> Result<()> {
         Task::Probes(options) => probes::run(&options),
         Task::Load(options) => generate(&options),
         Task::Hold(options) => ss::hold::run(&options),
-        Task::Dump(options) => ss::dump::run(&options),
+        Task::Dump(options) => dump::run(&options),
+        Task::BareSs(options) => ss::dump::run(&options),
         Task::Once(options) => ss::once(&options),
     }
 }

@@ -19,9 +19,11 @@ pub enum Task {
     /// A holder of connections, as the bench starts it
     #[command(hide = true)]
     Hold(HoldOptions),
-    /// The bare dump
+    /// Reading and filtering a large capture beside tcpdump
+    Dump(ReadOptions),
+    /// The bare dump of sockets
     #[command(hide = true)]
-    Dump(DumpOptions),
+    BareSs(DumpOptions),
     /// One run of a command, with its account
     #[command(hide = true)]
     Once(OnceOptions),
@@ -95,6 +97,16 @@ pub struct HoldOptions {
     pub host: u8,
     #[arg(long)]
     pub netns: PathBuf,
+}
+
+#[derive(Args, Clone, Debug)]
+pub struct ReadOptions {
+    /// Runs of each command
+    #[arg(long, default_value_t = 7)]
+    pub rounds: usize,
+    /// Size of the capture
+    #[arg(long, value_name = "MIB", default_value_t = 1024)]
+    pub size: u64,
 }
 
 #[derive(Args, Clone, Debug)]

@@ -7,7 +7,7 @@ use anyhow::{Context as _, Result, bail, ensure};
 use crate::cmd;
 
 /// A program that proves the package is there, and the package.
-const NEEDED: [(&str, &str); 28] = [
+const NEEDED: [(&str, &str); 30] = [
     ("qemu-system-x86_64", "qemu-system-x86"),
     ("busybox", "busybox-static"),
     ("depmod", "kmod"),
@@ -35,6 +35,8 @@ const NEEDED: [(&str, &str); 28] = [
     ("dig", "bind9-dnsutils"),
     ("openssl", "openssl"),
     ("curl", "curl"),
+    ("tshark", "tshark"),
+    ("capinfos", "wireshark-common"),
     ("nghttpd", "nghttp2-server"),
 ];
 

@@ -1,7 +1,7 @@
 //! Bytes of an iterator's file: records of two lengths, one after the other, however the reads cut them.
 
 use netobs_ebpf::sockets::record::{
-    HolderRecord, KIND_HOLDER, KIND_TCP, KIND_THREAD, KIND_UDP, KIND_UNIX, TcpRecord, UnixRecord,
+    HolderRecord, KIND_HOLDER, KIND_TCP, KIND_THREAD, KIND_UDP, TcpRecord,
 };
 use zerocopy::FromBytes;
 
@@ -12,7 +12,6 @@ pub enum Record {
     Tcp(TcpRecord),
     Thread(HolderRecord),
     Udp(TcpRecord),
-    Unix(UnixRecord),
 }
 
 /// No record is longer.
@@ -32,7 +31,6 @@ pub fn next(bytes: &mut &[u8]) -> Result<Option<Record>, Strange> {
         KIND_HOLDER => take(bytes).map(Record::Holder),
         KIND_TCP => take(bytes).map(Record::Tcp),
         KIND_UDP => take(bytes).map(Record::Udp),
-        KIND_UNIX => take(bytes).map(Record::Unix),
         KIND_THREAD => take(bytes).map(Record::Thread),
         _ => return Err(Strange),
     })
@@ -69,7 +67,7 @@ mod tests {
                 Ok(Some(Record::Holder(h))) => pids.push(h.pid),
                 Ok(Some(Record::Tcp(t))) => pids.push(t.holder.pid + 1000),
                 Ok(Some(Record::Thread(t))) => pids.push(t.tid),
-                Ok(Some(Record::Udp(_) | Record::Unix(_))) => {}
+                Ok(Some(Record::Udp(_))) => {}
                 Ok(None) => return (pids, bytes.len(), true),
                 Err(Strange) => return (pids, bytes.len(), false),
             }

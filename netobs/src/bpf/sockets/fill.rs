@@ -1,9 +1,8 @@
 //! Records made rows: only what TCP rows of this source ever set is set.
 
 use crate::socket::{Comm, End, Family, Holder, Row, State, Table, Timer};
-use netobs_ebpf::sockets::record::{HolderRecord, RECORD_MINI, TcpRecord, UnixRecord};
+use netobs_ebpf::sockets::record::{HolderRecord, RECORD_MINI, TcpRecord};
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
-use zerocopy::IntoBytes as _;
 
 const AF_INET6: u16 = 10;
 
@@ -57,37 +56,6 @@ pub fn udp(row: &mut Row, record: &TcpRecord, details: Option<u32>) {
     row.v6only = (row.family == Family::Inet6 && row.state == State::CLOSE)
         .then_some(record.reuse & 0x20 != 0);
     row.timer = Timer::default();
-}
-
-pub fn unix(row: &mut Row, record: &UnixRecord) {
-    row.reset();
-    row.holders_known = true;
-    row.family = Family::Unix;
-    row.table = match record.ty {
-        1 => Table::UnixStream,
-        5 => Table::UnixSeqpacket,
-        _ => Table::UnixDgram,
-    };
-    row.state = State(record.state);
-    row.inode = u32::try_from(record.ino).unwrap_or(0);
-    let port = |inode: u64| End {
-        port: u32::try_from(inode).unwrap_or(0),
-        ..End::default()
-    };
-    (row.local, row.remote) = (port(record.ino), port(record.peer));
-    (row.recvq, row.sendq) = (record.rqueue, record.wqueue);
-    row.backlog_known = row.state == State::LISTEN;
-    row.cookie = (record.cookie != 0).then_some(record.cookie);
-    row.uid = Some(record.uid);
-    row.sk = record.sk;
-    let bytes = record.name.as_bytes();
-    let name = &bytes[..bytes.len().min(record.len as usize)];
-    // A path ends at its NUL; an abstract name begins with one.
-    let path = name.first().is_some_and(|first| *first != 0);
-    let end = name.iter().position(|byte| path && *byte == 0);
-    row.unix
-        .name
-        .extend_from_slice(&name[..end.unwrap_or(name.len())]);
 }
 
 /// Of jiffies that may have passed already.

@@ -1,9 +1,9 @@
-//! Walks over the kernel's own tables: of TCP what no descriptor told, UDP and UNIX whole.
+//! Walks over the kernel's own tables: of TCP what no descriptor told, UDP whole.
 
 use super::{
     decode::Record,
     fill,
-    load::{Listed, SocketsError},
+    load::SocketsError,
     table::Table,
     walk::{End, read},
 };
@@ -11,58 +11,44 @@ use crate::{
     bpf::sys,
     socket::{Flow, Row},
 };
-use netobs_ebpf::sockets::record::RECORD_LONG_QUEUE;
 use std::{fs::File, os::fd::AsFd as _};
 
 const REST: &str = "tcp";
+const UDP: &str = "udp";
 
 /// An open walk over a table of one namespace.
 pub struct Rest(File);
 
 impl Table {
-    /// Opens the walk over a table of the calling thread's namespace.
-    pub fn open_listed(&self, listed: Listed) -> Result<Rest, SocketsError> {
-        let name = listed.name();
-        let file = sys::iterate(self.programs.listed(listed)?.as_fd());
+    /// Opens the walk over the UDP table of the calling thread's namespace.
+    pub fn open_udp(&self) -> Result<Rest, SocketsError> {
+        let file = sys::iterate(self.programs.udp()?.as_fd());
         file.map(Rest)
-            .map_err(|source| SocketsError::Read { name, source })
+            .map_err(|source| SocketsError::Read { name: UDP, source })
     }
 
-    /// Tells a whole table, each socket once, whoever holds it; but for UNIX sockets with so many messages that nobody
-    /// counted their bytes: these inodes come back.
-    pub fn listed(
+    /// Tells that table, each socket once, whoever holds it.
+    pub fn udp(
         &mut self,
-        (listed, Rest(mut file)): (Listed, Rest),
+        Rest(mut file): Rest,
         row: &mut Row,
         visit: &mut dyn FnMut(&mut Row) -> Flow,
-    ) -> Result<(Flow, Vec<u32>), SocketsError> {
+    ) -> Result<Flow, SocketsError> {
         let mut buffer = std::mem::take(&mut self.buffer);
-        let (told, tick_ns, mut unsure) = (&mut self.told, self.tick_ns, Vec::new());
+        let (told, tick_ns) = (&mut self.told, self.tick_ns);
         let mut take = |record| match record {
             Record::Udp(record) if told.insert(record.holder.sk) => {
                 fill::udp(row, &record, tick_ns);
                 visit(row)
             }
-            Record::Unix(record) if told.insert(record.sk) => {
-                fill::unix(row, &record);
-                if record.flags & RECORD_LONG_QUEUE != 0 {
-                    unsure.push(row.inode);
-                    return Flow::More;
-                }
-                visit(row)
-            }
-            Record::Tcp(_)
-            | Record::Udp(_)
-            | Record::Unix(_)
-            | Record::Holder(_)
-            | Record::Thread(_) => Flow::More,
+            Record::Tcp(_) | Record::Udp(_) | Record::Holder(_) | Record::Thread(_) => Flow::More,
         };
         let mut end = End::Paused;
         while end == End::Paused {
-            end = read(listed.name(), &mut file, &mut buffer, &mut take)?;
+            end = read(UDP, &mut file, &mut buffer, &mut take)?;
         }
         self.buffer = buffer;
-        Ok((end.flow(), unsure))
+        Ok(end.flow())
     }
 
     /// Opens the walk over the TCP table of the calling thread's namespace.
@@ -90,11 +76,7 @@ impl Table {
                 fill::tcp(row, &record, table.tick_ns);
                 visit(row)
             }
-            Record::Tcp(_)
-            | Record::Udp(_)
-            | Record::Unix(_)
-            | Record::Holder(_)
-            | Record::Thread(_) => Flow::More,
+            Record::Tcp(_) | Record::Udp(_) | Record::Holder(_) | Record::Thread(_) => Flow::More,
         };
         let mut end = read(REST, &mut file, &mut buffer, &mut |record| {
             take(self, record)

@@ -25,13 +25,13 @@ const TASK_FILE: &str = "bpf_iter_task_file";
 const TCP: &str = "bpf_iter_tcp";
 const TASK: &str = "bpf_iter_task";
 const UDP: &str = "bpf_iter_udp";
-const UNIX: &str = "bpf_iter_unix";
 const SOCK_FROM_FILE: &str = "bpf_sock_from_file";
 
 const HELD: &str = "sockets_held";
 const REST: &str = "sockets_tcp";
 const THREADS: &str = "sockets_threads";
-const ALL: [&str; 5] = [HELD, REST, THREADS, "sockets_udp", "sockets_unix"];
+const LISTED: &str = "sockets_udp";
+const ALL: [&str; 4] = [HELD, REST, THREADS, LISTED];
 /// Maps that the programs use, and the one that holds all constants.
 const MAPS: [&str; 4] = ["TOLD", "AT", "GO_ON", ".rodata"];
 
@@ -65,25 +65,6 @@ struct Targets {
     tcp: Option<u32>,
     task: Option<u32>,
     udp: Option<u32>,
-    unix: Option<u32>,
-}
-
-/// Tables that are told by an iterator of their own, holders apart.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Listed {
-    /// From 5.9.
-    Udp,
-    /// From 5.15.
-    Unix,
-}
-
-impl Listed {
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::Udp => "udp",
-            Self::Unix => "unix",
-        }
-    }
 }
 
 /// Programs ready to be walked again and again, those of them loaded that were needed so far.
@@ -116,11 +97,9 @@ impl Programs {
         self.load(THREADS, self.targets.task, TASK)
     }
 
-    pub fn listed(&self, listed: Listed) -> Result<OwnedFd, SocketsError> {
-        match listed {
-            Listed::Udp => self.load("sockets_udp", self.targets.udp, UDP),
-            Listed::Unix => self.load("sockets_unix", self.targets.unix, UNIX),
-        }
+    /// A walk over the UDP table.
+    pub fn udp(&self) -> Result<OwnedFd, SocketsError> {
+        self.load(LISTED, self.targets.udp, UDP)
     }
 
     fn load(
@@ -145,15 +124,7 @@ pub fn load(mut wanted: SocketsWanted) -> Result<Programs, SocketsError> {
     let types = KernelTypes::read(
         VMLINUX,
         &Wanted {
-            functions: vec![
-                TASK_FILE,
-                TCP,
-                TASK,
-                UDP,
-                UNIX,
-                SOCK_FROM_FILE,
-                CAST_FUNCTION,
-            ],
+            functions: vec![TASK_FILE, TCP, TASK, UDP, SOCK_FROM_FILE, CAST_FUNCTION],
             structs: TYPES.to_vec(),
             ..Wanted::default()
         },
@@ -194,7 +165,6 @@ fn load_with(wanted: &SocketsWanted, types: &KernelTypes) -> Result<Programs, So
             tcp: id(TCP),
             task: id(TASK),
             udp: id(UDP),
-            unix: id(UNIX),
         },
         object,
         told,

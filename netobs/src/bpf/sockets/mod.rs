@@ -14,6 +14,6 @@ mod walk;
 
 pub use counts::Counts;
 pub use listed::Rest;
-pub use load::{Listed, SocketsError};
+pub use load::SocketsError;
 pub use netobs_ebpf::sockets::record::{HOLD_INET, HOLD_OTHER, HOLD_TCP, HOLD_UNIX};
 pub use table::{Held, Missing, Question, Table};

@@ -129,7 +129,7 @@ impl Table {
                 }
                 Flow::More
             }
-            Record::Udp(_) | Record::Unix(_) | Record::Thread(_) => Flow::More,
+            Record::Udp(_) | Record::Thread(_) => Flow::More,
         };
         let mut end = End::Paused;
         while end == End::Paused {

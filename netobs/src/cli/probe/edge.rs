@@ -14,7 +14,11 @@ use crate::{
     },
     netns::Netns,
     probes::{
-        engine::{Engine, Options, connect::Connect, kernel::Kernel},
+        engine::{
+            Engine, Options,
+            connect::Connect,
+            kernel::{Kernel, Late},
+        },
         net::Proto,
     },
 };
@@ -63,19 +67,26 @@ pub fn connections(
 
 /// None: another engine was asked for, or has to do.
 pub fn open(plan: &Plan<'_>, options: &Options, choice: Choice) -> Result<Option<Opened>, Failure> {
-    let places = if choice == Choice::Auto && !options.stamp_sending {
-        // A run of many probes has no time to wait for TC.
-        &[Place::Tracepoints]
-    } else {
-        choice.places()
-    };
+    let places = choice.places();
     if places.is_empty() {
         return Ok(None);
+    }
+    if choice == Choice::Auto && options.hasty && support::privileges().is_ok() {
+        return beside(plan, options).map(Some);
     }
     match around(plan, options, places) {
         Err(_) if choice == Choice::Auto => Ok(None),
         other => other.map(Some),
     }
+}
+
+/// The programs are loaded while probes already fly: those that left before are stamped by their sockets.
+fn beside(plan: &Plan<'_>, options: &Options) -> Result<Opened, Failure> {
+    let (engine, given) = sockets(plan, options, Choice::Auto)?;
+    let netns = Netns::own().map_err(|error| missing(&error.to_string()))?;
+    let wanted = wanted(plan, &given, netns.inode());
+    let edge = Late::new(move || Tap::open(wanted, &[Place::Tracepoints], &Vec::new).ok());
+    Ok((Box::new(Kernel::new(engine, Box::new(edge))), given.last))
 }
 
 fn around(plan: &Plan<'_>, options: &Options, places: &[Place]) -> Result<Opened, Failure> {

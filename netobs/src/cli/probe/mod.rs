@@ -101,6 +101,7 @@ impl Common {
                 dont_fragment,
             },
             stamp_sending: true,
+            hasty: false,
             discover: if dont_fragment {
                 Discover::Probe
             } else {

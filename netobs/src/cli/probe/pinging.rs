@@ -177,6 +177,8 @@ pub fn run(
     if let Err(why) = run::run(engine.as_mut(), signals, pinging) {
         broken(why)?;
     }
+    // The programs at the edge may have come while it ran.
+    pinging.engine = engine.name();
     let mut odd = engine.odd();
     odd.foreign += pinging.pinger.foreign;
     pinging.summaries(odd);

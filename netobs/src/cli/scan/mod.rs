@@ -127,6 +127,7 @@ fn scan(wanted: &Wanted<'_>, signals: &Signals, config: &Config) -> Result<Statu
     let targets: Vec<IpAddr> = addresses.iter().map(|address| address.ip).collect();
     let mut options = args.common.options(from, false);
     options.stamp_sending = false;
+    options.hasty = true;
     let (engine, sport) = engine(args, &targets, proto, &options)?;
     let plan = Plan {
         targets,

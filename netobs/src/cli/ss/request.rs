@@ -319,8 +319,7 @@ fn options(args: &Ss, selection: &Selection) -> Options {
         details: args.extended,
         memory: args.memory,
         info: args.info,
-        // Their bytes come with those of the type of service.
-        tos: args.tos || args.inet_sockopt,
+        tos: args.tos,
         cgroup: args.cgroup,
         sockopt: args.inet_sockopt,
         bpf: args.bpf,

@@ -69,7 +69,8 @@ fn trace(
     let target = resolved.addresses[0].ip;
     let from = From::new(args.interface.as_deref(), args.source);
     let from = scoped(from, &resolved.addresses[..1])?;
-    let options = args.common.options(from, args.dont_fragment || args.mtu);
+    let mut options = args.common.options(from, args.dont_fragment || args.mtu);
+    options.hasty = true;
     let ports = probe::ports(512);
     let wanted = probe::Plan {
         targets: &[target],

@@ -7,7 +7,7 @@ use super::{
 };
 use crate::socket::{End, Flow, Row, Want};
 use netlink_packet_core::Emitable as _;
-use netlink_packet_core::{NLM_F_ACK, NLM_F_DUMP, NLM_F_REQUEST, NetlinkBuffer, NetlinkHeader};
+use netlink_packet_core::{NLM_F_DUMP, NLM_F_REQUEST, NetlinkBuffer, NetlinkHeader};
 use netlink_sys::{Socket, SocketAddr, protocols::NETLINK_SOCK_DIAG};
 use std::io;
 
@@ -18,9 +18,6 @@ const DONE: u16 = 3;
 /// The table changed while it was read (`NLM_F_DUMP_INTR`).
 const INTERRUPTED: u16 = 0x10;
 pub const HEADER: usize = 16;
-/// How a request asks: for all sockets, or for one, whose answer an acknowledgement ends.
-pub const ALL: u16 = NLM_F_REQUEST | NLM_F_DUMP;
-pub const ONE: u16 = NLM_F_REQUEST | NLM_F_ACK;
 
 /// A `sock_diag` socket. It sees the network namespace of the thread that opened it, for good.
 pub struct SockDiag {
@@ -54,15 +51,14 @@ impl SockDiag {
         std::mem::take(&mut self.once.repeated)
     }
 
-    /// Asks for [`ALL`] or [`ONE`] with the request that `parts` make and shows each answer's payload to `take`.
+    /// Asks with the request that `parts` make and shows each answer's payload to `take`.
     pub(super) fn dump(
         &mut self,
         what: &'static str,
-        asks: u16,
         parts: &[&[u8]],
         mut take: impl FnMut(&[u8], &mut Once) -> Flow,
     ) -> Result<Flow, DiagError> {
-        self.send(wire::BY_FAMILY, asks, parts)?;
+        self.send(wire::BY_FAMILY, NLM_F_REQUEST | NLM_F_DUMP, parts)?;
         let mut flow = Flow::More;
         self.once.begin();
         loop {
@@ -93,14 +89,14 @@ impl SockDiag {
     pub(super) fn dump_rows<M: Message>(
         &mut self,
         what: &'static str,
-        (asks, request): (u16, &[u8]),
+        request: &[u8],
         want: &Want,
         to: (&mut Row, &mut dyn FnMut(&Row) -> Flow),
         fill: impl Fn(&mut Row, &M, &[u8]),
     ) -> Result<Flow, DiagError> {
         let (row, visit) = to;
         row.netns = self.netns;
-        self.dump(what, asks, &[request], |payload, once| {
+        self.dump(what, &[request], |payload, once| {
             let Ok((message, attributes)) = M::ref_from_prefix(payload) else {
                 return Flow::More;
             };

@@ -4,7 +4,6 @@ use super::{
     DiagError, SockDiag,
     attributes::{self, Attributes, u8_of, u32_of, u64_of},
     congestion,
-    dump::ALL,
     wire::{InetMessage, InetRequest, SocketId, cookie},
 };
 use crate::socket::{End, Family, Flow, Row, State, Table, TcpInfo, Timer, Want};
@@ -49,7 +48,7 @@ impl SockDiag {
         }
         row.netns = self.netns;
         let listens_twice = matches!(table, Table::Sctp);
-        self.dump(name, ALL, &parts, |payload, once| {
+        self.dump(name, &parts, |payload, once| {
             let Ok((message, attributes)) = InetMessage::ref_from_prefix(payload) else {
                 return Flow::More;
             };

@@ -3,7 +3,6 @@
 use super::{
     DiagError, SockDiag,
     attributes::{self, Attributes, u32_of, words},
-    dump::ALL,
     wire::{self, NetlinkMessage, PacketMessage, VsockMessage},
 };
 use crate::socket::{Flow, Row, Want};
@@ -26,8 +25,7 @@ impl SockDiag {
         visit: &mut dyn FnMut(&Row) -> Flow,
     ) -> Result<Flow, DiagError> {
         let request = wire::all(libc::AF_NETLINK, ALL_PROTOCOLS, NETLINK_SHOW);
-        let asked = (ALL, request.as_bytes());
-        self.dump_rows("netlink", asked, want, (row, visit), netlink)
+        self.dump_rows("netlink", request.as_bytes(), want, (row, visit), netlink)
     }
 
     pub fn vsock(
@@ -37,8 +35,7 @@ impl SockDiag {
         visit: &mut dyn FnMut(&Row) -> Flow,
     ) -> Result<Flow, DiagError> {
         let request = wire::in_states(libc::AF_VSOCK, want.states.0, 0);
-        let asked = (ALL, request.as_bytes());
-        self.dump_rows("vsock", asked, want, (row, visit), vsock)
+        self.dump_rows("vsock", request.as_bytes(), want, (row, visit), vsock)
     }
 
     pub fn xdp(
@@ -48,8 +45,7 @@ impl SockDiag {
         visit: &mut dyn FnMut(&Row) -> Flow,
     ) -> Result<Flow, DiagError> {
         let request = wire::all(libc::AF_XDP, 0, XDP_SHOW);
-        let asked = (ALL, request.as_bytes());
-        self.dump_rows("xdp", asked, want, (row, visit), xdp)
+        self.dump_rows("xdp", request.as_bytes(), want, (row, visit), xdp)
     }
 }
 

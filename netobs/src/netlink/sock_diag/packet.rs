@@ -3,7 +3,6 @@
 use super::{
     DiagError, SockDiag,
     attributes::{self, Attributes, u32_of, words},
-    dump::ALL,
     wire::{self, PacketMessage},
 };
 use crate::socket::{Flow, Row, Want};
@@ -27,8 +26,7 @@ impl SockDiag {
             show |= SHOW_RINGS | SHOW_FANOUT | SHOW_FILTER;
         }
         let request = wire::all(libc::AF_PACKET, 0, show);
-        let asked = (ALL, request.as_bytes());
-        self.dump_rows("packet", asked, want, (row, visit), fill)
+        self.dump_rows("packet", request.as_bytes(), want, (row, visit), fill)
     }
 }
 

@@ -3,7 +3,6 @@
 use super::{
     DiagError, SockDiag,
     attributes::{self, Attributes, u8_of, u32_of, words},
-    dump::{ALL, ONE},
     wire::{self, UnixMessage},
 };
 use crate::socket::{Flow, Row, State, Want};
@@ -25,26 +24,7 @@ impl SockDiag {
         visit: &mut dyn FnMut(&Row) -> Flow,
     ) -> Result<Flow, DiagError> {
         let request = wire::in_states(libc::AF_UNIX, want.states.0, show(want));
-        let asked = (ALL, request.as_bytes());
-        self.dump_rows("unix", asked, want, (row, visit), fill)
-    }
-
-    /// Tells one socket by its inode number; nothing if it is gone.
-    pub fn unix_socket(
-        &mut self,
-        inode: u32,
-        want: &Want,
-        row: &mut Row,
-        visit: &mut dyn FnMut(&Row) -> Flow,
-    ) -> Result<Flow, DiagError> {
-        let mut request = wire::in_states(libc::AF_UNIX, want.states.0, show(want));
-        // Whatever its cookie.
-        (request.inode, request.cookie) = (inode, [u32::MAX; 2]);
-        let asked = (ONE, request.as_bytes());
-        match self.dump_rows("unix", asked, want, (row, visit), fill) {
-            Err(DiagError::NotThere(_)) => Ok(Flow::More),
-            other => other,
-        }
+        self.dump_rows("unix", request.as_bytes(), want, (row, visit), fill)
     }
 }
 

@@ -13,7 +13,7 @@ use crate::{
         packet::wire,
     },
 };
-use std::{collections::VecDeque, os::fd::BorrowedFd};
+use std::{collections::VecDeque, os::fd::BorrowedFd, thread::JoinHandle};
 
 /// Probes whose answer may still come.
 const REMEMBERED: usize = 1 << 16;
@@ -28,6 +28,11 @@ const FIRST_LOOK_NS: u64 = 25_000_000;
 
 /// What stands at the edge.
 pub trait Edge {
+    /// Whether it stands already.
+    fn is_there(&self) -> bool {
+        true
+    }
+
     /// Hands all stamps that wait to `take`.
     fn drain(&mut self, take: &mut dyn FnMut(Stamp<'_>));
 }
@@ -35,6 +40,38 @@ pub trait Edge {
 impl Edge for Tap {
     fn drain(&mut self, take: &mut dyn FnMut(Stamp<'_>)) {
         Self::drain(self, take);
+    }
+}
+
+/// What will stand there, or not, while probes already fly: those that left before have the stamps of their sockets.
+pub struct Late {
+    coming: Option<JoinHandle<Option<Tap>>>,
+    tap: Option<Tap>,
+}
+
+impl Late {
+    /// `open` runs beside the probes.
+    pub fn new(open: impl FnOnce() -> Option<Tap> + Send + 'static) -> Self {
+        let named = std::thread::Builder::new().name("edge".to_owned());
+        Self {
+            coming: named.spawn(open).ok(),
+            tap: None,
+        }
+    }
+}
+
+impl Edge for Late {
+    fn is_there(&self) -> bool {
+        self.tap.is_some()
+    }
+
+    fn drain(&mut self, take: &mut dyn FnMut(Stamp<'_>)) {
+        if let Some(thread) = self.coming.take_if(|thread| thread.is_finished()) {
+            self.tap = thread.join().ok().flatten();
+        }
+        if let Some(tap) = &mut self.tap {
+            tap.drain(take);
+        }
     }
 }
 
@@ -218,7 +255,11 @@ fn times(answer: &mut Answer, came: &Came, sent: Option<Sent>) {
 
 impl Engine for Kernel {
     fn name(&self) -> &'static str {
-        "kernel"
+        if self.edge.is_there() {
+            "kernel"
+        } else {
+            self.inner.name()
+        }
     }
 
     fn send(&mut self, probe: &Probe) -> Result<(), SendError> {

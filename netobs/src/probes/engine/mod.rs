@@ -57,6 +57,8 @@ pub struct Options {
     pub look: Look,
     /// Ask the kernel when each probe left: for runs of few probes.
     pub stamp_sending: bool,
+    /// The whole run is over in a round trip: nothing may be waited for before it.
+    pub hasty: bool,
     /// Of echoes: what the kernel may do about packets larger than the path takes.
     pub discover: Discover,
 }

@@ -2,7 +2,7 @@
 
 use super::Iterators;
 use crate::{
-    bpf::sockets::{Counts, HOLD_INET, HOLD_OTHER, HOLD_TCP, HOLD_UNIX, Listed},
+    bpf::sockets::{Counts, HOLD_INET, HOLD_OTHER, HOLD_TCP, HOLD_UNIX},
     netns::Netns,
     socket::{Family, States, Table, Want},
     sockets::{ORDER, families},
@@ -28,12 +28,9 @@ pub fn tells_rows(want: &Want) -> bool {
         && want.states.0 & 1 << 13 == 0
 }
 
-/// Whether the iterator tells all that is wanted.
-pub fn lists(listed: Listed, want: &Want) -> bool {
-    match listed {
-        Listed::Udp => !(want.memory || want.tos),
-        Listed::Unix => !(want.memory || want.details),
-    }
+/// Whether the iterator over UDP tells all that is wanted.
+pub fn tells_udp(want: &Want) -> bool {
+    want.tables.has(Table::Udp) && !(want.memory || want.tos)
 }
 
 /// Of which sockets the holders are asked for: MPTCP always goes with TCP.

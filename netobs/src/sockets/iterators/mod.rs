@@ -5,12 +5,12 @@ mod choice;
 
 pub use choice::is_worth;
 
-use super::{Kernel, ORDER, Path, Source, SourceError, Told, processes::Processes};
+use super::{Kernel, Path, Source, SourceError, Told, processes::Processes};
 use crate::{
     bpf::{
         sockets::{
-            Counts, HOLD_INET, HOLD_OTHER, HOLD_TCP, HOLD_UNIX, Listed, Missing, Question,
-            SocketsError, Table as Iterated,
+            Counts, HOLD_INET, HOLD_OTHER, HOLD_TCP, HOLD_UNIX, Missing, Question, SocketsError,
+            Table as Iterated,
         },
         support,
     },
@@ -18,17 +18,6 @@ use crate::{
     socket::{Flow, Row, State, States, Table, Tables, Want},
 };
 use std::sync::Arc;
-
-/// What iterators of their own tell.
-const LISTED: [(Listed, Tables); 2] = [
-    (Listed::Udp, Tables::one(Table::Udp)),
-    (
-        Listed::Unix,
-        Tables::one(Table::UnixStream)
-            .with(Table::UnixDgram)
-            .with(Table::UnixSeqpacket),
-    ),
-];
 
 /// States of entries that wait: until the peer's FIN comes they are in FIN-WAIT-2.
 const WAITING: States = States(1 << State::TIME_WAIT.0 | 1 << State::FIN_WAIT2.0);
@@ -38,16 +27,16 @@ pub struct Iterators {
     table: Iterated,
     /// TCP rows come from iterators; else only holders do.
     rows: bool,
-    /// Rows of UDP and UNIX sockets too.
-    lists: bool,
+    /// Rows of UDP sockets too.
+    udp: bool,
     kernel: Kernel,
     netns: Option<Arc<Netns>>,
     inode: u32,
 }
 
 impl Iterators {
-    /// Loads the programs; `lists`: UDP and UNIX sockets are told by iterators too.
-    pub fn open(netns: Option<Arc<Netns>>, want: &Want, lists: bool) -> Result<Self, SourceError> {
+    /// Loads the programs; `udp`: UDP sockets are told by an iterator too.
+    pub fn open(netns: Option<Arc<Netns>>, want: &Want, udp: bool) -> Result<Self, SourceError> {
         let inode = match &netns {
             Some(netns) => netns.inode(),
             None => Netns::own()?.inode(),
@@ -64,7 +53,7 @@ impl Iterators {
         Ok(Self {
             table: load(&question)?,
             rows,
-            lists,
+            udp,
             kernel: Kernel::open(netns.clone(), true)?,
             netns,
             inode,
@@ -158,16 +147,15 @@ impl Iterators {
 }
 
 impl Iterators {
-    /// Tells a table by its own iterator; `None`: this kernel has none.
-    fn list(
+    /// Tells UDP by its own iterator; `None`: this kernel has none.
+    fn udp(
         &mut self,
-        listed: Listed,
         want: &Want,
         processes: &Processes,
         visit: &mut dyn FnMut(&Row) -> Flow,
     ) -> Result<Option<Flow>, SourceError> {
         let (table, netns) = (&self.table, self.netns.as_deref());
-        let Ok(rest) = Self::inside(netns, || table.open_listed(listed))? else {
+        let Ok(rest) = Self::inside(netns, || table.open_udp())? else {
             return Ok(None);
         };
         let mut row = Row {
@@ -175,25 +163,13 @@ impl Iterators {
             ..Row::default()
         };
         let mut with_holders = |row: &mut Row| {
-            if !(want.state(row.state) && want.family(row.family) && want.tables.has(row.table)) {
+            if !(want.state(row.state) && want.family(row.family)) {
                 return Flow::More;
             }
             row.holders.extend(processes.of(row.inode));
             visit(row)
         };
-        let (mut flow, unsure) = self
-            .table
-            .listed((listed, rest), &mut row, &mut with_holders)?;
-        for inode in unsure {
-            if flow == Flow::More {
-                flow = self.kernel.unix_socket(inode, want, &mut |told| {
-                    row.clone_from(told);
-                    row.holders_known = true;
-                    with_holders(&mut row)
-                })?;
-            }
-        }
-        Ok(Some(flow))
+        Ok(Some(self.table.udp(rest, &mut row, &mut with_holders)?))
     }
 }
 
@@ -214,18 +190,12 @@ impl Source for Iterators {
         if flow == Flow::Enough {
             return Ok(told);
         }
-        for (listed, tables) in LISTED {
-            let asked = others.tables.only(tables);
-            if !self.lists || asked.is_empty() || !choice::lists(listed, want) {
-                continue;
-            }
-            let Some(flow) = self.list(listed, &others, &processes, visit)? else {
-                continue;
-            };
-            let told_now = ORDER.into_iter().filter(|table| asked.has(*table));
-            told.paths
-                .extend(told_now.map(|table| (table, Path::Iterator)));
-            others.tables = others.tables.except(tables);
+        if self.udp
+            && choice::tells_udp(&others)
+            && let Some(flow) = self.udp(&others, &processes, visit)?
+        {
+            told.paths.push((Table::Udp, Path::Iterator));
+            others.tables = others.tables.without(Table::Udp);
             if flow == Flow::Enough {
                 return Ok(told);
             }
@@ -266,19 +236,15 @@ pub fn holders(want: &Want) -> Result<Processes, SourceError> {
     Ok(processes)
 }
 
-/// Why iterators cannot be used, if so; else which tables have one of their own.
-pub fn probe() -> Result<Vec<&'static str>, SourceError> {
+/// Why iterators cannot be used, if so; else whether UDP sockets have one.
+pub fn probe() -> Result<bool, SourceError> {
     let table = load(&Question {
         tcp: true,
         details: true,
         holders: HOLD_TCP | HOLD_INET | HOLD_UNIX | HOLD_OTHER,
         ..Question::default()
     })?;
-    let listed = LISTED.into_iter().map(|(listed, _)| listed);
-    Ok(listed
-        .filter(|listed| table.open_listed(*listed).is_ok())
-        .map(Listed::name)
-        .collect())
+    Ok(table.open_udp().is_ok())
 }
 
 fn load(question: &Question) -> Result<Iterated, SourceError> {

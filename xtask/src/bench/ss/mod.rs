@@ -17,7 +17,7 @@ use nix::unistd::geteuid;
 use super::cost::scratch;
 use super::options::SsOptions;
 use super::tools;
-pub use once::run as once;
+pub use once::{measure, run as once};
 use report::Report;
 
 pub fn run(options: &SsOptions) -> Result<()> {

@@ -67,10 +67,10 @@ fn sockets(name: &str, netobs: &str, options: &SsOptions, connections: usize) ->
     let holders = Holders::start(&netns.path(), connections)?;
     let own = std::env::current_exe()?.to_string_lossy().into_owned();
     let mut all = vec![
-        contender(&own, "bench dump", None),
+        contender(&own, "bench bare-ss", None),
         contender("ss", "-tan", Some(0)),
         contender(netobs, "ss -tan", Some(1)),
-        contender(&own, "bench dump --info", None),
+        contender(&own, "bench bare-ss --info", None),
         contender("ss", "-tani", Some(3)),
         contender(netobs, "ss -tani", Some(4)),
         contender("ss", "-tanp", None),

@@ -1,0 +1,133 @@
+//! Files of every form, and damaged ones: packets or an error with its place, never a panic.
+
+use super::*;
+use std::io::Cursor;
+
+const FRAME: [u8; 14] = [1; 14];
+
+fn classic(little: bool, magic: u32) -> Vec<u8> {
+    let u32 = |n: u32| {
+        if little {
+            n.to_le_bytes()
+        } else {
+            n.to_be_bytes()
+        }
+    };
+    let u16 = |n: u16| {
+        if little {
+            n.to_le_bytes()
+        } else {
+            n.to_be_bytes()
+        }
+    };
+    let mut file = u32(magic).to_vec();
+    file.extend([u16(2), u16(4)].concat());
+    for n in [0, 0, 262_144, 1, 7, 9, 14, 60] {
+        file.extend(u32(n));
+    }
+    file.extend(FRAME);
+    file
+}
+
+fn read(file: &[u8]) -> Result<Vec<(u64, usize, u32)>, String> {
+    let mut reader =
+        Reader::open("x.pcap", Box::new(Cursor::new(file.to_vec()))).map_err(|e| e.to_string())?;
+    let mut all = Vec::new();
+    while let Some((packet, _)) = reader.packet().map_err(|e| e.to_string())? {
+        all.push((packet.time_ns, packet.data.len(), packet.wire));
+    }
+    Ok(all)
+}
+
+#[test]
+fn classic_in_every_form() {
+    for little in [true, false] {
+        assert_eq!(
+            read(&classic(little, 0xa1b2_c3d4)),
+            Ok(vec![(7_000_009_000, 14, 60)])
+        );
+        assert_eq!(
+            read(&classic(little, 0xa1b2_3c4d)),
+            Ok(vec![(7_000_000_009, 14, 60)])
+        );
+    }
+}
+
+fn written() -> Vec<u8> {
+    let interface = |name: &str| Interface {
+        link: LinkType::Ethernet,
+        snaplen: 96,
+        name: Some(name.to_owned()),
+        nanoseconds: true,
+    };
+    let interfaces = [interface("a"), interface("b")];
+    let mut file = Vec::new();
+    let mut writer = Writer::new(&mut file).unwrap();
+    for interface in [1, 0, 1] {
+        let packet = Packet {
+            time_ns: 1_700_000_000_123_456_789,
+            data: &FRAME[..13],
+            wire: 1500,
+            interface,
+        };
+        writer.write(&packet, &interfaces).unwrap();
+    }
+    writer.flush().unwrap();
+    file
+}
+
+#[test]
+fn what_is_written_is_read() {
+    let packet = (1_700_000_000_123_456_789, 13, 1500);
+    assert_eq!(read(&written()), Ok(vec![packet; 3]));
+    let mut reader = Reader::open("x", Box::new(Cursor::new(written()))).unwrap();
+    while reader.packet().unwrap().is_some() {}
+    let names: Vec<_> = reader
+        .interfaces()
+        .iter()
+        .map(|i| i.name.as_deref())
+        .collect();
+    assert_eq!(names, [Some("b"), Some("a")]);
+}
+
+#[test]
+fn an_error_names_file_and_offset() {
+    let file = classic(true, 0xa1b2_c3d4);
+    assert_eq!(
+        read(&file[..50]),
+        Err(
+            "x.pcap, offset 24: the file ends inside of a packet: 10 of 14 bytes are there"
+                .to_owned()
+        )
+    );
+    let mut huge = file.clone();
+    huge[32..36].fill(0xff);
+    assert_eq!(
+        read(&huge),
+        Err("x.pcap, offset 24: a packet of 4294967295 bytes is longer than 262144: the file is damaged".to_owned())
+    );
+    assert!(
+        read(b"#!/bin/sh\n")
+            .unwrap_err()
+            .contains("neither pcap nor pcapng")
+    );
+}
+
+/// Every byte of both formats, changed in several ways, and every length.
+#[test]
+fn no_file_is_too_odd() {
+    for file in [
+        classic(true, 0xa1b2_c3d4),
+        classic(false, 0xa1b2_3c4d),
+        written(),
+    ] {
+        for at in 0..file.len() {
+            for byte in [0, 1, 0x7f, 0x80, 0xff] {
+                let mut odd = file.clone();
+                odd[at] = byte;
+                drop(read(&odd));
+            }
+            drop(read(&file[..at]));
+        }
+    }
+}

@@ -1,0 +1,97 @@
+//! `netobs dump`: packets of a file, filtered, shown or written, with the flags of tcpdump.
+
+pub mod args;
+mod names;
+mod reading;
+
+use super::{Failure, Status};
+use crate::{
+    capture::{
+        filter::{self, FilterError, Options, Program},
+        link::LinkType,
+    },
+    sinks::stream::{SinkError, Stdout},
+};
+use args::Dump;
+use names::System;
+use std::{fs, io::Read as _};
+
+/// Longest filter file that is read.
+const LONGEST_FILTER: u64 = 1 << 16;
+const SNAPLEN: u32 = 262_144;
+
+pub fn run(args: &Dump) -> Result<Status, Failure> {
+    let expression = expression(args)?;
+    let names = System::default();
+    if args.read.is_some() {
+        return reading::run(args, &expression, &names);
+    }
+    if args.program > 0 {
+        let link = match &args.link {
+            Some(name) => LinkType::named(name).ok_or_else(|| unknown_link(name))?,
+            None => LinkType::Ethernet,
+        };
+        let options = Options {
+            link,
+            snaplen: args.snaplen.filter(|n| *n > 0).unwrap_or(SNAPLEN),
+            optimize: !args.unoptimized,
+            live: false,
+            swapped: false,
+            netmask: None,
+            names: &names,
+        };
+        let program = filter::compile(&expression, &options).map_err(refused)?;
+        return show_program(args, &program);
+    }
+    let what = "capture from an interface is not built yet: read a file with -r FILE, or show a filter's program with -d";
+    Err(Failure::new(Status::Usage, what))
+}
+
+fn unknown_link(name: &str) -> Failure {
+    let what = format!(
+        "link type '{name}' is not known: EN10MB, RAW, IPV4, IPV6, LINUX_SLL, LINUX_SLL2, NULL and LOOP are"
+    );
+    Failure::new(Status::Usage, what)
+}
+
+fn refused(error: FilterError) -> Failure {
+    Failure {
+        status: Status::Usage,
+        error: error.into(),
+    }
+}
+
+/// What stands on the command line, or in the file of `-F`.
+fn expression(args: &Dump) -> Result<String, Failure> {
+    let Some(path) = &args.filter_file else {
+        return Ok(args.expression.join(" "));
+    };
+    let failed = |error: std::io::Error| {
+        Failure::new(
+            Status::Usage,
+            format!("read the filter {}: {error}", path.display()),
+        )
+    };
+    let mut text = String::new();
+    let file = fs::File::open(path).map_err(failed)?;
+    file.take(LONGEST_FILTER)
+        .read_to_string(&mut text)
+        .map_err(failed)?;
+    let lines = text
+        .lines()
+        .map(|line| line.split('#').next().unwrap_or_default());
+    Ok(lines.collect::<Vec<_>>().join(" ").trim().to_owned())
+}
+
+/// `-d`, `-dd`, `-ddd`
+fn show_program(args: &Dump, program: &Program) -> Result<Status, Failure> {
+    let text = match args.program {
+        1 => program.to_string(),
+        2 => program.c_array(),
+        _ => program.numbers(),
+    };
+    match Stdout.write(text.as_bytes()) {
+        Err(SinkError::Closed) | Ok(()) => Ok(Status::Done),
+        Err(error) => Err(error.into()),
+    }
+}
