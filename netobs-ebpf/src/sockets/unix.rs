@@ -87,6 +87,8 @@ fn put_name(record: *mut UnixRecord, sk: Ptr) {
     }
     set!(record, { len: len });
     let from = addr.wrapping_add(offset!(unix_addr_name) as usize + 2);
+    // Read back, or the compiler leaves out the mask that the verifier needs.
+    let len = unsafe { (&raw const (*record).len).read_volatile() } & 127;
     unsafe { copy((&raw mut (*record).name).cast(), len, from) };
 }
 
