@@ -142,6 +142,7 @@ pub fn run<R: Run>(
                     continue;
                 }
                 machine.show(clock::mono()).map_err(Broken::Show)?;
+                engine.rest(left(until));
                 wait(engine, signals, machine, until).map_err(Broken::Engine)?;
                 collect(engine, machine, &mut events)?;
                 if !machine.key().map_err(Broken::Show)? {
@@ -214,15 +215,18 @@ fn collect<R: Run>(
     Ok(any)
 }
 
+fn left(until: Mono) -> Duration {
+    Duration::from_nanos(until.0.saturating_sub(clock::mono().0))
+}
+
 fn wait<R: Run>(
     engine: &dyn Engine,
     signals: &Signals,
     machine: &R,
     until: Mono,
 ) -> Result<(), EngineError> {
-    let now = clock::mono();
-    let until = engine.look_again(now).map_or(until, |look| look.min(until));
-    let left = Duration::from_nanos(until.0.saturating_sub(now.0));
+    let look = engine.look_again(clock::mono());
+    let left = left(look.map_or(until, |look| look.min(until)));
     let mut fds = vec![PollFd::new(signals.fd(), PollFlags::POLLIN)];
     fds.extend(machine.also().map(|fd| PollFd::new(fd, PollFlags::POLLIN)));
     fds.extend(engine.sources().into_iter().map(|(fd, interest)| {

@@ -114,7 +114,7 @@ fn late_acks(addr: IpAddr) -> Result<()> {
     )?;
     let waiting = clients(&lab, at(addr, port), BACKLOG)?;
     wait::until("the ACKs to be lost", || {
-        Ok((rule.packets()? as usize >= BACKLOG).then_some(()))
+        Ok((rule.packets()? >= waiting.len() as u64).then_some(()))
     })?;
     ensure!(
         meter.delta("TcpExtListenOverflows")? == 0,

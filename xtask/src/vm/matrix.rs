@@ -216,7 +216,7 @@ const OBSERVATIONS: [&str; 13] = [
 ];
 
 /// Long labs of what is the same on every kernel: the filter language, views, words. They run on the host.
-const OF_THE_TOOL: [&str; 14] = [
+const OF_THE_TOOL: [&str; 15] = [
     "ss_filters::",
     "ss_views::",
     "ss_input::",
@@ -231,6 +231,7 @@ const OF_THE_TOOL: [&str; 14] = [
     "hostile::",
     "interrupts::",
     "probe_ways::",
+    "dump::",
 ];
 
 impl Task {

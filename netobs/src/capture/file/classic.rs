@@ -14,7 +14,7 @@ const HEADER: usize = 24;
 const RECORD: usize = 16;
 
 pub(super) struct Classic {
-    pub little: bool,
+    little: bool,
     nanoseconds: bool,
     snaplen: u32,
 }
@@ -58,6 +58,7 @@ impl Classic {
             snaplen,
             name: None,
             nanoseconds,
+            swapped: order.is_swapped(),
         };
         let classic = Self {
             little,

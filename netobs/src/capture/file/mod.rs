@@ -38,6 +38,8 @@ pub struct Interface {
     pub name: Option<String>,
     /// Ticks of its clock: nanoseconds or finer tell more than microseconds do.
     pub nanoseconds: bool,
+    /// Written by a machine of the other byte order.
+    pub swapped: bool,
 }
 
 enum Format {
@@ -87,15 +89,6 @@ impl Reader {
         &self.interfaces
     }
 
-    /// Was it written by a machine of the other byte order?
-    pub fn swapped(&self) -> bool {
-        let little = match &self.format {
-            Format::Classic(classic) => classic.little,
-            Format::Pcapng(pcapng) => pcapng.little,
-        };
-        little != cfg!(target_endian = "little")
-    }
-
     /// Reads on until an interface is known, so that a filter can be made; nothing is lost.
     pub fn first_interface(&mut self) -> Result<Option<&Interface>, FileError> {
         if let Format::Pcapng(pcapng) = &mut self.format {
@@ -112,6 +105,11 @@ struct Order {
 }
 
 impl Order {
+    /// Is it not ours?
+    fn is_swapped(self) -> bool {
+        self.little != cfg!(target_endian = "little")
+    }
+
     fn u16(self, bytes: [u8; 2]) -> u16 {
         if self.little {
             u16::from_le_bytes(bytes)

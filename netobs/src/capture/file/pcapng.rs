@@ -24,7 +24,7 @@ const INTERFACES: usize = 65_536;
 const FRAME: u32 = 12;
 
 pub(super) struct Pcapng {
-    pub little: bool,
+    little: bool,
     /// Where the interfaces of this section begin.
     first: usize,
     clocks: Vec<ClockOf>,
@@ -255,6 +255,7 @@ impl Pcapng {
             },
             name,
             nanoseconds: clock.binary || clock.power > 6,
+            swapped: order.is_swapped(),
         });
         self.clocks.push(clock);
         Ok(())
@@ -301,7 +302,7 @@ impl Pcapng {
         Ok(Found {
             time_ns,
             back: body.len() - header + 4,
-            length: length.min(snaplen as usize),
+            length,
             wire,
             interface,
         })

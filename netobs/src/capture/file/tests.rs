@@ -59,6 +59,7 @@ fn written() -> Vec<u8> {
         snaplen: 96,
         name: Some(name.to_owned()),
         nanoseconds: true,
+        swapped: false,
     };
     let interfaces = [interface("a"), interface("b")];
     let mut file = Vec::new();

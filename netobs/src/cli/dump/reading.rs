@@ -33,7 +33,6 @@ pub fn run(args: &Dump, expression: &str, names: &System) -> Result<Status, Fail
         path.display().to_string()
     };
     let mut reader = Reader::open(&name, input(path)?)?;
-    let swapped = reader.swapped();
     let Some(first) = reader.first_interface()? else {
         tell(&format!("netobs: {name} has no packets"));
         return Ok(Status::Done);
@@ -42,7 +41,6 @@ pub fn run(args: &Dump, expression: &str, names: &System) -> Result<Status, Fail
         args,
         expression,
         names,
-        swapped,
         programs: Vec::new(),
     };
     let program = filters.compile(first)?;
@@ -146,7 +144,6 @@ struct Filters<'a> {
     args: &'a Dump,
     expression: &'a str,
     names: &'a System,
-    swapped: bool,
     programs: Vec<Program>,
 }
 
@@ -167,7 +164,7 @@ impl Filters<'_> {
             snaplen: interface.snaplen,
             optimize: !self.args.unoptimized,
             live: false,
-            swapped: self.swapped,
+            swapped: interface.swapped,
             netmask: Some(0), // what tcpdump takes when it reads a file
             names: self.names,
         };

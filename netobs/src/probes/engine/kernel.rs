@@ -13,7 +13,7 @@ use crate::{
         packet::wire,
     },
 };
-use std::{collections::VecDeque, os::fd::BorrowedFd, thread::JoinHandle};
+use std::{collections::VecDeque, os::fd::BorrowedFd, thread::JoinHandle, time::Duration};
 
 /// Probes whose answer may still come.
 const REMEMBERED: usize = 1 << 16;
@@ -33,6 +33,9 @@ pub trait Edge {
         true
     }
 
+    /// Nothing is to be done for so long.
+    fn rest(&mut self, _left: Duration) {}
+
     /// Hands all stamps that wait to `take`.
     fn drain(&mut self, take: &mut dyn FnMut(Stamp<'_>));
 }
@@ -43,18 +46,25 @@ impl Edge for Tap {
     }
 }
 
+/// Makes what stands at the edge; `None`: it cannot be had.
+type Open = Box<dyn FnOnce() -> Option<Tap> + Send>;
+
 /// What will stand there, or not, while probes already fly: those that left before have the stamps of their sockets.
 pub struct Late {
+    open: Option<Open>,
     coming: Option<JoinHandle<Option<Tap>>>,
     tap: Option<Tap>,
 }
 
+/// A pause worth using: between probes that are sent in a row there is none.
+const PAUSE: Duration = Duration::from_millis(1);
+
 impl Late {
-    /// `open` runs beside the probes.
+    /// `open` runs when the probes that can be sent at once are sent.
     pub fn new(open: impl FnOnce() -> Option<Tap> + Send + 'static) -> Self {
-        let named = std::thread::Builder::new().name("edge".to_owned());
         Self {
-            coming: named.spawn(open).ok(),
+            open: Some(Box::new(open)),
+            coming: None,
             tap: None,
         }
     }
@@ -63,6 +73,16 @@ impl Late {
 impl Edge for Late {
     fn is_there(&self) -> bool {
         self.tap.is_some()
+    }
+
+    fn rest(&mut self, left: Duration) {
+        if left < PAUSE {
+            return;
+        }
+        if let Some(open) = self.open.take() {
+            let named = std::thread::Builder::new().name("edge".to_owned());
+            self.coming = named.spawn(open).ok();
+        }
     }
 
     fn drain(&mut self, take: &mut dyn FnMut(Stamp<'_>)) {
@@ -311,6 +331,10 @@ impl Engine for Kernel {
         let since = now.0.saturating_sub(self.silent?.0);
         let looks = (since / FIRST_LOOK_NS + 1).next_power_of_two();
         Some(Mono(self.silent?.0 + looks * FIRST_LOOK_NS))
+    }
+
+    fn rest(&mut self, left: Duration) {
+        self.edge.rest(left);
     }
 
     fn odd(&self) -> Odd {

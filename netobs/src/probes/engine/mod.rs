@@ -17,7 +17,7 @@ use super::{
     packet::build::Look,
 };
 use crate::event::Mono;
-use std::{io, net::IpAddr, os::fd::BorrowedFd};
+use std::{io, net::IpAddr, os::fd::BorrowedFd, time::Duration};
 
 /// Sends probes and yields stamped answers. State machines never know which one they talk to.
 pub trait Engine {
@@ -37,6 +37,9 @@ pub trait Engine {
     fn look_again(&self, _now: Mono) -> Option<Mono> {
         None
     }
+
+    /// Nothing is to be sent for so long: the moment for what would have delayed it.
+    fn rest(&mut self, _left: Duration) {}
 
     /// Packets that were no answers though they came to us.
     fn odd(&self) -> Odd;
