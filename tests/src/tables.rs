@@ -36,7 +36,7 @@ pub fn same_words(ns: &Netns, args: &[&str], keep: impl Fn(&str) -> bool) -> Res
 }
 
 /// Differences that come and go: the sockets of the programs that start ss and netobs are in the namespace too.
-const ATTEMPTS: usize = 3;
+const ATTEMPTS: usize = 8;
 
 /// What ss says to `theirs` and netobs to `ours`, made comparable by `read`; how many lines that is.
 ///
