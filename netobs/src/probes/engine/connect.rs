@@ -29,13 +29,16 @@ use std::{
 const MOST: usize = 900;
 
 sockopt_impl!(
-    /// What TCP knows of a connection.
+    /// The first 104 bytes of `struct tcp_info`, which every kernel has: a longer wish is cut short by older ones.
     TcpInfo,
     GetOnly,
     libc::IPPROTO_TCP,
     libc::TCP_INFO,
-    libc::tcp_info
+    [u32; 26]
 );
+/// Words of it: `tcpi_rtt` (microseconds) and `tcpi_total_retrans`.
+const RTT: usize = 17;
+const TOTAL_RETRANS: usize = 25;
 
 struct Pending {
     identity: Identity,
@@ -187,7 +190,7 @@ fn ended(pending: &Pending, now: Mono) -> Option<Event> {
 /// TCP's own measure of the handshake, nanoseconds; none if a SYN was sent again.
 fn kernel_rtt(socket: &Socket) -> Option<u64> {
     let info = getsockopt(socket, TcpInfo).ok()?;
-    (info.tcpi_total_retrans == 0 && info.tcpi_rtt > 0).then(|| u64::from(info.tcpi_rtt) * 1000)
+    (info[TOTAL_RETRANS] == 0 && info[RTT] > 0).then(|| u64::from(info[RTT]) * 1000)
 }
 
 fn answer(what: What, identity: Identity, at: Mono, by_peer: bool) -> Answer {
