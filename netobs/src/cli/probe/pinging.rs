@@ -188,11 +188,11 @@ pub fn run(
     if let Err(why) = pinging.out.flush() {
         broken(run::Broken::Show(why))?;
     }
-    let all = pinging
-        .pinger
-        .targets()
-        .iter()
-        .all(|t| t.received > t.refused);
+    // With a deadline the count is what has to be answered until then.
+    let plan = pinging.pinger.plan();
+    let wanted = plan.deadline_ns.and(plan.count).unwrap_or(1);
+    let mut targets = pinging.pinger.targets().iter();
+    let all = targets.all(|t| t.received - t.refused >= wanted);
     Ok(if all { Status::Done } else { Status::No })
 }
 

@@ -134,7 +134,7 @@ impl Pinger {
         let wake = |at: Mono| Step::Wait(end.map_or(at, |end| end.min(at)));
         if self.finished_sending() {
             let until = self.linger();
-            return if self.open == 0 || now >= until {
+            return if self.open == 0 || now >= until || end.is_some() {
                 Step::Done
             } else {
                 wake(until)
@@ -146,8 +146,12 @@ impl Pinger {
         Step::Send(self.send(now))
     }
 
+    /// With a deadline the count is one of answers, as ping has it.
     fn finished_sending(&self) -> bool {
-        self.plan.count.is_some_and(|count| self.round >= count)
+        let answered = |count| self.targets.iter().all(|target| target.heard() >= count);
+        self.plan.count.is_some_and(|count| {
+            self.round >= count && (self.plan.deadline_ns.is_none() || answered(count))
+        })
     }
 
     /// The end of waiting for the last probes: two round trips where something answers, as ping does.

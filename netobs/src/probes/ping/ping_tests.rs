@@ -104,6 +104,20 @@ fn the_deadline_ends_it() {
 }
 
 #[test]
+fn with_a_deadline_answers_are_counted() {
+    let mut net = Net::line(3);
+    net.loss = 400;
+    let mut pinger = Pinger::new(Plan {
+        deadline_ns: Some(100_000 * MS),
+        ..plan(5)
+    });
+    let took = run(&mut net, &mut pinger);
+    let target = &pinger.targets()[0];
+    assert_eq!(target.received, 5);
+    assert!(target.sent > 5 && took < 100_000 * MS, "{took}");
+}
+
+#[test]
 fn errors_name_their_router() {
     let mut net = Net::line(4);
     net.routers[1].refuses = Some(What::Error { kind: 3, code: 1 });

@@ -43,6 +43,11 @@ pub struct Target {
 }
 
 impl Target {
+    /// Answers of whatever kind.
+    pub const fn heard(&self) -> u64 {
+        self.received + self.errors + self.dropped
+    }
+
     pub fn new(addr: IpAddr) -> Self {
         Self {
             addr,

@@ -11,7 +11,7 @@ pub mod rounds;
 pub mod verdict;
 
 use super::{
-    net::{Answer, Event, Extensions, Identity, Mark, Probe, Proto, SendError, What},
+    net::{Answer, Event, Extensions, Identity, Mark, Probe, Proto, SendError, Stamped, What},
     outstanding::{Match, Outstanding},
 };
 use crate::event::Mono;
@@ -100,6 +100,7 @@ pub struct Reply {
     pub rewritten: bool,
     /// This host dropped it: no socket got it.
     pub dropped: bool,
+    pub stamped: Stamped,
 }
 
 /// One probe of a hop.
@@ -277,6 +278,7 @@ impl Tracer {
             extensions: answer.extensions.clone(),
             rewritten: how == Match::Rewritten,
             dropped,
+            stamped: answer.stamped,
         });
         self.longest_ns = self.longest_ns.max(rtt_ns);
         self.farthest = self.farthest.max(hop + 1);

@@ -139,10 +139,14 @@ pub fn object(tracer: &Tracer, place: usize, names: &mut Names, narrowings: &[Na
     let narrowing = narrowings
         .iter()
         .find(|n| n.by.is_some_and(|by| addrs.contains(&by)));
+    let times = |of: fn(&Reply) -> Option<u64>| -> Vec<Option<Value>> {
+        replies.iter().map(|reply| of(reply).map(us)).collect()
+    };
     json!({
         "event": "hop", "ttl": hop.ttl, "addr": first.map(|reply| reply.from),
         "name": first.and_then(|reply| names.get(reply.from).map(str::to_owned)),
-        "addrs": addrs, "rtt_us": replies.iter().map(|reply| us(reply.rtt_ns)).collect::<Vec<_>>(),
+        "addrs": addrs, "rtt_us": times(|reply| Some(reply.rtt_ns)),
+        "before_us": times(|reply| reply.stamped.before_ns), "after_us": times(|reply| reply.stamped.after_ns),
         "mark": replies.iter().find_map(|reply| reply.mark).map(|mark| mark.to_string()),
         "sent": hop.sent(), "answered": hop.answered(),
         "dropped_here": hop.replies().filter(|reply| reply.dropped).count(), "manner": manner_name(manner(tracer.hops(), place)),
