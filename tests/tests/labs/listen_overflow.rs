@@ -123,6 +123,10 @@ fn late_acks(addr: IpAddr) -> Result<()> {
     rule.remove()?;
     until_counted(&meter, "TcpExtListenOverflows")?;
     let pid = server.pid();
+    if can_show("listen-overflow", &["accept", "syn_recv_sock"])? {
+        // Told while the process is there, by whose namespace a listener that is only asked is set right.
+        watch.expect(&json!({"event": "listen-overflow", "pid": pid}))?;
+    }
     server.say(0)?;
     server.join()?;
     drop((accepted, waiting));
