@@ -216,7 +216,7 @@ const OBSERVATIONS: [&str; 13] = [
 ];
 
 /// Long labs of what is the same on every kernel: the filter language, views, words. They run on the host.
-const OF_THE_TOOL: [&str; 15] = [
+const OF_THE_TOOL: [&str; 16] = [
     "ss_filters::",
     "ss_views::",
     "ss_input::",
@@ -232,6 +232,7 @@ const OF_THE_TOOL: [&str; 15] = [
     "interrupts::",
     "probe_ways::",
     "dump::",
+    "http::",
 ];
 
 impl Task {
