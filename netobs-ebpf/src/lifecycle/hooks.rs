@@ -71,6 +71,7 @@ pub fn on_state<A: Access>(sk: Ptr, old: i32, new: i32) {
         SYN_RECV if old == LISTEN => owners::inherit::<A>(sk, tp),
         ESTABLISHED => established::<A>(sk, tp, old),
         CLOSE => {
+            again::ended(sk);
             retransmit::tell_rest::<A>(sk, tp, old);
             if old == LISTEN {
                 crate::listen_overflow::poll::closes(sk);
