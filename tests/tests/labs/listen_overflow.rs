@@ -3,7 +3,7 @@
 use std::net::{IpAddr, SocketAddr, TcpListener, TcpStream};
 
 use anyhow::{Result, ensure};
-use netobs_tests::netobs::Watch;
+use netobs_tests::netobs::{Observer, Record, Watch};
 use netobs_tests::rules::{Hook, Rule};
 use netobs_tests::topology::Pair;
 use netobs_tests::traffic::{Process, tcp};
@@ -29,6 +29,19 @@ fn until_counted(meter: &Meter<'_>, counter: &str) -> Result<()> {
     wait::until(&format!("{counter} to grow"), || {
         Ok((meter.delta(counter)? >= 5).then_some(()))
     })
+}
+
+/// What is told of `event` adds up to what the kernel's counter grew by.
+fn adds_up(watch: Observer, grown: u64, event: &Value, counter: &str) -> Result<Record> {
+    watch.expect_sum(grown, event, "count")?;
+    let record = watch.stop()?;
+    let told = record.sum(event, "count");
+    ensure!(
+        told == grown,
+        "count adds up to {told}, {counter} grew by {grown}\n{}",
+        record.tail()
+    );
+    Ok(record)
 }
 
 #[test]
@@ -63,14 +76,7 @@ fn of_the_accept_queue() -> Result<()> {
         "event": "listen-overflow", "queue": "accept", "lport": port, "laddr": Pair::B4, "backlog": 1, "outcome": "dropped",
         "pid": std::process::id(), "netns": lab.b.inode(),
     });
-    watch.expect_sum(overflows, &event, "count")?;
-    let record = watch.stop()?;
-    let told = record.sum(&event, "count");
-    ensure!(
-        told == overflows,
-        "count adds up to {told}, ListenOverflows grew by {overflows}\n{}",
-        record.tail()
-    );
+    let record = adds_up(watch, overflows, &event, "ListenOverflows")?;
     let all = record.sum(
         &json!({"event": "listen-overflow", "outcome": "dropped"}),
         "count",
@@ -138,15 +144,7 @@ fn late_acks(addr: IpAddr) -> Result<()> {
         "event": "listen-overflow", "queue": "accept", "lport": port, "laddr": addr, "backlog": BACKLOG, "outcome": "dropped",
         "pid": pid, "comm": "lab-server", "netns": lab.b.inode(),
     });
-    watch.expect_sum(overflows, &event, "count")?;
-    let record = watch.stop()?;
-    let told = record.sum(&event, "count");
-    ensure!(
-        told == overflows,
-        "count adds up to {told}, ListenOverflows grew by {overflows}\n{}",
-        record.tail()
-    );
-    Ok(())
+    adds_up(watch, overflows, &event, "ListenOverflows").map(drop)
 }
 
 #[test]
@@ -193,15 +191,7 @@ fn syn_queue(cookies: &str, counter: &str, outcome: &str) -> Result<()> {
     let event: Value = json!({
         "event": "listen-overflow", "queue": "syn", "lport": port, "outcome": outcome, "pid": std::process::id(), "backlog": 3,
     });
-    watch.expect_sum(grown, &event, "count")?;
-    let record = watch.stop()?;
-    let told = record.sum(&event, "count");
-    ensure!(
-        told == grown,
-        "count adds up to {told}, {counter} grew by {grown}\n{}",
-        record.tail()
-    );
-    Ok(())
+    adds_up(watch, grown, &event, counter).map(drop)
 }
 
 #[test]

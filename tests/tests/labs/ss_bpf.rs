@@ -6,6 +6,7 @@ use std::io::Write as _;
 use std::net::SocketAddr;
 use std::os::fd::{AsFd, AsRawFd as _};
 use std::os::unix::net::UnixStream;
+use std::sync::Barrier;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use anyhow::{Context, Result, ensure};
@@ -207,28 +208,24 @@ fn threads_are_those_of_ss() -> Result<()> {
     let mut parent = Process::spawn(&ns, "threads", |link| {
         let listener = tcp::listen(any(), 8)?;
         let at = listener.local_addr()?;
-        let until = AtomicBool::new(false);
+        // All end together: three that do nothing, one with a table of its own, and this one.
+        let end = Barrier::new(5);
         std::thread::scope(|scope| {
-            let until = &until;
-            let wait = move || {
-                while !until.load(Ordering::Relaxed) {
-                    std::thread::sleep(std::time::Duration::from_millis(5));
-                }
-            };
+            let end = &end;
             for _ in 0..3 {
-                scope.spawn(wait);
+                scope.spawn(move || end.wait());
             }
             let (ready, opened) = std::sync::mpsc::channel();
             scope.spawn(move || {
                 let own = sys::unshare_files().and_then(|()| tcp::Dial::to(at).connect());
                 ready.send(own.is_ok()).ok();
-                wait();
+                end.wait();
             });
             let heard = match opened.recv() {
                 Ok(true) => link.say(0).and_then(|()| link.hear().map(drop)),
                 _ => Err(anyhow::anyhow!("a thread has no table of its own")),
             };
-            until.store(true, Ordering::Relaxed);
+            end.wait();
             heard
         })
     })?;
