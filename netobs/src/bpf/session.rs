@@ -10,7 +10,7 @@ use super::{
     spec::{Hook, MAP_ITERATOR, Rung},
     sys, tracefs,
 };
-use crate::names::TCP_STATES;
+use crate::names::Enumeration;
 use aya::maps::{Array, MapData, PerCpuArray, RingBuf};
 use netobs_ebpf::{
     ABI_VERSION,
@@ -202,14 +202,6 @@ pub(super) fn as_map(data: MapData, name: &'static str) -> Result<aya::maps::Map
     aya::maps::Map::from_map_data(data).map_err(|source| SessionError::Map { name, source })
 }
 
-/// Enumerations whose names we print.
-pub const ENUMS: [&str; 4] = [
-    "skb_drop_reason",
-    "sk_rst_reason",
-    "tcp_ca_state",
-    TCP_STATES,
-];
-
 /// A kernel without BTF still has classic tracepoints; a file that the user named has to be good.
 fn types(request: &Request<'_>) -> Result<KernelTypes, BtfError> {
     match KernelTypes::read(request.btf.unwrap_or(VMLINUX), &wanted(request.hooks)) {
@@ -223,7 +215,7 @@ const ICMP_PUSH: &str = "icmp_push_reply";
 
 fn wanted(hooks: &[Hook]) -> Wanted {
     let mut wanted = Wanted {
-        enums: ENUMS.to_vec(),
+        enums: Enumeration::ALL.map(Enumeration::name).to_vec(),
         structs: TYPES.to_vec(),
         ..Wanted::default()
     };

@@ -6,7 +6,7 @@ use crate::{
     clock,
     enrich::{Enricher, namespaces, symbols},
     event::Event,
-    names::{Names, TCP_STATES},
+    names::{Enumeration, Names},
     views::{View, json::Json, text::Text, time::Clock},
 };
 
@@ -70,15 +70,9 @@ fn view(args: &Watch) -> Box<dyn View> {
 
 fn names(args: &Watch, session: &Session) -> Names {
     let mut names = Names::new(args.numeric);
-    let prefixes = [
-        ("skb_drop_reason", "SKB_DROP_REASON_"),
-        ("sk_rst_reason", "SK_RST_REASON_"),
-        ("tcp_ca_state", "TCP_CA_"),
-        (TCP_STATES, "TCP_"),
-    ];
-    for (name, prefix) in prefixes {
-        if let Some(values) = session.types.enums.get(name) {
-            names.add_enum(name, prefix, values);
+    for of in Enumeration::ALL {
+        if let Some(values) = session.types.enums.get(of.name()) {
+            names.add_enum(of, values);
         }
     }
     if !args.numeric && !args.json {

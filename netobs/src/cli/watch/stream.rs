@@ -196,7 +196,9 @@ impl<'a> Stream<'a> {
                 if polled && !settle(listen_drops, &mut event) {
                     return;
                 }
-                if let Some(event) = late.hold(event) {
+                if late.holds(&event) {
+                    late.hold(event);
+                } else {
                     shown.event(&event, kernel);
                 }
             }
