@@ -46,9 +46,12 @@ fn read(path: &str) -> io::Result<String> {
 
 /// Reads a file of tracefs through a detached mount: the mount tree stays as it is.
 fn read_unmounted(path: &str) -> io::Result<String> {
-    let mount = super::files::detached_mount(c"tracefs").map_err(|error| match error.kind() {
-        io::ErrorKind::PermissionDenied => io::Error::new(error.kind(), UNREADABLE),
-        _ => error,
+    let mount = super::files::detached_mount(c"tracefs").map_err(|error| {
+        if error.kind() == io::ErrorKind::PermissionDenied {
+            io::Error::new(error.kind(), UNREADABLE)
+        } else {
+            error
+        }
     })?;
     let path = format!(
         "/proc/self/fd/{}/{path}",

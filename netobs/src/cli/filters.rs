@@ -137,19 +137,24 @@ fn netns(text: &str) -> Result<u64, String> {
             return Ok(n);
         }
         let path = format!("/proc/{n}/ns/net");
-        return inode(Path::new(&path)).map_err(|why| match why.kind() {
-            io::ErrorKind::NotFound => format!("no process {n}"),
-            _ => why.to_string(),
-        });
+        return inode(Path::new(&path))
+            .map_err(|why| unless_there(&why, format!("no process {n}")));
     }
     if text.contains('/') {
         return inode(Path::new(text)).map_err(|e| e.to_string());
     }
     let named = Path::new("/run/netns").join(text);
-    inode(&named).map_err(|why| match why.kind() {
-        io::ErrorKind::NotFound => "no such network namespace in /run/netns".to_owned(),
-        _ => why.to_string(),
-    })
+    let none = || "no such network namespace in /run/netns".to_owned();
+    inode(&named).map_err(|why| unless_there(&why, none()))
+}
+
+/// Words for what is not there; other errors speak for themselves.
+fn unless_there(why: &io::Error, words: String) -> String {
+    if why.kind() == io::ErrorKind::NotFound {
+        words
+    } else {
+        why.to_string()
+    }
 }
 
 /// The number of a namespace; another file's number would match nothing, in silence.

@@ -32,8 +32,10 @@ const FLUSH_BYTES: usize = 1 << 16;
 const ASK_EVERY_NS: u64 = 200_000_000;
 const SECOND: Mono = Mono(1_000_000_000);
 
-fn plural(n: usize) -> &'static str {
-    if n == 1 { "" } else { "s" }
+/// What others wait for before they begin.
+fn watching(hooks: usize) -> String {
+    let plural = if hooks == 1 { "" } else { "s" };
+    format!("netobs: watching with {hooks} hook{plural}")
 }
 
 struct Stream<'a> {
@@ -113,12 +115,8 @@ impl<'a> Stream<'a> {
             self.log = self.session.log(tell).map_err(|e| tell(&e)).ok();
         }
         let hooks = self.attached();
-        self.session.owners.when_walked(move || {
-            tell(&format!(
-                "netobs: watching with {hooks} hook{}",
-                plural(hooks)
-            ))
-        });
+        let owners = &mut self.session.owners;
+        owners.when_walked(move || tell(&watching(hooks)));
         Ok(None)
     }
 
