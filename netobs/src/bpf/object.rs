@@ -36,6 +36,10 @@ pub enum ObjectError {
         name: String,
         source: Box<dyn std::error::Error + Send + Sync>,
     },
+    #[error(
+        "create BPF map {name}: not permitted although CAP_BPF is there: have the container's seccomp profile allow bpf(2)"
+    )]
+    Refused { name: String },
     #[error("the BPF object has no {0}")]
     Missing(&'static str),
 }
@@ -201,6 +205,13 @@ fn bytes_or(embedded: &'static [u8]) -> Result<Cow<'static, [u8]>, ObjectError> 
     }
 }
 
+/// `EPERM` somewhere below.
+fn is_refusal(error: &(dyn std::error::Error + 'static)) -> bool {
+    let io = error.downcast_ref::<std::io::Error>();
+    io.is_some_and(|io| io.raw_os_error() == Some(libc::EPERM))
+        || error.source().is_some_and(is_refusal)
+}
+
 fn make_maps(
     object: &mut Object,
     sizes: &Sizes,
@@ -219,7 +230,12 @@ fn make_maps(
         };
         let definition = map.clone();
         let kind = map.section_kind();
-        let made = MapData::create(map, &name, None).map_err(|e| error(Box::new(e)))?;
+        let made = MapData::create(map, &name, None).map_err(|e| {
+            if is_refusal(&e) {
+                return ObjectError::Refused { name: name.clone() };
+            }
+            error(Box::new(e))
+        })?;
         if matches!(
             kind,
             EbpfSectionKind::Rodata | EbpfSectionKind::Data | EbpfSectionKind::Bss

@@ -15,6 +15,8 @@ pub struct Shown {
     pub view: Box<dyn View>,
     names: Names,
     enricher: Enricher,
+    /// The names of the columns are still to come: before the first event, or when all is attached.
+    headless: bool,
     all: bool,
     /// `--count`
     limit: u64,
@@ -27,6 +29,7 @@ impl Shown {
             view: view(args),
             names: names(args, session),
             enricher: Enricher::new(),
+            headless: !args.json,
             all: args.all,
             limit: args.count.unwrap_or(u64::MAX),
             events: 0,
@@ -38,6 +41,13 @@ impl Shown {
         self.limit - self.events
     }
 
+    /// Shows the names of the columns, once.
+    pub fn head(&mut self) {
+        if std::mem::take(&mut self.headless) {
+            self.view.head();
+        }
+    }
+
     /// Shows one, unless only its place in the kernel's code tells that it is normal life.
     pub fn event(&mut self, event: &Event, kernel: &mut Symbols) {
         let detail = event.body.detail();
@@ -47,6 +57,7 @@ impl Shown {
         if !self.all && detail.is_quiet(&self.names) {
             return;
         }
+        self.head();
         let about = self.enricher.about(&event.common);
         self.view.event(event, &about, &self.names);
         self.events += 1;
