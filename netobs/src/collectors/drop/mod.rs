@@ -134,6 +134,7 @@ impl Detail for Dropped {
         quiet::by_place(
             self.reason.map(|reason| names.enumerator(ENUM, reason)),
             names.symbols.get(&self.location).map(String::as_str),
+            self.packet.destination,
         )
     }
 
