@@ -13,6 +13,7 @@ mod stash;
 mod subject;
 
 mod lifecycle {
+    mod address;
     mod again;
     mod connect;
     mod functions;

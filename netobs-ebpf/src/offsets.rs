@@ -192,6 +192,7 @@ fields! {
     task_leader: "task_struct"."group_leader";
     task_comm: "task_struct"."comm";
     socket_sk: "socket"."sk";
+    socket_state: "socket"."state";
     socket_file: "socket"."file";
     socket_inode: "socket_alloc"."vfs_inode";
     inode_ino: "inode"."i_ino";

@@ -16,9 +16,14 @@ pub struct SockOwner {
     /// [`RETRANS_INHERITED`]: not known before the socket is established.
     pub retrans: u32,
     pub comm: CommWords,
-    /// 1: its establishment was told; kept only where runs are looked at again.
-    pub told: u64,
+    /// Bits: [`TOLD`], [`CROSSED`].
+    pub marks: u64,
 }
+
+/// Its establishment was told; kept only where runs are looked at again.
+pub const TOLD: u64 = 1;
+/// Its SYN met one of the other end: both connect, nobody accepts.
+pub const CROSSED: u64 = 2;
 
 /// A child's `total_retrans` begins with its SYN-ACKs, which are told on their own.
 pub const RETRANS_INHERITED: u32 = u32::MAX;

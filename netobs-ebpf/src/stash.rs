@@ -12,6 +12,7 @@ pub enum Call {
     Connect = 1,
     Retransmit = 2,
     Synack = 3,
+    ConnectProtocol = 4,
 }
 
 #[inline(always)]

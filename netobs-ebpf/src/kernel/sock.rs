@@ -104,6 +104,26 @@ pub fn inode<A: Access>(sk: Ptr) -> u64 {
     unsafe { Probed::load(socket, offset!(socket_inode) + offset!(inode_ino)) }
 }
 
+/// Whether the SYN of a socket with a file was sent: connect(2) says so last.
+#[inline(always)]
+pub fn is_under_way<A: Access>(sk: Ptr) -> bool {
+    /// `SS_UNCONNECTED` of uapi/linux/net.h.
+    const UNCONNECTED: u32 = 1;
+    let socket = pointer!(A, sk, sock, sk_socket);
+    if socket.is_null() {
+        return false;
+    }
+    let state: u32 = field!(A, socket, socket_state);
+    state != UNCONNECTED
+}
+
+/// Whether the socket has a file, or is about to have one: a listener's child has none before accept(2).
+#[inline(always)]
+pub fn has_file<A: Access>(sk: Ptr) -> bool {
+    let socket: u64 = field!(A, sk, sk_socket);
+    socket != 0
+}
+
 /// Fills the addresses and the remote port; the local port is the caller's, its place depends on the state.
 ///
 /// # Safety

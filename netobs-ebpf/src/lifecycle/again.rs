@@ -16,6 +16,7 @@ use aya_ebpf::{
     maps::Array,
     programs::BtfTracePointContext,
 };
+use netobs_ebpf::owner::TOLD;
 
 /// An entry older than this is of an earlier socket at the same address.
 const FRESH_NS: u64 = 100_000_000;
@@ -37,7 +38,7 @@ pub fn mark(sk: Ptr) {
     if config!(again) != 0
         && let Some(owner) = store::get(sk)
     {
-        unsafe { (*owner).told = 1 };
+        unsafe { (*owner).marks |= TOLD };
     }
 }
 
@@ -93,7 +94,7 @@ fn was_skipped<A: Access>(sk: Ptr, old: i32, new: i32) -> bool {
         return begins;
     };
     if opens {
-        return unsafe { (*owner).told } == 0;
+        return unsafe { (*owner).marks } & TOLD == 0;
     }
     // The end takes the entry away.
     let age = unsafe { bpf_ktime_get_ns().wrapping_sub((*owner).start_ns) };

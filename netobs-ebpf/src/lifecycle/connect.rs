@@ -1,9 +1,10 @@
 //! The exit of connect(2): failures that never change the state of a socket.
 
+use super::address::Address;
 use crate::{
     filter,
     kernel::{
-        access::{Access as _, Probed, Ptr, copy, field, has, offset},
+        access::{Access as _, Probed, Ptr, field, has, offset},
         sock::{self, AF_INET, AF_INET6},
     },
     maps::{config, count_run, put, reserve, submit},
@@ -12,9 +13,7 @@ use crate::{
 };
 use aya_ebpf::{
     EbpfContext as _,
-    helpers::generated::{
-        bpf_get_current_task_btf, bpf_ktime_get_ns, bpf_probe_read_user, bpf_task_pt_regs,
-    },
+    helpers::generated::{bpf_get_current_task_btf, bpf_ktime_get_ns, bpf_task_pt_regs},
     macros::{fexit, kprobe, kretprobe, map, tracepoint},
     maps::LruHashMap,
     programs::{FExitContext, ProbeContext, RetProbeContext, TracePointContext},
@@ -27,14 +26,28 @@ use netobs_ebpf::{
 
 const HOOK: u32 = hook::CONNECT_EXIT;
 
-/// Failures told when the state changed, by socket: the value is its inode, so that a reused address is no match.
+/// Failures that were told before connect(2) returned them, by the inode of the socket's file, which MPTCP shares with the
+/// connection below it.
 #[map]
-static FAILED: LruHashMap<u64, u64> = LruHashMap::with_max_entries(4096, 0);
+static FAILED: LruHashMap<u64, Told> = LruHashMap::with_max_entries(4096, 0);
+
+#[derive(Clone, Copy)]
+struct Told {
+    sk: u64,
+    /// 0: closed without an error.
+    errno: u64,
+}
 
 /// The failure of `sk` was told: connect(2) need not repeat it.
 #[inline(always)]
-pub fn told(sk: Ptr, ino: u64) {
-    _ = FAILED.insert(sk as u64, ino, 0);
+pub fn told(sk: Ptr, ino: u64, errno: u32) {
+    let told = Told {
+        sk: sk as u64,
+        errno: u64::from(errno),
+    };
+    if ino != 0 {
+        _ = FAILED.insert(ino, told, 0);
+    }
 }
 
 #[fexit(function = "__sys_connect_file")]
@@ -49,6 +62,8 @@ pub fn connect_fexit(ctx: FExitContext) -> i32 {
     }
     0
 }
+
+/// `(file, address, ...)`, or `(sk, address, ...)` of a protocol's own connect.
 
 #[kprobe]
 #[inline(always)]
@@ -68,6 +83,33 @@ pub fn connect_kretprobe(ctx: RetProbeContext) -> u32 {
         && is_failure(i64::from(result))
     {
         on_failure(file as Ptr, &Address::kernel(address as Ptr), -result);
+    }
+    0
+}
+
+#[kprobe]
+#[inline(always)]
+pub fn connect_protocol_kprobe(ctx: ProbeContext) -> u32 {
+    if let (Some(sk), Some(address)) = (ctx.arg(0), ctx.arg(1)) {
+        stash::put(Call::ConnectProtocol, [sk, address]);
+    }
+    0
+}
+
+/// A call that waits for its connection occupies one of the few returns that the kernel keeps for a function: beside
+/// some that wait, `__sys_connect_file` is not seen to return. The protocols' functions inside it do not wait. Of two
+/// inside one another, as for a v4-mapped address, the inner one takes the arguments.
+#[kretprobe]
+#[inline(always)]
+pub fn connect_protocol_kretprobe(ctx: RetProbeContext) -> u32 {
+    count_run(HOOK);
+    let result: i32 = ctx.ret();
+    if let Some([sk, address]) = stash::take(Call::ConnectProtocol)
+        && is_failure(i64::from(result))
+    {
+        let sk = sk as Ptr;
+        told(sk, sock::inode::<Probed>(sk), result.unsigned_abs());
+        refused(sk, &Address::kernel(address as Ptr), -result);
     }
     0
 }
@@ -131,65 +173,7 @@ fn file_of(task: Ptr, fd: u32) -> Option<Ptr> {
     (!file.is_null()).then_some(file)
 }
 
-/// What connect(2) was given: `sockaddr_in` or `sockaddr_in6`.
-#[repr(C)]
-struct Address {
-    family: u16,
-    port: u16,
-    v4: u32,
-    v6: [u32; 4],
-    scope: u32,
-}
-
-impl Address {
-    const EMPTY: Self = Self {
-        family: 0,
-        port: 0,
-        v4: 0,
-        v6: [0; 4],
-        scope: 0,
-    };
-
-    #[inline(always)]
-    fn kernel(from: Ptr) -> Self {
-        let mut address = Self::EMPTY;
-        let len = size_of::<Self>() as u32;
-        unsafe { copy((&raw mut address).cast(), len, from) };
-        address
-    }
-
-    /// A short address at the end of mapped memory is read as far as IPv4 goes.
-    #[inline(always)]
-    fn user(from: Ptr) -> Self {
-        let mut address = Self::EMPTY;
-        let (to, len) = ((&raw mut address).cast(), size_of::<Self>() as u32);
-        if unsafe { bpf_probe_read_user(to, len, from.cast()) } != 0 {
-            unsafe { bpf_probe_read_user(to, 8, from.cast()) };
-        }
-        address
-    }
-
-    /// Host byte order; 0: no address of the internet.
-    #[inline(always)]
-    fn port(&self) -> u16 {
-        match self.family {
-            AF_INET | AF_INET6 => u16::from_be(self.port),
-            _ => 0,
-        }
-    }
-
-    /// The remote address as a socket of `family` would have it.
-    #[inline(always)]
-    fn remote(&self, family: u16) -> [u32; 4] {
-        match (self.family, family) {
-            (AF_INET, AF_INET) => [self.v4, 0, 0, 0],
-            (AF_INET, _) => [0, 0, 0xffff_u32.to_be(), self.v4],
-            (AF_INET6, AF_INET6) => self.v6,
-            _ => [0; 4],
-        }
-    }
-}
-
+const IPPROTO_MPTCP: u16 = 262;
 const S_IFMT: u16 = 0o170_000;
 const S_IFSOCK: u16 = 0o140_000;
 
@@ -206,10 +190,15 @@ fn on_failure(file: Ptr, address: &Address, errno: i32) {
     if sk.is_null() || (family != AF_INET && family != AF_INET6) {
         return;
     }
-    let mut subject = Subject::of::<Probed>(sk);
-    if already_told(sk, sock::inode::<Probed>(sk)) {
-        return;
+    if !already_told(sk, errno) {
+        refused(sk, address, errno);
     }
+}
+
+#[inline(always)]
+fn refused(sk: Ptr, address: &Address, errno: i32) {
+    let family: u16 = field!(Probed, sk, sk_family);
+    let mut subject = Subject::of::<Probed>(sk);
     subject.set_current();
     let lport: u16 = field!(Probed, sk, sk_num);
     let flow = flow(sk, address, [family, lport]);
@@ -220,14 +209,19 @@ fn on_failure(file: Ptr, address: &Address, errno: i32) {
 }
 
 #[inline(always)]
-fn already_told(sk: Ptr, ino: u64) -> bool {
-    let key = sk as u64;
-    let Some(told) = (unsafe { FAILED.get(key) }) else {
+fn already_told(sk: Ptr, errno: i32) -> bool {
+    let ino = sock::inode::<Probed>(sk);
+    let Some(told) = (unsafe { FAILED.get(ino) }) else {
         return false;
     };
-    let same = *told == ino;
-    _ = FAILED.remove(key);
-    same
+    let Told {
+        sk: whose,
+        errno: of,
+    } = *told;
+    _ = FAILED.remove(ino);
+    let protocol: u16 = field!(Probed, sk, sk_protocol);
+    (whose == sk as u64 || protocol == IPPROTO_MPTCP)
+        && (of == 0 || of == u64::from(errno.unsigned_abs()))
 }
 
 #[inline(always)]

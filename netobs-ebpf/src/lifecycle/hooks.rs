@@ -69,6 +69,7 @@ pub fn on_state<A: Access>(sk: Ptr, old: i32, new: i32) {
         SYN_SENT => owners::adopt::<A>(sk, tp, false),
         LISTEN => owners::adopt::<A>(sk, tp, true),
         SYN_RECV if old == LISTEN => owners::inherit::<A>(sk, tp),
+        SYN_RECV if old == SYN_SENT => owners::crossed(sk),
         ESTABLISHED => established::<A>(sk, tp, old),
         CLOSE => {
             again::ended(sk);
@@ -89,7 +90,8 @@ pub fn on_state<A: Access>(sk: Ptr, old: i32, new: i32) {
 
 #[inline(always)]
 fn established<A: Access>(sk: Ptr, tp: Ptr, old: i32) {
-    let kind = if old == SYN_SENT {
+    // SYNs that crossed on their way, or a socket's own: both ends connect.
+    let kind = if old == SYN_SENT || sock::has_file::<A>(sk) && owners::has_crossed(sk) {
         Kind::Connect
     } else {
         Kind::Accept
@@ -149,10 +151,10 @@ fn failed<A: Access>(sk: Ptr, tp: Ptr) {
     let shutdown: u8 = field!(A, sk, sk_shutdown);
     if runtime(CONNECT_EXIT) != 0 {
         // connect(2) itself gave up, without an error on the socket: only its exit knows why.
-        if errno == 0 && shutdown == 0 {
+        if errno == 0 && shutdown == 0 && !sock::is_under_way::<A>(sk) {
             return;
         }
-        connect::told(sk, sock::inode::<A>(sk));
+        connect::told(sk, sock::inode::<A>(sk), errno);
     }
     opened::<A>(sk, tp, Kind::ConnectFailed);
 }

@@ -54,7 +54,10 @@ fn on_state(ctx: Ptr) {
         SYN_SENT => adopt(sk, None),
         LISTEN => adopt(sk, Some(read!(ctx, sport))),
         SYN_RECV if old == LISTEN => inherit(sk, read!(ctx, sport)),
-        ESTABLISHED if old == SYN_SENT => tell_opened(ctx, sk, Kind::Connect),
+        SYN_RECV if old == SYN_SENT => owners::crossed(sk as Ptr),
+        ESTABLISHED if old == SYN_SENT || owners::has_crossed(sk as Ptr) => {
+            tell_opened(ctx, sk, Kind::Connect);
+        }
         ESTABLISHED => tell_opened(ctx, sk, Kind::Accept),
         CLOSE => {
             match old {
@@ -86,7 +89,7 @@ fn adopt(sk: u64, listens: Option<u16>) {
         pid,
         retrans: 0,
         comm,
-        told: 0,
+        marks: 0,
     };
     store::put(sk as Ptr, &owner);
     if let Some(port) = listens {

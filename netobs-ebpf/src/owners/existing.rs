@@ -102,7 +102,7 @@ fn keep<A: Access>(holder: Ptr, sk: Ptr, ino: u64) {
             0
         },
         comm: task::comm(holder),
-        told: 0,
+        marks: 0,
     };
     // What was seen as it happened is known better; a stale entry has another inode.
     match store::get(sk) {

@@ -14,7 +14,7 @@ use crate::{
 use aya_ebpf::{helpers::generated::bpf_ktime_get_ns, macros::map, maps::PerCpuArray};
 use netobs_ebpf::{
     event::CommWords,
-    owner::{ListenKey, RETRANS_INHERITED, SockOwner},
+    owner::{CROSSED, ListenKey, RETRANS_INHERITED, SockOwner},
 };
 
 /// The current process made `sk` connect or listen.
@@ -27,7 +27,7 @@ pub fn adopt<A: Access>(sk: Ptr, tp: Ptr, listens: bool) {
         pid,
         retrans: field!(A, tp, tcp_total_retrans),
         comm,
-        told: 0,
+        marks: 0,
     };
     if listens {
         store::put_aside(sk, &owner, 0);
@@ -120,6 +120,19 @@ pub fn settle<A: Access>(sk: Ptr, tp: Ptr) {
         let total: u32 = field!(A, tp, tcp_total_retrans);
         unsafe { (*owner).retrans = total };
     }
+}
+
+/// In answer to the SYN of `sk` came a SYN.
+#[inline(always)]
+pub fn crossed(sk: Ptr) {
+    if let Some(owner) = store::get(sk) {
+        unsafe { (*owner).marks |= CROSSED };
+    }
+}
+
+#[inline(always)]
+pub fn has_crossed(sk: Ptr) -> bool {
+    store::get(sk).is_some_and(|owner| unsafe { (*owner).marks } & CROSSED != 0)
 }
 
 struct Failed {

@@ -5,7 +5,7 @@ use crate::{
     kernel::{
         access::{Access, Probed, Ptr, Typed, field, number},
         skb as packet,
-        sock::{self, CLOSE, IPPROTO_TCP},
+        sock::{self, CLOSE, IPPROTO_TCP, LISTEN},
     },
     maps::{config, count_run, put, reserve, submit},
     owners,
@@ -100,9 +100,12 @@ pub fn note_closed<A: Access>(sk: Ptr, tp: Ptr, old: i32) {
 #[inline(always)]
 pub fn on_sent<A: Access>(sk: Ptr, skb: Ptr, reason: u32) {
     count_run(hook::RESET_SENT);
+    let what = [u32::from(SENT), reason];
     if sk.is_null() {
         if !skb.is_null() {
-            answer::<A>(skb, reason);
+            let device = packet::device(skb);
+            let nobody = Subject::none(device.map_or(0, |device| device.netns));
+            answer::<A>(&nobody, skb, 0, what);
         }
         return;
     }
@@ -112,12 +115,7 @@ pub fn on_sent<A: Access>(sk: Ptr, skb: Ptr, reason: u32) {
             ..Subject::none(sock::netns::<A>(sk))
         };
         let lport: u16 = field!(A, sk, sk_num);
-        return tell::<A>(
-            &subject,
-            lport,
-            sock::state::<A>(sk) as u8,
-            [u32::from(SENT), reason],
-        );
+        return tell::<A>(&subject, lport, sock::state::<A>(sk) as u8, what);
     }
     let tp = unsafe { A::tcp_sock(sk) };
     if tp.is_null() {
@@ -126,20 +124,30 @@ pub fn on_sent<A: Access>(sk: Ptr, skb: Ptr, reason: u32) {
     let mut subject = Subject::of::<A>(sk);
     let mut state = sock::state::<A>(sk);
     if state == CLOSE && skb.is_null() {
-        // Its owner was forgotten with the state. Who is running may be another: a child that was the last to hold it.
-        let closed = CLOSED
-            .get(place::<A>(tp))
-            .filter(|closed| closed.sk == number(sk));
-        state = closed.map_or(CLOSE, |closed| closed.state);
-        match closed {
-            Some(closed) if closed.pid != 0 => {
-                (subject.pid, subject.comm) = (closed.pid, closed.comm);
-                subject.known = true;
-            }
-            _ => subject.set_current(),
-        }
+        state = before_close::<A>(&mut subject, tp);
     }
-    full::<A>(&subject, tp, state, [u32::from(SENT), reason]);
+    if state == LISTEN && !skb.is_null() {
+        // A listener has no remote end: the packet says who is answered.
+        return answer::<A>(&subject, skb, LISTEN as u8, what);
+    }
+    full::<A>(&subject, tp, state, what);
+}
+
+/// The state and the owner that went when the socket was closed. Who is running may be another than its owner: a child
+/// that was the last to hold it.
+#[inline(always)]
+fn before_close<A: Access>(subject: &mut Subject, tp: Ptr) -> i32 {
+    let closed = CLOSED
+        .get(place::<A>(tp))
+        .filter(|closed| closed.sk == number(subject.sk));
+    match closed {
+        Some(closed) if closed.pid != 0 => {
+            (subject.pid, subject.comm) = (closed.pid, closed.comm);
+            subject.known = true;
+        }
+        _ => subject.set_current(),
+    }
+    closed.map_or(CLOSE, |closed| closed.state)
 }
 
 #[inline(always)]
@@ -174,18 +182,16 @@ fn tell<A: Access>(subject: &Subject, lport: u16, state: u8, what: [u32; 2]) {
     }
 }
 
-/// In answer to a packet for which there is no socket: its destination is us.
+/// In answer to a packet for which there is no socket, or only a listener: its destination is us.
 #[inline(always)]
-fn answer<A: Access>(skb: Ptr, reason: u32) {
+fn answer<A: Access>(subject: &Subject, skb: Ptr, state: u8, what: [u32; 2]) {
     let Some(flow) = packet::flow::<A>(skb) else {
         return;
     };
-    let device = packet::device(skb);
-    let subject = Subject::none(device.map_or(0, |device| device.netns));
     if !subject.passes() || !filter::flow_passes(&flow) {
         return;
     }
-    let Some(slot) = begin(&subject, 0, [u32::from(SENT), reason]) else {
+    let Some(slot) = begin(subject, state, what) else {
         return;
     };
     let Flow {

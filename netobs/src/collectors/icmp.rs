@@ -284,11 +284,10 @@ impl Detail for Icmp {
             line.ends(&ends, "->", names);
             return;
         }
-        if let Some(source) = self.quoted.source {
-            line.ip(source).raw(b" ");
-        }
-        if let Some(destination) = self.quoted.destination {
-            line.raw(b"-> ").ip(destination);
+        match (self.quoted.source, self.quoted.destination) {
+            (Some(source), Some(destination)) => _ = line.addresses(source, destination),
+            (None, Some(destination)) => _ = line.raw(b"-> ").ip(destination),
+            _ => {}
         }
     }
 

@@ -2,7 +2,7 @@
 
 use super::{Body, Collector, Detail};
 use crate::{
-    bpf::spec::{Hook, Rung, part},
+    bpf::spec::{Hook, Part, Rung, part},
     event::Ends,
     fields::Fields,
     line::Line,
@@ -54,6 +54,21 @@ const STATE: Hook = Hook {
     again: Some("lifecycle_again"),
 };
 
+const FILE_ENTRY: Part = part(Rung::Kprobe, "connect_kprobe", "__sys_connect_file");
+const FILE_RETURN: Part = part(Rung::Kretprobe, "connect_kretprobe", "__sys_connect_file");
+/// What that function calls: it is not seen to return while as many calls as there are CPUs wait in it (before 5.11), these are.
+const TCP4: [Part; 2] = protocol("tcp_v4_connect");
+const TCP6: [Part; 2] = protocol("tcp_v6_connect");
+const DATAGRAM4: [Part; 2] = protocol("ip4_datagram_connect");
+const DATAGRAM6: [Part; 2] = protocol("ip6_datagram_connect");
+
+const fn protocol(function: &'static str) -> [Part; 2] {
+    [
+        part(Rung::Kprobe, "connect_protocol_kprobe", function),
+        part(Rung::Kretprobe, "connect_protocol_kretprobe", function),
+    ]
+}
+
 /// Failures that never change a state. The function is behind connect(2) and `io_uring` alike; the tracepoint comes last
 /// since it makes every system call of the machine take the slow way out.
 const CONNECT_EXIT: Hook = Hook {
@@ -62,8 +77,25 @@ const CONNECT_EXIT: Hook = Hook {
     ladder: &[
         &[part(Rung::Fexit, "connect_fexit", "__sys_connect_file")],
         &[
-            part(Rung::Kprobe, "connect_kprobe", "__sys_connect_file"),
-            part(Rung::Kretprobe, "connect_kretprobe", "__sys_connect_file"),
+            FILE_ENTRY,
+            FILE_RETURN,
+            TCP4[0],
+            TCP4[1],
+            DATAGRAM4[0],
+            DATAGRAM4[1],
+            TCP6[0],
+            TCP6[1],
+            DATAGRAM6[0],
+            DATAGRAM6[1],
+        ],
+        // Where IPv6 is not loaded.
+        &[
+            FILE_ENTRY,
+            FILE_RETURN,
+            TCP4[0],
+            TCP4[1],
+            DATAGRAM4[0],
+            DATAGRAM4[1],
         ],
         &[part(
             Rung::Tracepoint,
@@ -261,6 +293,9 @@ impl Detail for Opened {
 
     fn text(&self, line: &mut Line, _names: &Names) {
         if self.kind == Kind::ConnectFailed {
+            if let Some(proto) = self.ends.proto.name().filter(|name| *name != "tcp") {
+                line.word(proto);
+            }
             line.word(self.reason());
             if let Some(errno) = self.errno {
                 line.word(errno_name(errno));

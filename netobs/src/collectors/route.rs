@@ -182,7 +182,13 @@ impl Detail for Route {
     }
 
     fn subject(&self, line: &mut Line, names: &Names) {
-        line.ends(&self.ends, "->", names);
+        let Ends { local, remote, .. } = self.ends;
+        // A lookup for a packet that passes through is made without its ports.
+        if (local.port(), remote.port()) == (0, 0) {
+            line.addresses(local.ip(), remote.ip());
+        } else {
+            line.ends(&self.ends, "->", names);
+        }
     }
 
     fn text(&self, line: &mut Line, _names: &Names) {

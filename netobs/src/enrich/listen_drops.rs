@@ -1,6 +1,7 @@
 //! What listeners truly lost, where they can only be asked: `sk_drops` of a listener also counts SYNs that came again,
 //! so its growth is held against the namespace's own `TcpExtListenDrops`.
 
+use crate::netns;
 use std::{collections::HashMap, fs, os::unix::fs::MetadataExt as _};
 
 /// The account of one network namespace.
@@ -30,10 +31,11 @@ impl ListenDrops {
         }
     }
 
-    /// How much of a listener's `growth` was lost. `pid` is its owner; the growth is
-    /// believed where the process is gone or elsewhere.
+    /// How much of a listener's `growth` was lost. `pid` is its owner; where the process is gone or elsewhere, the
+    /// namespace is asked by another way. The growth is believed where the namespace is gone too.
     pub fn settle(&mut self, netns: u32, pid: Option<u32>, growth: u32) -> u32 {
-        match pid.and_then(|pid| read(netns, pid)) {
+        let lost = pid.and_then(|pid| read(netns, pid));
+        match lost.or_else(|| read_anyhow(netns)) {
             Some(now) => self.book(netns, now, growth),
             None => growth,
         }
@@ -55,6 +57,19 @@ fn read(netns: u32, pid: u32) -> Option<u64> {
     let task = in_namespace(netns, format!("/proc/{pid}"))
         .or_else(|| threads(pid).find_map(|task| in_namespace(netns, task)))?;
     counter(&fs::read_to_string(format!("{task}/net/netstat")).ok()?)
+}
+
+/// The same without knowing a process in it: our own namespace, or any that has a name or a process. The search goes
+/// over all processes, for a listener that lost something and is gone with its process.
+fn read_anyhow(netns: u32) -> Option<u64> {
+    const OWN: &str = "/proc/thread-self";
+    if in_namespace(netns, OWN.to_owned()).is_some() {
+        return counter(&fs::read_to_string(format!("{OWN}/net/netstat")).ok()?);
+    }
+    let machine = netns::machine().ok()?;
+    let found = machine.found.iter().find(|found| found.inode() == netns)?;
+    let netstat = found.run(|| fs::read_to_string(format!("{OWN}/net/netstat")));
+    counter(&netstat.ok()?.ok()?)
 }
 
 /// A process seldom has threads in several namespaces, and never many.

@@ -89,8 +89,15 @@ fn of_the_accept_queue() -> Result<()> {
     Ok(())
 }
 
+/// When the listener's process ends.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Leaves {
+    AfterTold,
+    AtOnce,
+}
+
 /// Clients in the SYN queue whose ACKs come late, all at once: the accept queue has room for the first of them only.
-fn late_acks(addr: IpAddr) -> Result<()> {
+fn late_acks(addr: IpAddr, leaves: Leaves) -> Result<()> {
     const BACKLOG: usize = 8;
     if !can_show("listen-overflow", &["listen-queue"])? {
         return Ok(());
@@ -100,8 +107,8 @@ fn late_acks(addr: IpAddr) -> Result<()> {
         .within(&[&lab.b])
         .start()?;
     let meter = Meter::start(&[&lab.b])?;
-    // Of a process that lives in the namespace, whose counters tell a listener that can only be asked what it lost: it
-    // counts such an ACK twice.
+    // By the counters of its namespace a listener that can only be asked knows what it lost: it counts such an ACK twice.
+    let neighbour = Process::spawn(&lab.b, "lab-neighbour", |link| link.hear().map(drop))?;
     let mut server = Process::spawn(&lab.b, "lab-server", |link| {
         let listener = tcp::listen(at(addr, 0), BACKLOG.try_into()?)?;
         link.say(listener.local_addr()?.port().into())?;
@@ -129,8 +136,7 @@ fn late_acks(addr: IpAddr) -> Result<()> {
     rule.remove()?;
     until_counted(&meter, "TcpExtListenOverflows")?;
     let pid = server.pid();
-    if can_show("listen-overflow", &["accept", "syn_recv_sock"])? {
-        // Told while the process is there, by whose namespace a listener that is only asked is set right.
+    if leaves == Leaves::AfterTold && can_show("listen-overflow", &["accept", "syn_recv_sock"])? {
         watch.expect(&json!({"event": "listen-overflow", "pid": pid}))?;
     }
     server.say(0)?;
@@ -144,17 +150,24 @@ fn late_acks(addr: IpAddr) -> Result<()> {
         "event": "listen-overflow", "queue": "accept", "lport": port, "laddr": addr, "backlog": BACKLOG, "outcome": "dropped",
         "pid": pid, "comm": "lab-server", "netns": lab.b.inode(),
     });
-    adds_up(watch, overflows, &event, "ListenOverflows").map(drop)
+    adds_up(watch, overflows, &event, "ListenOverflows")?;
+    neighbour.kill()
 }
 
 #[test]
 fn of_the_accept_queue_by_late_acks() -> Result<()> {
-    late_acks(Pair::B4)
+    late_acks(Pair::B4, Leaves::AfterTold)
 }
 
 #[test]
 fn of_the_accept_queue_by_late_acks_ipv6() -> Result<()> {
-    late_acks(Pair::B6)
+    late_acks(Pair::B6, Leaves::AfterTold)
+}
+
+/// Its process is gone before anybody can look.
+#[test]
+fn of_a_listener_that_is_gone() -> Result<()> {
+    late_acks(Pair::B4, Leaves::AtOnce)
 }
 
 /// Handshakes that never end, because their SYN-ACKs are lost, fill the SYN queue.

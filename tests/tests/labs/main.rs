@@ -8,6 +8,7 @@ mod close_numbers;
 mod connect;
 mod connect_command;
 mod connect_failed;
+mod connect_odd;
 mod dns;
 mod doctor;
 mod drop;

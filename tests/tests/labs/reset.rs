@@ -2,6 +2,7 @@
 
 use anyhow::{Result, ensure};
 use netobs_tests::netobs::Watch;
+use netobs_tests::rules::{Hook, Rule};
 use netobs_tests::topology::{A4, A6, Pair};
 use netobs_tests::traffic::{Process, tcp};
 use netobs_tests::truth::Meter;
@@ -136,5 +137,31 @@ fn by_unread_data() -> Result<()> {
         socket_event("reset", a, b),
         &json!({"direction": "received", "state": "ESTABLISHED"}),
     ))?;
+    watch.stop()?.exactly(2, &json!({"event": "reset"}))
+}
+
+/// A segment that belongs to no connection reaches a listener, which answers: its peer is that of the segment.
+#[test]
+fn by_a_listener() -> Result<()> {
+    let lab = Pair::new()?;
+    let watch = Watch::json(&["reset"])?.within(&[&lab.b]).start()?;
+    let listener = lab.b.run(|| Ok(tcp::listen(at(Pair::B4, 0), 1)?))?;
+    let port = listener.local_addr()?.port();
+    let mut client = lab
+        .a
+        .run(|| Ok(tcp::Dial::to(at(Pair::B4, port)).connect()?))?;
+    let client_port = client.local_addr()?.port();
+    // The reset that ends the connection is lost, so the client goes on.
+    let rule = Rule::add(&lab.b, Hook::Output, "tcp flags & rst == rst", "drop")?;
+    tcp::abort(listener.accept()?.0)?;
+    ensure!(rule.remove()? == 1, "no reset was lost");
+    let meter = Meter::start(&[&lab.b])?;
+    tcp::send(&mut client, 1)?;
+    one_reset(&meter)?;
+    let (a, b) = ((A4, client_port), (Pair::B4, port));
+    let answer = json!({
+        "direction": "sent", "state": "LISTEN", "netns": lab.b.inode(), "pid": std::process::id(),
+    });
+    watch.expect(&with(socket_event("reset", b, a), &answer))?;
     watch.stop()?.exactly(2, &json!({"event": "reset"}))
 }

@@ -134,6 +134,7 @@ impl Detail for Dropped {
             self.reason
                 .map(|reason| names.enumerator(DropReason, reason)),
             || names.symbols.get(&self.location).map(String::as_str),
+            self.packet.destination,
         )
     }
 
