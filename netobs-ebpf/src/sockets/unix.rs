@@ -44,6 +44,11 @@ pub fn sockets_unix(ctx: *const Unix) -> i32 {
     if sk.is_null() {
         return 0;
     }
+    let ino = sock::inode::<Probed>(sk);
+    // Nobody accepted it yet, or it is being closed: `unix_diag` passes over it too.
+    if ino == 0 {
+        return 0;
+    }
     let Some(counts) = UNIX_COUNTS.get_ptr_mut(0) else {
         return 0;
     };
@@ -62,7 +67,7 @@ pub fn sockets_unix(ctx: *const Unix) -> i32 {
     let peer: Ptr = field!(Probed, sk, unix_peer);
     set!(row, {
         sk: number(sk),
-        ino: sock::inode::<Probed>(sk),
+        ino: ino,
         peer: if peer.is_null() { 0 } else { sock::inode::<Probed>(peer) },
         kind: kind,
         state: state as u8,
@@ -116,8 +121,7 @@ fn unread(sk: Ptr, kind: u16) -> Option<u32> {
             break;
         }
         let len: u32 = field!(Probed, skb, skb_len);
-        let consumed: u32 =
-            unsafe { Probed::load(skb, offset!(skb_cb) + offset!(unix_consumed)) };
+        let consumed: u32 = unsafe { Probed::load(skb, offset!(skb_cb) + offset!(unix_consumed)) };
         bytes = bytes.wrapping_add(len.wrapping_sub(consumed));
         skb = field!(Probed, skb, skb_next);
     }

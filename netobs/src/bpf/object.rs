@@ -129,7 +129,11 @@ impl Programs {
             ("CONFIG", (part.config.as_bytes(), true)),
             ("KERNEL", (part.offsets.as_bytes(), true)),
         ]);
-        globals.extend(part.constants.iter().map(|(name, value)| (*name, (*value, true))));
+        globals.extend(
+            part.constants
+                .iter()
+                .map(|(name, value)| (*name, (*value, true))),
+        );
         object.patch_map_data(globals).map_err(|e| damaged(&e))?;
         let maps = make_maps(&mut object, part.map)?;
         keep(&mut object, part.program);

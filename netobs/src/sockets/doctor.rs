@@ -11,7 +11,13 @@ pub fn facts() -> Vec<Fact> {
 fn iterators() -> Fact {
     const NAME: &str = "ss iterators";
     let [udp, unix] = match iterators::probe() {
-        Ok(there) => there.map(|there| if there { "an iterator" } else { "sock_diag too" }),
+        Ok(there) => there.map(|there| {
+            if there {
+                "an iterator"
+            } else {
+                "sock_diag too"
+            }
+        }),
         Err(why) => {
             return Fact {
                 name: NAME,

@@ -1,5 +1,6 @@
 //! The programs of the socket table, loaded by themselves: each when it is first needed.
 
+use super::local::{COUNTS, NAMES, ROWS, Room};
 use crate::bpf::{
     adapt::{CAST_FUNCTION, Kernel},
     btf::{BtfError, KernelTypes, VMLINUX, Wanted},
@@ -7,7 +8,6 @@ use crate::bpf::{
     sys::{self, LoadError, ProgType},
 };
 use aya::maps::{Array, MapData};
-use super::local::{COUNTS, NAMES, ROWS, Room};
 use netobs_ebpf::{config::TYPES, sockets::record::SocketsWanted};
 use std::os::fd::{AsFd as _, BorrowedFd, OwnedFd};
 use zerocopy::IntoBytes as _;

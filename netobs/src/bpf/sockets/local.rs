@@ -8,9 +8,7 @@ use super::{
     marks::Marks,
     table::Table,
 };
-use crate::{
-    socket::{End, Family, Flow, Row, State, Table as Kind},
-};
+use crate::socket::{End, Family, Flow, Row, State, Table as Kind};
 use aya::maps::{Array, MapData};
 use netobs_ebpf::sockets::local::{UnixName, UnixRow};
 use std::{
@@ -57,6 +55,8 @@ pub struct Local {
     names: Marks,
     /// As `UnixCounts`.
     counts: Array<MapData, [u32; 4]>,
+    // What the program uses stays open until it is loaded.
+    _maps: [MapData; 2],
 }
 
 impl Local {
@@ -67,10 +67,13 @@ impl Local {
             let marks = Marks::new(map.fd().as_fd(), words).map_err(SocketsError::Marks)?;
             Ok::<_, SocketsError>((map, marks))
         };
+        let (row_map, rows) = map(ROWS, room.rows, size_of::<UnixRow>())?;
+        let (name_map, names) = map(NAMES, room.names, size_of::<UnixName>())?;
         Ok(Self {
             room,
-            rows: map(ROWS, room.rows, size_of::<UnixRow>())?.1,
-            names: map(NAMES, room.names, size_of::<UnixName>())?.1,
+            rows,
+            names,
+            _maps: [row_map, name_map],
             counts: Array::try_from(aya::maps::Map::from_map_data(walks.take_map(COUNTS)?)?)?,
         })
     }

@@ -127,8 +127,8 @@ impl Table {
         let Some(program) = self.walks.held() else {
             return Ok(Flow::More);
         };
-        let mut file = sys::iterate(program)
-            .map_err(|source| SocketsError::Read { name: HELD, source })?;
+        let mut file =
+            sys::iterate(program).map_err(|source| SocketsError::Read { name: HELD, source })?;
         self.find_threads()?;
         let mut buffer = std::mem::take(&mut self.buffer);
         let mut take = |record| match record {

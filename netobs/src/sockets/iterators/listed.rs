@@ -58,7 +58,10 @@ impl Iterators {
             for table in list.tables.iter().filter(|table| left.tables.has(**table)) {
                 told.paths.push((*table, Path::Iterator));
             }
-            left.tables = list.tables.iter().fold(left.tables, |all, of| Tables::without(all, *of));
+            left.tables = list
+                .tables
+                .iter()
+                .fold(left.tables, |all, of| Tables::without(all, *of));
             if flow == Flow::Enough {
                 return Ok(flow);
             }
@@ -89,6 +92,11 @@ impl Iterators {
             row.holders.extend(processes.of(row.inode));
             visit(row)
         };
-        Ok((list.tell)(&mut self.table, rest, &mut row, &mut with_holders)?)
+        Ok((list.tell)(
+            &mut self.table,
+            rest,
+            &mut row,
+            &mut with_holders,
+        )?)
     }
 }

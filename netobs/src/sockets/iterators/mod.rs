@@ -169,7 +169,9 @@ impl Source for Iterators {
         if flow == Flow::Enough {
             return Ok(told);
         }
-        if self.listed && self.tell_listed(&mut others, &processes, &mut told, visit)? == Flow::Enough {
+        if self.listed
+            && self.tell_listed(&mut others, &processes, &mut told, visit)? == Flow::Enough
+        {
             return Ok(told);
         }
         if others.tables.is_empty() {
