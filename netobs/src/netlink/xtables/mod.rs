@@ -44,6 +44,22 @@ fn address(info: &[u8], at: usize, v6: bool) -> Option<String> {
     ip(info.get(at..at + len)?).map(|ip| ip.to_string())
 }
 
+/// What of an address counts: `/8`, a mask that is no prefix as it is, nothing if all of it does.
+fn prefix(mask: &[u8], v6: bool) -> Option<String> {
+    let mask = mask.get(..if v6 { 16 } else { 4 })?;
+    let ones: u32 = mask.iter().map(|b| b.count_ones()).sum();
+    let whole = mask.iter().take_while(|b| **b == 0xff).count();
+    let part = mask.get(whole).map_or(0, |b| b.leading_ones());
+    let leading = u32::try_from(whole * 8).ok()? + part;
+    Some(if whole == mask.len() {
+        String::new()
+    } else if ones == leading {
+        format!("/{ones}")
+    } else {
+        format!("/{}", ip(mask)?)
+    })
+}
+
 /// Named, but not decoded: its details are not shown.
 fn unknown(flag: &str, name: &str, revision: u32) -> String {
     format!("{flag} {name} [revision {revision}, not decoded]")

@@ -1,6 +1,6 @@
 //! Matches on where a packet comes from or belongs: `-m rpfilter`, `-m socket`, `-m cgroup`, `-m devgroup`, `-m policy` ...
 
-use super::{Extension, address, not, payload::span, ports::join};
+use super::{Extension, address, not, payload::span, ports::join, prefix};
 use crate::netlink::attrs::{array, text, u16_at, u32_at};
 use std::fmt::Write as _;
 
@@ -172,19 +172,8 @@ fn element(words: &mut String, of: &[u8], v6: bool) -> Option<()> {
     };
     add(8, format!("--mode {mode}"));
     for (bit, at, flag) in [(2, 32, "--tunnel-dst"), (1, 0, "--tunnel-src")] {
-        let (end, bits) = (address(of, at, v6)?, prefix(of.get(at + 16..at + 32)?, v6));
-        let whole = if v6 { 128 } else { 32 };
-        let bits = if bits == whole {
-            String::new()
-        } else {
-            format!("/{bits}")
-        };
+        let (end, bits) = (address(of, at, v6)?, prefix(of.get(at + 16..)?, v6)?);
         add(bit, format!("{flag} {end}{bits}"));
     }
     Some(())
-}
-
-fn prefix(mask: &[u8], v6: bool) -> u32 {
-    let mask = if v6 { mask } else { &mask[..4] };
-    mask.iter().map(|b| b.count_ones()).sum()
 }

@@ -1,6 +1,6 @@
 //! What a rule does with a packet: `-j NAME ...`.
 
-use super::{Extension, address, changes, ports, quoted, sets, unknown};
+use super::{Extension, address, changes, ports, prefix, quoted, sets, unknown};
 use crate::netlink::attrs::{text, u16_at, u32_at};
 use std::fmt::Write as _;
 
@@ -117,18 +117,11 @@ fn network(info: &[u8], v6: bool) -> Option<String> {
     let (low, high, len) = if v6 { (4, 20, 16) } else { (8, 12, 4) };
     let (first, last) = (info.get(low..low + len)?, info.get(high..high + len)?);
     let mask: Vec<u8> = first.iter().zip(last).map(|(a, b)| !(a ^ b)).collect();
-    let ones: u32 = mask.iter().map(|b| b.count_ones()).sum();
-    let leading: u32 = {
-        let whole = mask.iter().take_while(|b| **b == 0xff).count();
-        let part = mask.get(whole).map_or(0, |b| b.leading_ones());
-        u32::try_from(whole * 8).ok()? + part
+    let bits = match prefix(&mask, v6)? {
+        whole if whole.is_empty() => format!("/{}", len * 8),
+        bits => bits,
     };
-    let shown = if ones == leading {
-        ones.to_string()
-    } else {
-        address(&mask, 0, v6)?
-    };
-    Some(format!("{}/{shown}", address(info, low, v6)?))
+    Some(format!("{}{bits}", address(info, low, v6)?))
 }
 
 fn translation(name: &str, revision: u32, info: &[u8], v6: bool) -> Option<Told> {
