@@ -5,7 +5,7 @@ use super::{
     attach::{self, Attached, Climb, Taken},
     btf::{BtfError, KernelTypes, VMLINUX, Wanted},
     filters::{FilterError, FilterMaps, Filters},
-    object::{ObjectError, Programs, Sizes},
+    object::{ObjectError, Part, Programs, Sizes, object_bytes},
     ring::Ring,
     spec::{Hook, MAP_ITERATOR, Rung},
     sys, tracefs,
@@ -17,7 +17,6 @@ use netobs_ebpf::{
     config::{CONNECT_EXIT, Config, LISTENERS_POLLED, RETRANSMIT_GAPS, STATE_FIELDS, TYPES},
     event::{HookCount, Kind},
     hook,
-    offsets::{FIELD_COUNT, Offsets},
 };
 use std::collections::VecDeque;
 use std::os::fd::OwnedFd;
@@ -85,13 +84,20 @@ impl Session {
     pub fn open(request: &Request<'_>) -> Result<Self, SessionError> {
         sys::unlimited_memlock();
         let types = types(request)?;
-        let offsets = offsets(&types);
         let kernel = Kernel::of(&types);
         let config = config(request, &types, kernel);
         let sizes = Sizes::new(request.ring_bytes, request.log);
         let mut programs = {
             let wanted = |name: &str| may_load(request.hooks, name);
-            Programs::prepare(&config, &offsets, &sizes, kernel, wanted)?
+            Programs::prepare(&Part {
+                bytes: object_bytes()?,
+                kernel,
+                config,
+                offsets: types.as_offsets(),
+                constants: &[("AYA_LOG_LEVEL", &[sizes.log_level()])],
+                program: &wanted,
+                map: &|name| sizes.of(name),
+            })?
         };
         let map_error = |name| move |source| SessionError::Map { name, source };
         let ring = RingBuf::try_from(as_map(programs.take_map("EVENTS")?, "EVENTS")?)
@@ -255,15 +261,6 @@ fn may_load(hooks: &[Hook], name: &str) -> bool {
     ITERATORS.contains(&name)
         || parts.into_iter().any(|part| part.program == name)
         || hooks.iter().any(|hook| hook.again == Some(name))
-}
-
-fn offsets(types: &KernelTypes) -> Offsets {
-    let words: [u32; FIELD_COUNT] = types
-        .offsets
-        .as_slice()
-        .try_into()
-        .expect("one offset per field");
-    zerocopy::transmute!(words)
 }
 
 fn config(request: &Request<'_>, types: &KernelTypes, kernel: Kernel) -> Config {
