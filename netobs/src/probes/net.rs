@@ -51,6 +51,8 @@ pub struct Probe {
     pub ttl: Option<u8>,
     /// Bytes behind the ICMP, UDP or TCP header.
     pub payload: u16,
+    /// UDP: instead, the how-manieth question to the usual service of the port, where there is one.
+    pub service: Option<u8>,
 }
 
 /// What an answer is.

@@ -20,6 +20,7 @@ use crate::{
     sinks::stream::{SinkError, tell},
     sockets::ports::Services,
     views::probes::{
+        beside, beside_line,
         ping::{ignored, ignored_line},
         port as view,
     },
@@ -62,6 +63,10 @@ pub struct Scan {
     /// UDP: do not ask silent ports again at the pace of a host that limits its ICMP errors
     #[arg(long)]
     fast: bool,
+
+    /// UDP: two bytes to every port, instead of what its usual service answers
+    #[arg(long)]
+    bare: bool,
 
     /// Longest wait for an answer; what the host shows makes it shorter
     #[arg(short, value_name = "SECONDS", value_parser = seconds, default_value = "1")]
@@ -136,6 +141,7 @@ fn scan(wanted: &Wanted<'_>, signals: &Signals, config: &Config) -> Result<Statu
         sport,
         token: probe::token(),
         payload: 2,
+        services: !args.bare,
         retries: args.retries,
         rate: args.rate.unwrap_or(if args.udp { UDP_RATE } else { RATE }),
         at_once: usize::from(args.at_once),
@@ -258,9 +264,10 @@ fn finish(
             .iter()
             .map(|s| (s.name().to_owned(), json!(count(s))))
             .collect();
+        let [before, after] = beside(&scanning.scan.beside);
         scanning.out.json(&json!({
             "event": "summary", "ports": ports.len(), "states": counts, "sent": scanning.scan.sent, "time_ms": took_ms,
-            "engine": engine.name(), "interrupted": interrupted, "ignored": ignored(odd),
+            "before_p50_us": before, "after_p50_us": after, "engine": engine.name(), "interrupted": interrupted, "ignored": ignored(odd),
         }));
     } else {
         table(wanted, &mut scanning, &ports);
@@ -272,6 +279,9 @@ fn finish(
             engine.name()
         );
         scanning.out.line(&line);
+        if let Some(line) = beside_line(&scanning.scan.beside) {
+            scanning.out.line(&line);
+        }
         if let Some(line) = ignored_line(odd) {
             tell(&line);
         }

@@ -3,4 +3,5 @@
 pub mod build;
 pub mod extensions;
 pub mod read;
+pub mod services;
 pub mod wire;

@@ -128,6 +128,7 @@ mod tests {
             identity,
             ttl: None,
             payload: 10,
+            service: None,
         };
         let mut bytes = Vec::new();
         whole(&probe, from.parse().unwrap(), Look::default(), &mut bytes).unwrap();

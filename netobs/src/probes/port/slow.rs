@@ -65,6 +65,6 @@ impl Scan {
             Proto::Udp => State::OpenFiltered,
             Proto::Tcp | Proto::Icmp => State::Filtered,
         };
-        self.settle(place, state, None, None, Reason::Silence);
+        self.settle(place, state, Reason::Silence, None);
     }
 }

@@ -67,6 +67,7 @@ impl Plan {
             },
             ttl: Some(ttl),
             payload: self.payload,
+            service: None,
         }
     }
 }

@@ -6,7 +6,7 @@ use crate::{
     probes::{
         net::{Answer, Event, Extensions, What},
         outstanding::Outstanding,
-        stats::Rtts,
+        stats::{Beside, Rtts},
     },
 };
 use std::{collections::VecDeque, net::IpAddr};
@@ -36,6 +36,7 @@ pub struct Hop {
     pub sent: u64,
     pub lost: u64,
     pub rtts: Rtts,
+    pub beside: Beside,
     /// Who answered, the latest first.
     pub addrs: Vec<IpAddr>,
     pub changes: u64,
@@ -90,6 +91,8 @@ pub struct Rounds {
     /// Rounds in a row in which nobody did.
     missed: u8,
     pub changes: VecDeque<Change>,
+    /// Of all hops.
+    pub beside: Beside,
     pub reached: bool,
     pub foreign: u64,
     pub paused: bool,
@@ -118,6 +121,7 @@ impl Rounds {
             ended: false,
             missed: 0,
             changes: VecDeque::new(),
+            beside: Beside::default(),
             reached: false,
             foreign: 0,
             paused: false,
@@ -152,6 +156,7 @@ impl Rounds {
         self.table = Outstanding::new(REMEMBERED);
         self.flying.clear();
         self.changes.clear();
+        self.beside = Beside::default();
     }
 
     pub fn step(&mut self, now: Mono) -> Step {
@@ -307,6 +312,8 @@ impl Rounds {
             hop.history.pop_back();
         }
         hop.rtts.add(rtt);
+        hop.beside.add(answer.stamped);
+        self.beside.add(answer.stamped);
         hop.dropped_here += u64::from(dropped);
         hop.remember(Some(rtt));
         hop.extensions.clone_from(&answer.extensions);
