@@ -51,6 +51,7 @@ mod by_raw {
     mod mtr;
     mod ping;
     mod scan;
+    mod scan_services;
     mod tcping;
     mod trace;
     mod trace_ends;
@@ -69,6 +70,7 @@ mod by_kernel {
     mod mtr;
     mod ping;
     mod scan;
+    mod scan_services;
     mod tcping;
     mod trace;
     mod trace_ends;

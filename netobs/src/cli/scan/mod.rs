@@ -76,6 +76,10 @@ pub struct Scan {
     #[arg(short, long)]
     all: bool,
 
+    /// Hop limit
+    #[arg(long, value_name = "HOPS", value_parser = clap::value_parser!(u8).range(1..))]
+    ttl: Option<u8>,
+
     /// Source address, or interface
     #[arg(short = 'I', value_name = "ADDR|IFACE")]
     interface: Option<String>,
@@ -83,6 +87,10 @@ pub struct Scan {
     /// Source address
     #[arg(short = 'S', value_name = "ADDR")]
     source: Option<IpAddr>,
+
+    /// End after so many seconds, with what is known by then
+    #[arg(long, value_name = "SECONDS", value_parser = seconds)]
+    deadline: Option<u64>,
 
     #[command(flatten)]
     common: Common,
@@ -121,6 +129,7 @@ struct Wanted<'a> {
 
 fn scan(wanted: &Wanted<'_>, signals: &Signals, config: &Config) -> Result<Status, Failure> {
     let (args, proto) = (wanted.args, wanted.proto);
+    signals.end_after(args.deadline);
     let mut addresses = Vec::new();
     for host in &args.hosts {
         let resolved = probe::look_up(host, args.common.family(), config)?;
@@ -142,6 +151,7 @@ fn scan(wanted: &Wanted<'_>, signals: &Signals, config: &Config) -> Result<Statu
         token: probe::token(),
         payload: 2,
         services: !args.bare,
+        ttl: args.ttl,
         retries: args.retries,
         rate: args.rate.unwrap_or(if args.udp { UDP_RATE } else { RATE }),
         at_once: usize::from(args.at_once),
@@ -272,7 +282,11 @@ fn finish(
     } else {
         table(wanted, &mut scanning, &ports);
         let sent = scanning.scan.sent;
-        let word = if interrupted { "interrupted: " } else { "" };
+        let word = match (interrupted, signals.is_time_up()) {
+            (true, true) => "time is up: ",
+            (true, false) => "interrupted: ",
+            (false, _) => "",
+        };
         let line = format!(
             "{word}{} ports asked in {took_ms} ms, {open} open, {sent} probes, engine {}",
             ports.len(),

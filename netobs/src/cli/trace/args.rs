@@ -87,6 +87,10 @@ pub struct Trace {
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u8).range(1..=16), conflicts_with = "mtu")]
     pub paths: Option<u8>,
 
+    /// End after so many seconds, with what is known by then
+    #[arg(long, value_name = "SECONDS", value_parser = seconds)]
+    pub deadline: Option<u64>,
+
     #[command(flatten)]
     pub common: Common,
 }

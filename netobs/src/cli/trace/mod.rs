@@ -64,6 +64,7 @@ fn trace(
     signals: &Signals,
     config: &Config,
 ) -> Result<Status, Failure> {
+    signals.end_after(args.deadline);
     let resolved = probe::look_up(&args.host, args.common.family(), config)?;
     probe::tell_addresses(&resolved);
     let target = resolved.addresses[0].ip;
@@ -163,7 +164,12 @@ fn one(mut run: Run<'_>) -> Result<Status, Failure> {
     tracing.finish(clock::mono());
     let mut end = verdict(&tracing.tracer);
     if interrupted && !end.reached {
-        end.sentence = format!("interrupted; so far {}", end.sentence);
+        let why = if run.signals.is_time_up() {
+            "time is up"
+        } else {
+            "interrupted"
+        };
+        end.sentence = format!("{why}; so far {}", end.sentence);
     }
     let mut odd = run.engine.odd();
     odd.foreign += tracing.tracer.foreign;

@@ -6,12 +6,7 @@ use super::{
 };
 use crate::{
     clock,
-    probes::{
-        dial::dial,
-        refusal::Sender,
-        stop,
-        tls::about,
-    },
+    probes::{dial::dial, refusal::Sender, stop, tls::about},
 };
 use nix::poll::PollFlags;
 use rustls::{ClientConnection, StreamOwned};

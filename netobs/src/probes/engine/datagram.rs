@@ -92,9 +92,7 @@ impl Datagram {
         };
         let socket = self.udp_socket(probe.ttl).map_err(prepared)?;
         socket.connect(&to.into()).map_err(refused)?;
-        socket
-            .send(&build::payload(probe).0)
-            .map_err(refused)?;
+        socket.send(&build::payload(probe).0).map_err(refused)?;
         self.udp.push_back((probe.identity, socket));
         if self.udp.len() > MOST {
             self.udp.pop_front();

@@ -141,12 +141,7 @@ fn datagram(
     Some(())
 }
 
-fn syn(
-    probe: &Probe,
-    ends: (IpAddr, IpAddr),
-    payload: &[u8],
-    out: &mut Vec<u8>,
-) -> Option<()> {
+fn syn(probe: &Probe, ends: (IpAddr, IpAddr), payload: &[u8], out: &mut Vec<u8>) -> Option<()> {
     let mut tcp = TcpHeader::new(
         probe.identity.a,
         probe.identity.b,

@@ -27,16 +27,20 @@ const DNS: &[u8] = b"\0\0\x01\0\0\x01\0\0\0\0\0\0\0\0\x06\0\x01";
 const MDNS: &[u8] =
     b"\0\0\0\0\0\x01\0\0\0\0\0\0\x09_services\x07_dns-sd\x04_udp\x05local\0\0\x0c\x80\x01";
 /// RFC 1002 4.2.17: the names of whoever it is.
-const NETBIOS: &[u8] = b"\0\0\0\0\0\x01\0\0\0\0\0\0\x20CKAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA\0\0\x21\0\x01";
+const NETBIOS: &[u8] =
+    b"\0\0\0\0\0\x01\0\0\0\0\0\0\x20CKAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA\0\0\x21\0\x01";
 /// RFC 3414 4: who speaks; every agent of version 3 answers, whatever the credentials.
-const SNMP3: &[u8] = b"\x30\x3e\x02\x01\x03\x30\x11\x02\x04\x4e\0\0\x01\x02\x03\0\xff\xe3\x04\x01\x04\x02\x01\x03\
+const SNMP3: &[u8] =
+    b"\x30\x3e\x02\x01\x03\x30\x11\x02\x04\x4e\0\0\x01\x02\x03\0\xff\xe3\x04\x01\x04\x02\x01\x03\
     \x04\x10\x30\x0e\x04\0\x02\x01\0\x02\x01\0\x04\0\x04\0\x04\0\
     \x30\x14\x04\0\x04\0\xa0\x0e\x02\x04\x4e\0\0\x01\x02\x01\0\x02\x01\0\x30\0";
 /// RFC 1157: sysDescr.0 of the community that most have.
-const SNMP1: &[u8] = b"\x30\x29\x02\x01\0\x04\x06public\xa0\x1c\x02\x04\x4e\0\0\x01\x02\x01\0\x02\x01\0\
+const SNMP1: &[u8] =
+    b"\x30\x29\x02\x01\0\x04\x06public\xa0\x1c\x02\x04\x4e\0\0\x01\x02\x01\0\x02\x01\0\
     \x30\x0e\x30\x0c\x06\x08\x2b\x06\x01\x02\x01\x01\x01\0\x05\0";
 /// RFC 4511 over UDP: the attributes of the root.
-const CLDAP: &[u8] = b"\x30\x28\x02\x04\x4e\x01\0\0\x63\x20\x04\0\x0a\x01\0\x0a\x01\0\x02\x01\0\x02\x01\0\x01\x01\0\
+const CLDAP: &[u8] =
+    b"\x30\x28\x02\x04\x4e\x01\0\0\x63\x20\x04\0\x0a\x01\0\x0a\x01\0\x02\x01\0\x02\x01\0\x01\x01\0\
     \x87\x0bobjectClass\x30\0";
 /// RFC 8489: how we are seen.
 const STUN: &[u8] = b"\0\x01\0\0\x21\x12\xa4\x42netobsnetobs";
@@ -138,7 +142,9 @@ fn ike(marked: bool) -> Vec<u8> {
     // One proposal: AES-CBC-256, HMAC-SHA2-256 twice, curve 25519.
     bytes.extend_from_slice(b"\x22\0\0\x30\0\0\0\x2c\x01\x01\0\x04");
     bytes.extend_from_slice(b"\x03\0\0\x0c\x01\0\0\x0c\x80\x0e\x01\0");
-    bytes.extend_from_slice(b"\x03\0\0\x08\x02\0\0\x05\x03\0\0\x08\x03\0\0\x0c\0\0\0\x08\x04\0\0\x1f");
+    bytes.extend_from_slice(
+        b"\x03\0\0\x08\x02\0\0\x05\x03\0\0\x08\x03\0\0\x0c\0\0\0\x08\x04\0\0\x1f",
+    );
     bytes.extend_from_slice(b"\x28\0\0\x28\0\x1f\0\0");
     bytes.extend_from_slice(&[9; 32]);
     bytes.extend_from_slice(b"\0\0\0\x24");

@@ -29,6 +29,8 @@ pub struct Plan {
     pub payload: u16,
     /// UDP: ports are asked what their usual services answer.
     pub services: bool,
+    /// Hop limit; none: the system's.
+    pub ttl: Option<u8>,
     /// Probes of a port that does not answer, beyond the first.
     pub retries: u8,
     /// Most probes a second.
@@ -191,7 +193,7 @@ impl Scan {
                 b: self.plan.ports[port],
                 token,
             },
-            ttl: None,
+            ttl: self.plan.ttl,
             payload: if self.plan.proto == Proto::Udp {
                 self.plan.payload
             } else {
@@ -228,13 +230,7 @@ impl Scan {
         place / self.plan.ports.len()
     }
 
-    fn settle(
-        &mut self,
-        place: usize,
-        state: State,
-        reason: Reason,
-        heard: Option<Heard>,
-    ) {
+    fn settle(&mut self, place: usize, state: State, reason: Reason, heard: Option<Heard>) {
         let port = Port {
             addr: self.plan.targets[place / self.plan.ports.len()],
             port: self.plan.ports[place % self.plan.ports.len()],
