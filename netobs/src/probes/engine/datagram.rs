@@ -47,6 +47,7 @@ impl Datagram {
             Proto::Icmp => Some(ping_socket(v4, options)?),
             Proto::Udp => None,
             Proto::Tcp => return Err(EngineError::NotWithout("half-open probes", "TCP")),
+            Proto::Other(_) => return Err(EngineError::NotWithout("probes", proto.name())),
         };
         Ok(Self {
             v4,
@@ -222,7 +223,7 @@ impl Engine for Datagram {
     fn send(&mut self, probe: &Probe) -> Result<(), SendError> {
         match self.proto {
             Proto::Icmp => self.send_echo(probe),
-            Proto::Udp | Proto::Tcp => self.send_datagram(probe),
+            Proto::Udp | Proto::Tcp | Proto::Other(_) => self.send_datagram(probe),
         }
     }
 

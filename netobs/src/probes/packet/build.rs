@@ -1,6 +1,9 @@
 //! A probe as bytes: its token stands where every router quotes it, in the first eight bytes behind the IP header.
 
-use super::services::{self, Free, LETTERS};
+use super::{
+    other,
+    services::{self, Free, LETTERS},
+};
 use crate::probes::net::{Probe, Proto};
 use etherparse::{
     IcmpEchoHeader, Icmpv4Header, Icmpv4Type, Icmpv6Header, Icmpv6Type, IpDscp, IpEcn, IpNumber,
@@ -60,6 +63,8 @@ pub fn whole(probe: &Probe, source: IpAddr, look: Look, out: &mut Vec<u8>) -> Op
     let (header, proto) = match probe.identity.proto {
         Proto::Udp => (8, IpNumber::UDP),
         Proto::Tcp => (24, IpNumber::TCP),
+        Proto::DCCP => (other::DCCP_REQUEST, IpNumber(33)),
+        Proto::Other(number) => (other::HEADER, IpNumber(number)),
         Proto::Icmp => return None,
     };
     let (payload, free) = payload(probe);
@@ -93,6 +98,10 @@ pub fn whole(probe: &Probe, source: IpAddr, look: Look, out: &mut Vec<u8>) -> Op
     }
     match probe.identity.proto {
         Proto::Tcp => syn(probe, ends, &payload, out),
+        Proto::Other(number) => {
+            other::write(probe, number, ends, &payload, out);
+            Some(())
+        }
         Proto::Udp | Proto::Icmp => datagram(probe, ends, (payload, free), out),
     }
 }
@@ -179,7 +188,7 @@ fn pattern(len: u16) -> Vec<u8> {
 const START: Free = Free::Word(0);
 
 /// Sets the bytes of `payload` that may be anything so that `sum` gives `wanted`.
-fn steer(payload: &mut [u8], free: Free, wanted: u16, sum: impl Fn(&[u8]) -> u16) {
+pub(super) fn steer(payload: &mut [u8], free: Free, wanted: u16, sum: impl Fn(&[u8]) -> u16) {
     // In one's complement, what is missing from the sum is !wanted - !now.
     let (missing, carry) = (!wanted).overflowing_add(sum(payload));
     let missing = missing + u16::from(carry);

@@ -183,7 +183,7 @@ impl Scan {
         let n = self.plan.token.wrapping_add(self.count);
         let token = match self.plan.proto {
             Proto::Tcp => n << 8 | 1,
-            Proto::Udp | Proto::Icmp => n % 0xfffe + 1,
+            Proto::Udp | Proto::Icmp | Proto::Other(_) => n % 0xfffe + 1,
         };
         Probe {
             identity: Identity {

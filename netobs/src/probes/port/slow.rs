@@ -63,7 +63,7 @@ impl Scan {
         }
         let state = match self.plan.proto {
             Proto::Udp => State::OpenFiltered,
-            Proto::Tcp | Proto::Icmp => State::Filtered,
+            Proto::Tcp | Proto::Icmp | Proto::Other(_) => State::Filtered,
         };
         self.settle(place, state, Reason::Silence, None);
     }

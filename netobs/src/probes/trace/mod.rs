@@ -13,6 +13,7 @@ pub mod verdict;
 use super::{
     net::{Answer, Event, Extensions, Identity, Mark, Probe, Proto, SendError, Stamped, What},
     outstanding::{Match, Outstanding},
+    packet::other,
 };
 use crate::event::Mono;
 use std::net::IpAddr;
@@ -55,6 +56,15 @@ impl Plan {
             Proto::Tcp => {
                 let sport = self.sport.wrapping_add(u16::from(query));
                 (sport, self.dport, self.token.wrapping_add(n << 8) | 1)
+            }
+            Proto::Other(_) => {
+                let dport = if self.proto.has_ports() {
+                    self.dport
+                } else {
+                    0
+                };
+                let token = other::token(self.proto, self.token.wrapping_add(n));
+                (self.sport, dport, token)
             }
         };
         Probe {

@@ -28,7 +28,7 @@ fn seq(n: u64) -> u64 {
 const fn seq_word(pinger: &Pinger) -> &'static str {
     match pinger.plan().proto {
         Proto::Icmp => "icmp_seq",
-        Proto::Tcp | Proto::Udp => "seq",
+        Proto::Tcp | Proto::Udp | Proto::Other(_) => "seq",
     }
 }
 
@@ -186,7 +186,7 @@ pub fn summary(
 ) -> String {
     let (what, sent) = match pinger.plan().proto {
         Proto::Icmp => ("ping", "packets"),
-        Proto::Udp | Proto::Tcp => ("tcping", "handshakes"),
+        Proto::Udp | Proto::Tcp | Proto::Other(_) => ("tcping", "handshakes"),
     };
     let mut text = format!(
         "\n--- {} {what} statistics ---\n",
