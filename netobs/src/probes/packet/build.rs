@@ -177,11 +177,7 @@ fn syn(probe: &Probe, ends: (IpAddr, IpAddr), payload: &[u8], out: &mut Vec<u8>)
 /// As ping fills its packets, after two bytes that steer the checksum.
 fn pattern(len: u16) -> Vec<u8> {
     let bytes = (0..len).map(|n| u8::try_from(n & 0xff).unwrap_or(0));
-    let mut payload: Vec<u8> = bytes.collect();
-    if let Some(steering) = payload.first_chunk_mut::<2>() {
-        *steering = [0; 2];
-    }
-    payload
+    bytes.collect()
 }
 
 /// The first two bytes, where nothing else is said.
@@ -189,6 +185,11 @@ const START: Free = Free::Word(0);
 
 /// Sets the bytes of `payload` that may be anything so that `sum` gives `wanted`.
 pub(super) fn steer(payload: &mut [u8], free: Free, wanted: u16, sum: impl Fn(&[u8]) -> u16) {
+    if let Free::Word(at) = free
+        && let Some(word) = payload.get_mut(at..at + 2)
+    {
+        word.fill(0);
+    }
     // In one's complement, what is missing from the sum is !wanted - !now.
     let (missing, carry) = (!wanted).overflowing_add(sum(payload));
     let missing = missing + u16::from(carry);
