@@ -55,6 +55,7 @@ mod by_raw {
     mod tcping;
     mod trace;
     mod trace_ends;
+    mod trace_protocols;
 }
 
 /// The same, by the kernel engine.
@@ -74,4 +75,5 @@ mod by_kernel {
     mod tcping;
     mod trace;
     mod trace_ends;
+    mod trace_protocols;
 }
