@@ -77,7 +77,7 @@ enum Command {
     /// Fetch a URL: status, headers, body, and where the time went
     #[command(after_help = EXIT_ASK)]
     Http(Box<http::Http>),
-    /// Packets of a file: tcpdump's filters, flags and lines
+    /// Packets of interfaces or files: tcpdump's filters, flags and lines
     Dump(Box<dump::args::Dump>),
 }
 
