@@ -155,12 +155,50 @@ fn text_sums_up_on_stderr() -> Result<()> {
     let record = watch.stop()?;
     let told = record.text.lines().filter(|line| line.contains(&port));
     ensure!(told.count() == 7, "not seven lines:\n{}", record.text);
-    let mut summary = record.stderr.lines().skip(1);
     ensure!(
-        summary.any(|line| line.contains('7')),
+        record.stderr.contains(" 7 events seen, 0 lost, "),
         "the summary does not count 7: {}",
         record.stderr
     );
+    Ok(())
+}
+
+/// SIGUSR1 has it sum up, and go on.
+#[test]
+fn sums_up_on_request() -> Result<()> {
+    let lab = Pair::new()?;
+    let listener = listener(&lab)?;
+    let watch = Watch::json(&["connect"])?.within(&[&lab.a]).start()?;
+    connect(&lab, &listener, 3)?;
+    watch.expect_count(3, &json!({"event": "connect"}))?;
+    watch.signal(libc::SIGUSR1)?;
+    has_hook_keys(&watch.expect(&json!({"event": "stats"}))?)?;
+    connect(&lab, &listener, 2)?;
+    watch.expect_count(5, &json!({"event": "connect"}))?;
+    let record = watch.stop()?;
+    ensure!(record.hooks("connect", "seen")? == 5, "{}", record.tail());
+    Ok(())
+}
+
+/// What the programs log is on stderr where it is asked for; else they log nothing.
+#[test]
+fn log_of_the_programs() -> Result<()> {
+    let lab = Pair::new()?;
+    let listener = listener(&lab)?;
+    for wanted in [false, true] {
+        let watch = Watch::json(&["connect"])?.within(&[&lab.a]);
+        let watch = if wanted {
+            watch.arg("--bpf-log")
+        } else {
+            watch
+        };
+        let watch = watch.start()?;
+        connect(&lab, &listener, 1)?;
+        watch.expect(&json!({"event": "connect"}))?;
+        let record = watch.stop()?;
+        let told = record.stderr.lines().any(|line| line.starts_with("bpf: "));
+        ensure!(told == wanted, "--bpf-log {wanted}: {}", record.stderr);
+    }
     Ok(())
 }
 

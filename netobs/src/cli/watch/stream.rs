@@ -222,9 +222,7 @@ impl<'a> Stream<'a> {
     /// What has its time: statistics, losses, the end.
     fn duties(&mut self) -> Result<(), End> {
         let now = clock::mono();
-        if let Some(log) = &mut self.log {
-            log.tell();
-        }
+        self.log.iter_mut().for_each(ProgramLog::tell);
         if self
             .args
             .duration
@@ -337,6 +335,7 @@ impl<'a> Stream<'a> {
         // What polled hooks have not told yet.
         self.session.ask().unwrap_or_default();
         self.session.detach();
+        self.log.iter_mut().for_each(ProgramLog::tell);
         let mut failed = match end {
             End::Asked => None,
             End::Sink(error) => Some(error),
