@@ -43,6 +43,7 @@ pub mod sought;
 
 pub mod sockets {
     //! The table of sockets as it is.
+    pub mod local;
     pub mod record;
 }
 

@@ -52,6 +52,17 @@ fields! {
     sk_rmem_alloc: "sock"."sk_backlog.rmem_alloc";
     sk_wmem_alloc: "sock"."sk_wmem_alloc";
     udp_deficit: "udp_sock"."forward_deficit";
+    /// The first message that waits to be read, and how many do; of a UNIX listener, connections.
+    sk_receive_queue: "sock"."sk_receive_queue";
+    sk_received: "sock"."sk_receive_queue.qlen";
+    unix_addr: "unix_sock"."addr";
+    unix_peer: "unix_sock"."peer";
+    /// Bytes that wait in a stream (6.17).
+    unix_inq_len: "unix_sock"."inq_len";
+    unix_addr_len: "unix_address"."len";
+    unix_addr_family: "unix_address"."name";
+    /// What was read of a message already.
+    unix_consumed: "unix_skb_parms"."consumed";
     sk_drops: "sock"."sk_drops";
     sk_ack_backlog: "sock"."sk_ack_backlog";
     sk_max_ack_backlog: "sock"."sk_max_ack_backlog";

@@ -3,7 +3,7 @@
 use crate::{event::Ends, names::Names};
 use std::{
     io::Write as _,
-    net::{IpAddr, SocketAddr},
+    net::{IpAddr, Ipv4Addr, SocketAddr},
 };
 
 /// Lines waiting to be written, the last one under construction.
@@ -179,11 +179,7 @@ impl Line {
 
     pub fn ip(&mut self, addr: IpAddr) -> &mut Self {
         match addr {
-            IpAddr::V4(v4) => {
-                let [a, b, c, d] = v4.octets().map(u64::from);
-                self.number(a).raw(b".").number(b).raw(b".");
-                self.number(c).raw(b".").number(d)
-            }
+            IpAddr::V4(v4) => self.dotted(v4, None),
             IpAddr::V6(v6) => {
                 write!(self.buf, "{v6}").expect("writing to memory does not fail");
                 self
@@ -193,12 +189,39 @@ impl Line {
 
     /// `10.0.0.1:80`, `[fd00::1]:80`.
     pub fn socket(&mut self, addr: &SocketAddr) -> &mut Self {
-        if addr.is_ipv6() {
-            self.raw(b"[").ip(addr.ip()).raw(b"]:")
-        } else {
-            self.ip(addr.ip()).raw(b":")
+        match addr.ip() {
+            IpAddr::V4(v4) => self.dotted(v4, Some(addr.port())),
+            IpAddr::V6(v6) => {
+                self.raw(b"[").ip(v6.into()).raw(b"]:");
+                self.number(u64::from(addr.port()))
+            }
+        }
+    }
+
+    /// `10.0.0.1`, `10.0.0.1:80`: put together first, as each piece added costs as much as its digits.
+    fn dotted(&mut self, addr: Ipv4Addr, port: Option<u16>) -> &mut Self {
+        let mut text = [b'.'; "255.255.255.255:65535".len()];
+        let mut digits = itoa::Buffer::new();
+        let mut end = 0;
+        let mut put = |at: usize, number: &str| {
+            text[at..at + number.len()].copy_from_slice(number.as_bytes());
+            at + number.len()
         };
-        self.number(u64::from(addr.port()))
+        for (nth, octet) in addr.octets().into_iter().enumerate() {
+            end = put(end + usize::from(nth > 0), digits.format(octet));
+        }
+        if let Some(port) = port {
+            let colon = end;
+            end = put(colon + 1, digits.format(port));
+            text[colon] = b':';
+        }
+        self.raw(&text[..end])
+    }
+
+    /// Bytes that `push` appends, all of our own choosing.
+    pub fn with(&mut self, push: impl FnOnce(&mut Vec<u8>)) -> &mut Self {
+        push(&mut self.buf);
+        self
     }
 
     /// Two columns as wide as `ends`, for packets that have addresses only.
@@ -265,6 +288,18 @@ mod tests {
             (20 << 20, "20.0M"),
         ] {
             assert_eq!(text(|l| _ = l.bytes(n)), want);
+        }
+    }
+
+    #[test]
+    fn addresses_of_any_length() {
+        for text in ["0.0.0.0", "10.0.0.1", "255.255.255.255", "fe80::1"] {
+            let addr = text.parse().unwrap();
+            assert_eq!(self::text(|l| _ = l.ip(addr)), text);
+        }
+        for text in ["1.2.3.4:0", "255.255.255.255:65535", "[2001:db8::1]:443"] {
+            let addr = text.parse().unwrap();
+            assert_eq!(self::text(|l| _ = l.socket(&addr)), text);
         }
     }
 

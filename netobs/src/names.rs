@@ -3,21 +3,85 @@
 use crate::{event::Proto, line::Line};
 use std::{collections::HashMap, net::SocketAddr};
 
+/// A hash for what is looked up in every event and nobody outside chooses.
+pub type Fast = foldhash::fast::FixedState;
+
 /// Everything that turns numbers into names; filled before events are shown.
 #[derive(Default)]
 pub struct Names {
     /// `-n`: numbers only.
     pub numeric: bool,
-    enums: HashMap<&'static str, HashMap<u32, String>>,
+    enums: [Enumerators; Enumeration::ALL.len()],
     services: Services,
     /// Kernel addresses seen so far.
-    pub symbols: HashMap<u64, String>,
+    pub symbols: HashMap<u64, String, Fast>,
     /// Network namespaces by inode number.
-    pub namespaces: HashMap<u32, String>,
+    pub namespaces: HashMap<u32, String, Fast>,
 }
 
-/// The anonymous enumeration of TCP states, by its first enumerator.
-pub const TCP_STATES: &str = "TCP_ESTABLISHED";
+/// Enumerations of the kernel whose names are shown.
+#[derive(Clone, Copy, Debug)]
+pub enum Enumeration {
+    DropReason,
+    ResetReason,
+    CongestionState,
+    TcpState,
+}
+
+impl Enumeration {
+    pub const ALL: [Self; 4] = [
+        Self::DropReason,
+        Self::ResetReason,
+        Self::CongestionState,
+        Self::TcpState,
+    ];
+
+    /// As the kernel's types name it; one without a name goes by its first enumerator.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::DropReason => "skb_drop_reason",
+            Self::ResetReason => "sk_rst_reason",
+            Self::CongestionState => "tcp_ca_state",
+            Self::TcpState => "TCP_ESTABLISHED",
+        }
+    }
+
+    /// What its enumerators begin with.
+    const fn prefix(self) -> &'static str {
+        match self {
+            Self::DropReason => "SKB_DROP_REASON_",
+            Self::ResetReason => "SK_RST_REASON_",
+            Self::CongestionState => "TCP_CA_",
+            Self::TcpState => "TCP_",
+        }
+    }
+}
+
+/// Values with their names, in the order of the values.
+#[derive(Default)]
+struct Enumerators(Vec<(u32, String)>);
+
+impl Enumerators {
+    fn new(of: Enumeration, values: &[(u32, String)]) -> Self {
+        let strip = |text: &str| text.strip_prefix(of.prefix()).unwrap_or(text).to_owned();
+        let mut names: Vec<_> = values.iter().map(|(n, text)| (*n, strip(text))).collect();
+        names.sort_by_key(|(value, _)| *value);
+        names.dedup_by_key(|(value, _)| *value);
+        Self(names)
+    }
+
+    fn get(&self, value: u32) -> Option<&str> {
+        // Most enumerations count from 0 without gaps.
+        let at = usize::try_from(value).ok()?;
+        if let Some((here, name)) = self.0.get(at)
+            && *here == value
+        {
+            return Some(name);
+        }
+        let at = self.0.binary_search_by_key(&value, |(n, _)| *n).ok()?;
+        self.0.get(at).map(|(_, name)| name.as_str())
+    }
+}
 
 impl Names {
     pub fn new(numeric: bool) -> Self {
@@ -27,14 +91,9 @@ impl Names {
         }
     }
 
-    /// Enumerators of a kernel enumeration, without the prefix they share.
-    pub fn add_enum(&mut self, name: &'static str, prefix: &str, values: &[(u32, String)]) {
-        let strip = |text: &String| text.strip_prefix(prefix).unwrap_or(text).to_owned();
-        let names = values
-            .iter()
-            .map(|(value, text)| (*value, strip(text)))
-            .collect();
-        self.enums.insert(name, names);
+    /// Enumerators as the kernel's types have them.
+    pub fn add_enum(&mut self, of: Enumeration, values: &[(u32, String)]) {
+        self.enums[of as usize] = Enumerators::new(of, values);
     }
 
     /// Lines of /etc/services: port and protocol to name.
@@ -62,12 +121,13 @@ impl Names {
     }
 
     /// The enumerator's name, if this kernel has the enumeration and the value.
-    pub fn enumerator(&self, of: &str, value: u32) -> Option<&str> {
-        self.enums.get(of)?.get(&value).map(String::as_str)
+    pub fn enumerator(&self, of: Enumeration, value: u32) -> Option<&str> {
+        self.enums[of as usize].get(value)
     }
 
     pub fn tcp_state(&self, state: u8) -> &str {
-        self.enumerator(TCP_STATES, u32::from(state)).unwrap_or("?")
+        self.enumerator(Enumeration::TcpState, u32::from(state))
+            .unwrap_or("?")
     }
 
     /// Name of a network namespace, if it has one.

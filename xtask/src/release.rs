@@ -62,6 +62,18 @@ pub fn static_linking(cargo: &mut std::process::Command) -> &mut std::process::C
     cargo.env("CARGO_ENCODED_RUSTFLAGS", "-Ctarget-feature=+crt-static")
 }
 
+/// Makes cargo build the labs as the virtual machines of the kernel matrix need them; on the host the same build is run.
+pub fn static_labs(cargo: &mut std::process::Command) -> &mut std::process::Command {
+    cargo
+        .args(["--target", TARGET, "--target-dir"])
+        .arg(paths::target());
+    // The initramfs lies in the machine's memory: leave out what only a debugger reads.
+    cargo
+        .env("CARGO_PROFILE_TEST_DEBUG", "0")
+        .env("CARGO_PROFILE_TEST_STRIP", "symbols");
+    static_linking(cargo)
+}
+
 /// Asks the file, not the flags.
 pub fn ensure_static(binary: &Path) -> Result<()> {
     let bytes = fs::read(binary).with_context(|| format!("read {}", binary.display()))?;

@@ -11,6 +11,8 @@ pub static PROBES_WANTED: ProbesWanted = ProbesWanted {
     tcp_last: 0,
     udp4: 0,
     udp6: 0,
+    other: 0,
+    other_id: 0,
 };
 
 /// Reads one field of [`PROBES_WANTED`].
@@ -102,7 +104,7 @@ pub fn answer(packet: &impl Bytes) -> u32 {
             answers && tcp_port(destination(packet, ip.next))
         }
         UDP => destination(packet, ip.next) == udp(ip.six),
-        _ => false,
+        proto => proto == wanted!(other) && destination(packet, ip.next) == wanted!(other_id),
     };
     if is_ours { ip.total } else { 0 }
 }
@@ -147,7 +149,7 @@ fn sent(packet: &impl Bytes, ip: &Header) -> bool {
         ICMP | ICMP6 => first >> 24 == kind && u32::from_be(start[1]) >> 16 == wanted!(icmp_id),
         TCP => tcp_port(first >> 16),
         UDP => first >> 16 == udp(ip.six),
-        _ => false,
+        proto => proto == wanted!(other) && first >> 16 == wanted!(other_id),
     }
 }
 

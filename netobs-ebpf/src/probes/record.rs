@@ -19,6 +19,9 @@ pub struct ProbesWanted {
     /// Source port of datagrams, by family.
     pub udp4: u32,
     pub udp6: u32,
+    /// Any other protocol, and the first word of its probes.
+    pub other: u32,
+    pub other_id: u32,
 }
 
 /// Enough for an ICMP error as Linux makes them, whole (576 bytes, or 1,280 over IPv6).

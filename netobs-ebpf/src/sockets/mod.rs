@@ -8,6 +8,7 @@ mod tcp;
 mod threads;
 mod told;
 mod udp;
+mod unix;
 
 use netobs_ebpf::sockets::record::SocketsWanted;
 

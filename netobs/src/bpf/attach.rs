@@ -21,6 +21,26 @@ pub struct Refusal {
     pub reason: String,
 }
 
+/// Each reason once, behind the names of the rungs that it holds for.
+pub fn by_reason<'a>(refused: impl IntoIterator<Item = &'a Refusal>) -> Vec<(String, &'a str)> {
+    let mut reasons: Vec<(String, &str)> = Vec::new();
+    for refusal in refused {
+        let rung = refusal.rung.name();
+        match reasons.iter_mut().find(|(_, why)| *why == refusal.reason) {
+            Some((rungs, _)) if rungs.split(", ").any(|known| known == rung) => {}
+            Some((rungs, _)) => *rungs = format!("{rungs}, {rung}"),
+            None => reasons.push((rung.to_owned(), &refusal.reason)),
+        }
+    }
+    reasons
+}
+
+/// `tp_btf, raw_tp: why; fentry: why`
+pub fn in_one_line(reasons: &[(String, &str)]) -> String {
+    let each = reasons.iter().map(|(rungs, why)| format!("{rungs}: {why}"));
+    each.collect::<Vec<_>>().join("; ")
+}
+
 /// A hook after its ladder was tried; dropping it detaches.
 pub struct Attached {
     pub hook: Hook,
@@ -281,6 +301,9 @@ pub(super) fn in_words(error: &io::Error) -> String {
         return "not supported".to_owned();
     }
     let text = error.to_string();
+    if error.raw_os_error().is_none() {
+        return text; // words of our own
+    }
     text.split(" (os error")
         .next()
         .unwrap_or(&text)

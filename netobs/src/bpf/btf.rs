@@ -1,7 +1,7 @@
 //! Kernel BTF, walked once: field offsets, tracepoint and function ids, enumerators; nothing is kept but what was asked for.
 
 use super::files::FileBytes;
-use netobs_ebpf::offsets::{ABSENT, FIELD_COUNT, FIELDS, Place};
+use netobs_ebpf::offsets::{ABSENT, FIELD_COUNT, FIELDS, Offsets, Place};
 use std::collections::{HashMap, HashSet};
 
 /// Where the kernel shows its own types.
@@ -79,6 +79,16 @@ impl KernelTypes {
             offsets: vec![ABSENT; FIELD_COUNT],
             ..Self::default()
         }
+    }
+
+    /// What programs get to see.
+    pub fn as_offsets(&self) -> Offsets {
+        let words: [u32; FIELD_COUNT] = self
+            .offsets
+            .as_slice()
+            .try_into()
+            .expect("one offset per field");
+        zerocopy::transmute!(words)
     }
 
     pub fn is_absent(&self) -> bool {

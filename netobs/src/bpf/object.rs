@@ -2,22 +2,26 @@
 
 use super::{
     adapt::Kernel,
+    btf::KernelTypes,
     sys::{self, Load, LoadError, ProgType},
 };
 use aya::maps::MapData;
 use aya_obj::{EbpfSectionKind, Object};
-use netobs_ebpf::{config::Config, offsets::Offsets};
+use netobs_ebpf::{ABI_VERSION, config::Config, offsets::Offsets};
 use std::{
     borrow::Cow,
     collections::{HashMap, HashSet},
     os::fd::{AsFd as _, AsRawFd as _, BorrowedFd, OwnedFd},
 };
-use zerocopy::IntoBytes as _;
+use zerocopy::{FromZeros as _, IntoBytes as _};
 
 static EMBEDDED: &[u8] = aya::include_bytes_aligned!("../../bpf/netobs.bpf.o");
 
 /// The part of it that probes load.
 static PROBES: &[u8] = aya::include_bytes_aligned!("../../bpf/probes.bpf.o");
+
+/// The map that holds all constants.
+const RODATA: &str = ".rodata";
 
 /// Names another object file to load instead of the built-in one.
 const OBJECT_ENV: &str = "NETOBS_BPF_OBJECT";
@@ -36,17 +40,21 @@ pub enum ObjectError {
         name: String,
         source: Box<dyn std::error::Error + Send + Sync>,
     },
+    #[error(
+        "create BPF map {name}: not permitted although CAP_BPF is there: have the container's seccomp profile allow bpf(2)"
+    )]
+    Refused { name: String },
     #[error("the BPF object has no {0}")]
     Missing(&'static str),
 }
 
 /// Sizes that the user or the machine decides.
 pub struct Sizes {
-    pub ring_bytes: u32,
+    ring_bytes: u32,
     /// Sockets whose owner is kept.
-    pub sockets: u32,
+    sockets: u32,
     /// Log lines are wanted.
-    pub log: bool,
+    log: bool,
 }
 
 /// Everything up to aya-log's debug level; 0 makes the lines dead code to the verifier.
@@ -71,6 +79,43 @@ impl Sizes {
             log,
         }
     }
+
+    /// Every map is made, those of these sizes with so many entries.
+    pub fn of(&self, map: &str) -> Entries {
+        match map {
+            "EVENTS" => Entries::Number(self.ring_bytes),
+            "SOCKS" => Entries::Number(self.sockets),
+            "AYA_LOGS" if !self.log => Entries::Number(1 << 12),
+            _ => Entries::AsBuilt,
+        }
+    }
+
+    /// aya-log's level.
+    pub fn log_level(&self) -> u8 {
+        if self.log { LOG_LEVEL } else { 0 }
+    }
+}
+
+/// What of an object is wanted.
+pub struct Part<'a> {
+    pub bytes: Cow<'static, [u8]>,
+    pub kernel: Kernel,
+    pub config: Config,
+    pub offsets: Offsets,
+    /// Other constants, by name.
+    pub constants: &'a [(&'a str, &'a [u8])],
+    /// Which programs may be loaded: relocating the others would take longer than all the rest.
+    pub program: &'a dyn Fn(&str) -> bool,
+    pub map: &'a dyn Fn(&str) -> Entries,
+}
+
+/// How a map is made.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Entries {
+    /// Not at all: no wanted program uses it.
+    None,
+    AsBuilt,
+    Number(u32),
 }
 
 /// Maps made, programs relocated, nothing loaded yet.
@@ -81,26 +126,21 @@ pub struct Programs {
 }
 
 impl Programs {
-    /// `wanted` says which programs may be loaded: relocating the others would take longer than all the rest.
-    pub fn prepare(
-        config: &Config,
-        offsets: &Offsets,
-        sizes: &Sizes,
-        kernel: Kernel,
-        wanted: impl Fn(&str) -> bool,
-    ) -> Result<Self, ObjectError> {
-        let bytes = object_bytes()?;
+    pub fn prepare(part: &Part<'_>) -> Result<Self, ObjectError> {
         let damaged = |e: &dyn std::fmt::Display| ObjectError::Parse(e.to_string());
-        let mut object = Object::parse(&bytes).map_err(|e| damaged(&e))?;
-        let level = [if sizes.log { LOG_LEVEL } else { 0 }];
-        let globals = HashMap::from([
-            ("CONFIG", (config.as_bytes(), true)),
-            ("KERNEL", (offsets.as_bytes(), true)),
-            ("AYA_LOG_LEVEL", (&level[..], true)),
+        let mut object = Object::parse(&part.bytes).map_err(|e| damaged(&e))?;
+        let mut globals = HashMap::from([
+            ("CONFIG", (part.config.as_bytes(), true)),
+            ("KERNEL", (part.offsets.as_bytes(), true)),
         ]);
+        globals.extend(
+            part.constants
+                .iter()
+                .map(|(name, value)| (*name, (*value, true))),
+        );
         object.patch_map_data(globals).map_err(|e| damaged(&e))?;
-        let maps = make_maps(&mut object, sizes)?;
-        keep(&mut object, wanted);
+        let maps = make_maps(&mut object, part.map)?;
+        keep(&mut object, part.program);
         let text: HashSet<usize> = object
             .functions
             .keys()
@@ -113,7 +153,7 @@ impl Programs {
             .relocate_maps(references, &text)
             .map_err(|e| damaged(&e))?;
         object.relocate_calls(&text).map_err(|e| damaged(&e))?;
-        kernel.adapt_all(&mut object);
+        part.kernel.adapt_all(&mut object);
         let maps = maps
             .into_iter()
             .map(|(name, (map, _))| (name, map))
@@ -121,7 +161,35 @@ impl Programs {
         Ok(Self {
             object,
             maps,
+            kernel: part.kernel,
+        })
+    }
+
+    /// The programs `names` of an object, and no other; of its maps those that they use.
+    pub fn few(
+        bytes: Cow<'static, [u8]>,
+        (types, kernel): (&KernelTypes, Kernel),
+        constants: &[(&str, &[u8])],
+        names: &[&str],
+        maps: &[(&str, Entries)],
+    ) -> Result<Self, ObjectError> {
+        let entries = |name: &str| match maps.iter().find(|(of, _)| *of == name) {
+            Some((_, entries)) => *entries,
+            None if name == RODATA => Entries::AsBuilt,
+            None => Entries::None,
+        };
+        Self::prepare(&Part {
+            bytes,
             kernel,
+            config: Config {
+                abi: ABI_VERSION,
+                types: kernel.type_ids(types),
+                ..Config::new_zeroed()
+            },
+            offsets: types.as_offsets(),
+            constants,
+            program: &|name| names.contains(&name),
+            map: &entries,
         })
     }
 
@@ -172,7 +240,7 @@ impl Programs {
 }
 
 /// Drops the code of unwanted programs; functions that no program begins with may be called by any.
-fn keep(object: &mut Object, wanted: impl Fn(&str) -> bool) {
+fn keep(object: &mut Object, wanted: &dyn Fn(&str) -> bool) {
     object.programs.retain(|name, program| {
         let keep = wanted(name);
         if !keep {
@@ -201,17 +269,23 @@ fn bytes_or(embedded: &'static [u8]) -> Result<Cow<'static, [u8]>, ObjectError> 
     }
 }
 
+/// `EPERM` somewhere below.
+fn is_refusal(error: &(dyn std::error::Error + 'static)) -> bool {
+    let io = error.downcast_ref::<std::io::Error>();
+    io.is_some_and(|io| io.raw_os_error() == Some(libc::EPERM))
+        || error.source().is_some_and(is_refusal)
+}
+
 fn make_maps(
     object: &mut Object,
-    sizes: &Sizes,
+    entries: &dyn Fn(&str) -> Entries,
 ) -> Result<HashMap<String, (MapData, aya_obj::Map)>, ObjectError> {
     let mut maps = HashMap::new();
     for (name, mut map) in object.maps.drain() {
-        match name.as_str() {
-            "EVENTS" => map.set_max_entries(sizes.ring_bytes),
-            "SOCKS" => map.set_max_entries(sizes.sockets),
-            "AYA_LOGS" if !sizes.log => map.set_max_entries(1 << 12),
-            _ => {}
+        match entries(&name) {
+            Entries::None => continue,
+            Entries::AsBuilt => {}
+            Entries::Number(number) => map.set_max_entries(number),
         }
         let error = |source| ObjectError::Map {
             name: name.clone(),
@@ -219,7 +293,12 @@ fn make_maps(
         };
         let definition = map.clone();
         let kind = map.section_kind();
-        let made = MapData::create(map, &name, None).map_err(|e| error(Box::new(e)))?;
+        let made = MapData::create(map, &name, None).map_err(|e| {
+            if is_refusal(&e) {
+                return ObjectError::Refused { name: name.clone() };
+            }
+            error(Box::new(e))
+        })?;
         if matches!(
             kind,
             EbpfSectionKind::Rodata | EbpfSectionKind::Data | EbpfSectionKind::Bss

@@ -5,19 +5,18 @@ use super::{
     attach::{self, Attached, Climb, Taken},
     btf::{BtfError, KernelTypes, VMLINUX, Wanted},
     filters::{FilterError, FilterMaps, Filters},
-    object::{ObjectError, Programs, Sizes},
+    object::{ObjectError, Part, Programs, Sizes, object_bytes},
     ring::Ring,
     spec::{Hook, MAP_ITERATOR, Rung},
     sys, tracefs,
 };
-use crate::names::TCP_STATES;
+use crate::names::Enumeration;
 use aya::maps::{Array, MapData, PerCpuArray, RingBuf};
 use netobs_ebpf::{
     ABI_VERSION,
     config::{CONNECT_EXIT, Config, LISTENERS_POLLED, RETRANSMIT_GAPS, STATE_FIELDS, TYPES},
     event::{HookCount, Kind},
     hook,
-    offsets::{FIELD_COUNT, Offsets},
 };
 use std::collections::VecDeque;
 use std::os::fd::OwnedFd;
@@ -85,13 +84,20 @@ impl Session {
     pub fn open(request: &Request<'_>) -> Result<Self, SessionError> {
         sys::unlimited_memlock();
         let types = types(request)?;
-        let offsets = offsets(&types);
         let kernel = Kernel::of(&types);
         let config = config(request, &types, kernel);
         let sizes = Sizes::new(request.ring_bytes, request.log);
         let mut programs = {
             let wanted = |name: &str| may_load(request.hooks, name);
-            Programs::prepare(&config, &offsets, &sizes, kernel, wanted)?
+            Programs::prepare(&Part {
+                bytes: object_bytes()?,
+                kernel,
+                config,
+                offsets: types.as_offsets(),
+                constants: &[("AYA_LOG_LEVEL", &[sizes.log_level()])],
+                program: &wanted,
+                map: &|name| sizes.of(name),
+            })?
         };
         let map_error = |name| move |source| SessionError::Map { name, source };
         let ring = RingBuf::try_from(as_map(programs.take_map("EVENTS")?, "EVENTS")?)
@@ -202,14 +208,6 @@ pub(super) fn as_map(data: MapData, name: &'static str) -> Result<aya::maps::Map
     aya::maps::Map::from_map_data(data).map_err(|source| SessionError::Map { name, source })
 }
 
-/// Enumerations whose names we print.
-pub const ENUMS: [&str; 4] = [
-    "skb_drop_reason",
-    "sk_rst_reason",
-    "tcp_ca_state",
-    TCP_STATES,
-];
-
 /// A kernel without BTF still has classic tracepoints; a file that the user named has to be good.
 fn types(request: &Request<'_>) -> Result<KernelTypes, BtfError> {
     match KernelTypes::read(request.btf.unwrap_or(VMLINUX), &wanted(request.hooks)) {
@@ -223,7 +221,7 @@ const ICMP_PUSH: &str = "icmp_push_reply";
 
 fn wanted(hooks: &[Hook]) -> Wanted {
     let mut wanted = Wanted {
-        enums: ENUMS.to_vec(),
+        enums: Enumeration::ALL.map(Enumeration::name).to_vec(),
         structs: TYPES.to_vec(),
         ..Wanted::default()
     };
@@ -263,15 +261,6 @@ fn may_load(hooks: &[Hook], name: &str) -> bool {
     ITERATORS.contains(&name)
         || parts.into_iter().any(|part| part.program == name)
         || hooks.iter().any(|hook| hook.again == Some(name))
-}
-
-fn offsets(types: &KernelTypes) -> Offsets {
-    let words: [u32; FIELD_COUNT] = types
-        .offsets
-        .as_slice()
-        .try_into()
-        .expect("one offset per field");
-    zerocopy::transmute!(words)
 }
 
 fn config(request: &Request<'_>, types: &KernelTypes, kernel: Kernel) -> Config {

@@ -24,6 +24,19 @@ pub enum Rung {
 }
 
 impl Rung {
+    /// What `--rung` takes beside the name of a rung.
+    pub const FAMILIES: [&str; 1] = ["tp"];
+    pub const ALL: [Self; 8] = [
+        Self::TpBtf,
+        Self::RawTp,
+        Self::Fentry,
+        Self::Fexit,
+        Self::Kprobe,
+        Self::Kretprobe,
+        Self::Tracepoint,
+        Self::Poll,
+    ];
+
     pub const fn name(self) -> &'static str {
         match self {
             Self::TpBtf => "tp_btf",

@@ -34,12 +34,14 @@ pub(super) fn has_atomics() -> bool {
 }
 
 /// Capabilities by number, of uapi/linux/capability.h.
-const CAPS: [(u32, &str); 5] = [
+const CAPS: [(u32, &str); 7] = [
     (21, "CAP_SYS_ADMIN"),
     (38, "CAP_PERFMON"),
     (39, "CAP_BPF"),
     (12, "CAP_NET_ADMIN"),
     (19, "CAP_SYS_PTRACE"),
+    (23, "CAP_SYS_NICE"),
+    (24, "CAP_SYS_RESOURCE"),
 ];
 
 /// The effective capabilities of this process.
@@ -63,6 +65,12 @@ pub fn privileges() -> Result<(), String> {
         .into_iter()
         .filter(|cap| !have.contains(cap) && !have.contains(&"CAP_SYS_ADMIN"))
         .collect();
+    if missing.is_empty() && in_user_namespace() {
+        return Err(
+            "capabilities count for nothing in a user namespace: run as root of the machine (a rootless container: start it as root)"
+                .to_owned(),
+        );
+    }
     if missing.is_empty() {
         return Ok(());
     }
@@ -70,6 +78,12 @@ pub fn privileges() -> Result<(), String> {
         "need {}: run as root, or setcap cap_bpf,cap_perfmon+ep netobs",
         missing.join(" and ")
     ))
+}
+
+/// Whether the user ids of this process are not those of the machine.
+fn in_user_namespace() -> bool {
+    let map = std::fs::read_to_string("/proc/self/uid_map").unwrap_or_default();
+    !map.is_empty() && !map.split_whitespace().eq(["0", "0", "4294967295"])
 }
 
 /// One thing doctor looks at.
@@ -106,7 +120,7 @@ pub fn facts(btf: Option<&str>) -> Vec<Fact> {
         fact(
             "capabilities",
             capabilities(),
-            "run as root, or give the missing ones",
+            "run as root, or setcap cap_bpf,cap_perfmon+ep netobs",
         ),
         fact(
             "btf",

@@ -4,6 +4,8 @@ use std::{fs, io};
 
 const MOUNTS: [&str; 2] = ["/sys/kernel/tracing", "/sys/kernel/debug/tracing"];
 
+const UNREADABLE: &str = "tracefs is not readable at /sys/kernel/tracing, and looking at it elsewhere needs CAP_SYS_ADMIN";
+
 /// The id of `category/name`.
 pub fn event_id(event: &str) -> io::Result<u64> {
     read(&format!("events/{event}/id"))?
@@ -44,7 +46,13 @@ fn read(path: &str) -> io::Result<String> {
 
 /// Reads a file of tracefs through a detached mount: the mount tree stays as it is.
 fn read_unmounted(path: &str) -> io::Result<String> {
-    let mount = super::files::detached_mount(c"tracefs")?;
+    let mount = super::files::detached_mount(c"tracefs").map_err(|error| {
+        if error.kind() == io::ErrorKind::PermissionDenied {
+            io::Error::new(error.kind(), UNREADABLE)
+        } else {
+            error
+        }
+    })?;
     let path = format!(
         "/proc/self/fd/{}/{path}",
         std::os::fd::AsRawFd::as_raw_fd(&mount)

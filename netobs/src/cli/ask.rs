@@ -16,7 +16,10 @@ use crate::{
     views::table::escape,
 };
 use clap::Args;
-use std::{net::Ipv6Addr, time::Duration};
+use std::{
+    net::{IpAddr, Ipv6Addr},
+    time::Duration,
+};
 
 /// Longer than anybody waits.
 const LONGEST: f64 = 86_400.0;
@@ -58,7 +61,12 @@ pub struct Leaving {
 
 impl Leaving {
     pub fn leave(&self) -> Leave {
-        let from = From::new(self.interface.as_deref(), None);
+        self.leave_from(None)
+    }
+
+    /// With a source address by an option of its own.
+    pub fn leave_from(&self, source: Option<IpAddr>) -> Leave {
+        let from = From::new(self.interface.as_deref(), source);
         Leave {
             source: from.source,
             device: from.device,

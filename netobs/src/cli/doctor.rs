@@ -1,9 +1,12 @@
 //! `netobs doctor`: what this kernel and these privileges allow, and what to do about the rest.
 
-use super::{Failure, Status, watch::request};
+use super::{
+    Failure, Status,
+    watch::{args::rung, request},
+};
 use crate::{
     bpf::{
-        attach::Attached,
+        attach::{Attached, by_reason, in_one_line},
         session::Session,
         support::{self, Fact},
     },
@@ -27,7 +30,7 @@ pub struct Doctor {
     json: bool,
 
     /// Attach only by this rung: tp, fentry, kprobe, or one by name
-    #[arg(long, value_name = "RUNG")]
+    #[arg(long, value_name = "RUNG", value_parser = rung)]
     rung: Option<String>,
 
     /// Kernel BTF to use instead of /sys/kernel/btf/vmlinux
@@ -64,25 +67,12 @@ fn quiet(error: crate::sinks::stream::SinkError) -> Result<(), Failure> {
     }
 }
 
-/// What stands behind a hook's rung, in words: one reason for all rungs that share it.
+/// What stands behind a hook's rung, in words.
 fn remarks(attached: &Attached) -> String {
-    let mut reasons: Vec<(String, &str)> = Vec::new();
     let taken = attached.taken.as_ref().map(|taken| taken.rung);
     // The same rung on another function is no other rung to a reader.
     let others = attached.refused.iter().filter(|r| Some(r.rung) != taken);
-    for refusal in others {
-        let rung = refusal.rung.name();
-        match reasons.iter_mut().find(|(_, why)| *why == refusal.reason) {
-            Some((rungs, _)) if rungs.split(", ").any(|known| known == rung) => {}
-            Some((rungs, _)) => _ = write!(rungs, ", {rung}"),
-            None => reasons.push((rung.to_owned(), &refusal.reason)),
-        }
-    }
-    let lines: Vec<String> = reasons
-        .iter()
-        .map(|(rungs, why)| format!("{rungs}: {why}"))
-        .collect();
-    lines.join("; ")
+    in_one_line(&by_reason(others))
 }
 
 /// What a user can do about a hook that no rung takes.
@@ -91,7 +81,9 @@ fn advice(attached: &Attached) -> Option<&'static str> {
         return None;
     }
     let says = |words: &str| attached.refused.iter().any(|r| r.reason.contains(words));
-    Some(if says("no BTF") {
+    Some(if says("CAP_SYS_ADMIN") {
+        "mount -t tracefs tracefs /sys/kernel/tracing, or give CAP_SYS_ADMIN"
+    } else if says("no BTF") {
         "a kernel with CONFIG_DEBUG_INFO_BTF, or --btf FILE"
     } else if says("without kprobes") {
         "needs a kernel with CONFIG_KPROBES or BPF trampolines, or a newer one with the tracepoint"

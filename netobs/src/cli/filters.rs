@@ -4,7 +4,7 @@ use super::{Failure, Status};
 use crate::bpf::filters::{Filter, Filters, Value};
 use clap::Args;
 use netobs_ebpf::config::Class;
-use std::{fs, net::IpAddr, os::unix::fs::MetadataExt as _, path::Path};
+use std::{fs, io, net::IpAddr, os::unix::fs::MetadataExt as _, path::Path};
 
 #[derive(Args, Default)]
 pub struct FilterArgs {
@@ -132,19 +132,43 @@ fn uid(text: &str) -> Result<u64, String> {
 const FIRST_NETNS_INODE: u64 = 0xf000_0000;
 
 fn netns(text: &str) -> Result<u64, String> {
-    let inode = |path: &Path| fs::metadata(path).map(|m| m.ino());
     if let Ok(n) = text.parse::<u64>() {
         if n >= FIRST_NETNS_INODE {
             return Ok(n);
         }
         let path = format!("/proc/{n}/ns/net");
-        return inode(Path::new(&path)).map_err(|_| format!("no process {n}"));
+        return inode(Path::new(&path))
+            .map_err(|why| unless_there(&why, format!("no process {n}")));
     }
     if text.contains('/') {
         return inode(Path::new(text)).map_err(|e| e.to_string());
     }
-    inode(&Path::new("/run/netns").join(text))
-        .map_err(|_| "no such network namespace in /run/netns".to_owned())
+    let named = Path::new("/run/netns").join(text);
+    let none = || "no such network namespace in /run/netns".to_owned();
+    inode(&named).map_err(|why| unless_there(&why, none()))
+}
+
+/// Words for what is not there; other errors speak for themselves.
+fn unless_there(why: &io::Error, words: String) -> String {
+    if why.kind() == io::ErrorKind::NotFound {
+        words
+    } else {
+        why.to_string()
+    }
+}
+
+/// The number of a namespace; another file's number would match nothing, in silence.
+fn inode(path: &Path) -> io::Result<u64> {
+    let found = fs::metadata(path)?;
+    let same_kind = fs::metadata("/proc/self/ns/net")?;
+    if found.dev() == same_kind.dev() {
+        Ok(found.ino())
+    } else {
+        Err(io::Error::other(format!(
+            "{} is no network namespace",
+            path.display()
+        )))
+    }
 }
 
 fn cgroup(text: &str) -> Result<u64, String> {
@@ -183,8 +207,9 @@ fn host(text: &str) -> Result<Value, String> {
         None => max,
         Some(Ok(len)) if len <= max => len,
         Some(_) => {
+            let near = len.and_then(mask_length).unwrap_or(max);
             return Err(format!(
-                "a prefix length is at most {max}: try '{addr}/{max}'"
+                "a prefix length is a number from 0 to {max}: try '{addr}/{near}'"
             ));
         }
     };
@@ -219,11 +244,23 @@ fn nearest_ipv4(text: &str) -> Option<(IpAddr, Option<u8>)> {
     (given > 0).then_some((octets.into(), implied))
 }
 
-/// The address that only lacks its `::`.
+/// As many bits as a netmask such as 255.255.0.0 has.
+fn mask_length(text: &str) -> Option<u8> {
+    let bits = u32::from(text.parse::<std::net::Ipv4Addr>().ok()?);
+    let length = bits.leading_ones();
+    (bits.checked_shl(length).unwrap_or(0) == 0).then_some(u8::try_from(length).ok()?)
+}
+
+/// The longest beginning that is an address, or only lacks its `::`.
 fn nearest_ipv6(text: &str) -> Option<IpAddr> {
-    [":", "::"]
-        .iter()
-        .find_map(|end| format!("{text}{end}").parse().ok())
+    (1..=text.len())
+        .rev()
+        .filter_map(|len| text.get(..len))
+        .find_map(|part| {
+            ["", ":", "::"]
+                .iter()
+                .find_map(|end| format!("{part}{end}").parse().ok())
+        })
 }
 
 #[cfg(test)]
@@ -246,6 +283,17 @@ mod tests {
         assert!(host_of("10.0.0.300").unwrap_err().contains("10.0.0.255"));
         assert!(host_of("10.0.0/8").unwrap_err().contains("'10.0.0.0/8'"));
         assert!(host_of("fe80:/64").unwrap_err().contains("'fe80::/64'"));
+        assert!(
+            host_of("10.0.0.0/255.255.0.0")
+                .unwrap_err()
+                .contains("'10.0.0.0/16'")
+        );
+        assert!(host_of("fe80::1::2").unwrap_err().contains("'fe80::1'"));
+        assert!(
+            host_of("fd00::12345/64")
+                .unwrap_err()
+                .contains("'fd00::1234/64'")
+        );
         assert!(host_of("db-1").unwrap_err().contains("expected"));
     }
 

@@ -77,7 +77,7 @@ enum Command {
     /// Fetch a URL: status, headers, body, and where the time went
     #[command(after_help = EXIT_ASK)]
     Http(Box<http::Http>),
-    /// Packets of a file: tcpdump's filters, flags and lines
+    /// Packets of interfaces or files: tcpdump's filters, flags and lines
     Dump(Box<dump::args::Dump>),
 }
 
@@ -144,12 +144,25 @@ pub fn main() -> ExitCode {
         Ok(status) => ExitCode::from(status as u8),
         Err(failure) => {
             // A malformed filter is shown with a mark below it: lines stay lines.
-            let text = format!("{:#}", failure.error);
+            let text = in_words(&failure.error);
             let lines: Vec<_> = text.split('\n').map(escape).collect();
             tell(&format!("netobs: {}", lines.join("\n")));
             ExitCode::from(failure.status as u8)
         }
     }
+}
+
+/// An error and its causes, each said once: some errors name their cause themselves.
+fn in_words(error: &anyhow::Error) -> String {
+    let mut text = String::new();
+    for cause in error.chain().map(ToString::to_string) {
+        if text.is_empty() {
+            text = cause;
+        } else if !text.contains(&cause) {
+            text = format!("{text}: {cause}");
+        }
+    }
+    text
 }
 
 /// A value that is none is one clear line; all else is told as clap tells it.

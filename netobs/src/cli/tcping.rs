@@ -50,6 +50,10 @@ pub struct Tcping {
     #[arg(short = 'w', value_name = "SECONDS", value_parser = seconds)]
     deadline: Option<u64>,
 
+    /// Hop limit
+    #[arg(long, value_name = "HOPS", value_parser = clap::value_parser!(u8).range(1..))]
+    ttl: Option<u8>,
+
     /// Source address, or interface
     #[arg(short = 'I', value_name = "ADDR|IFACE")]
     interface: Option<String>,
@@ -102,7 +106,7 @@ fn tcping(args: &Tcping, signals: &Signals, config: &Config) -> Result<Status, F
         dport: args.port,
         token: probe::token(),
         payload: 0,
-        ttl: None,
+        ttl: args.ttl,
         count: (!args.forever).then_some(args.count),
         interval_ns: args.interval.max(1_000_000),
         wait_ns: args.wait,

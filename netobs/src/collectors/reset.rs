@@ -6,7 +6,7 @@ use crate::{
     event::Ends,
     fields::Fields,
     line::Line,
-    names::Names,
+    names::{Enumeration, Names},
 };
 use netobs_ebpf::{
     event::Kind,
@@ -111,7 +111,7 @@ impl Reset {
     /// A reason this kernel's types do not name stays a number.
     fn reason(&self, names: &Names) -> Option<String> {
         let reason = self.reason?;
-        let name = names.enumerator("sk_rst_reason", reason);
+        let name = names.enumerator(Enumeration::ResetReason, reason);
         Some(name.map_or_else(|| reason.to_string(), str::to_owned))
     }
 }
@@ -149,7 +149,7 @@ impl Detail for Reset {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{collectors, names::TCP_STATES};
+    use crate::collectors;
     use netobs_ebpf::event::{Flow, Header};
     use zerocopy::{FromZeros as _, IntoBytes as _};
 
@@ -180,11 +180,10 @@ mod tests {
     fn told(raw: &raw::Reset) -> (String, String) {
         let mut names = Names::new(true);
         names.add_enum(
-            "sk_rst_reason",
-            "SK_RST_REASON_",
+            Enumeration::ResetReason,
             &[(1, "SK_RST_REASON_NO_SOCKET".into())],
         );
-        names.add_enum(TCP_STATES, "TCP_", &[(1, "TCP_ESTABLISHED".into())]);
+        names.add_enum(Enumeration::TcpState, &[(1, "TCP_ESTABLISHED".into())]);
         let event = collectors::decode(raw.as_bytes()).unwrap();
         let detail = event.body.detail();
         let mut line = Line::default();

@@ -6,7 +6,7 @@ use crate::{
     event::Ends,
     fields::Fields,
     line::Line,
-    names::Names,
+    names::{Enumeration, Names},
 };
 use netobs_ebpf::{
     event::Kind,
@@ -131,7 +131,7 @@ impl Retransmit {
         };
         match (
             self.state,
-            names.enumerator("tcp_ca_state", u32::from(timing.ca_state)),
+            names.enumerator(Enumeration::CongestionState, u32::from(timing.ca_state)),
         ) {
             (SYN_SENT, _) => "syn",
             (SYN_RECV, _) => "synack",
@@ -144,7 +144,10 @@ impl Retransmit {
     }
 
     fn ca_state<'a>(&self, names: &'a Names) -> Option<&'a str> {
-        names.enumerator("tcp_ca_state", u32::from(self.timing.as_ref()?.ca_state))
+        names.enumerator(
+            Enumeration::CongestionState,
+            u32::from(self.timing.as_ref()?.ca_state),
+        )
     }
 }
 
@@ -196,7 +199,7 @@ impl Detail for Retransmit {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{collectors, names::TCP_STATES};
+    use crate::collectors;
     use netobs_ebpf::event::{Flow, Header};
     use zerocopy::{FromZeros as _, IntoBytes as _};
 
@@ -233,13 +236,13 @@ mod tests {
             (3, "TCP_CA_Recovery"),
             (4, "TCP_CA_Loss"),
         ]);
-        names.add_enum("tcp_ca_state", "TCP_CA_", &ca);
+        names.add_enum(Enumeration::CongestionState, &ca);
         let states = list(&[
             (1, "TCP_ESTABLISHED"),
             (2, "TCP_SYN_SENT"),
             (3, "TCP_SYN_RECV"),
         ]);
-        names.add_enum(TCP_STATES, "TCP_", &states);
+        names.add_enum(Enumeration::TcpState, &states);
         names
     }
 

@@ -8,7 +8,10 @@ pub mod sockets;
 pub mod symbols;
 pub mod users;
 
-use crate::event::{Common, Owner};
+use crate::{
+    event::{Common, Owner},
+    names::Fast,
+};
 use std::{collections::HashMap, fs, path::PathBuf, rc::Rc};
 
 /// What is known about the surroundings of an event.
@@ -30,7 +33,7 @@ const CACHE: usize = 8192;
 pub struct Enricher {
     mount: Option<PathBuf>,
     /// By cgroup id and, in the root cgroup, by process: a hybrid hierarchy keeps containers in v1.
-    known: HashMap<(u64, u32), Rc<About>>,
+    known: HashMap<(u64, u32), Rc<About>, Fast>,
     last: Option<((u64, u32), Rc<About>)>,
     paths: HashMap<u64, Rc<str>>,
 }

@@ -8,6 +8,7 @@ pub mod attrs;
 pub mod conntrack;
 pub mod ethtool;
 pub mod firewall;
+pub mod ipset;
 pub mod iptables;
 pub mod links;
 pub mod names;

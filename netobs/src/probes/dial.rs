@@ -18,7 +18,7 @@ use std::{
 };
 
 /// How packets of a connection leave.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Leave {
     pub source: Option<IpAddr>,
     pub device: Option<String>,

@@ -9,14 +9,33 @@ pub enum Proto {
     Icmp,
     Udp,
     Tcp,
+    /// Any other IP protocol, whose first eight bytes are an identity of ours.
+    Other(u8),
 }
 
 impl Proto {
+    pub const DCCP: Self = Self::Other(33);
+    pub const UDP_LITE: Self = Self::Other(136);
+    const SCTP: Self = Self::Other(132);
+
     pub const fn name(self) -> &'static str {
         match self {
             Self::Icmp => "icmp",
             Self::Udp => "udp",
             Self::Tcp => "tcp",
+            Self::DCCP => "dccp",
+            Self::SCTP => "sctp",
+            Self::UDP_LITE => "udplite",
+            Self::Other(_) => "this protocol",
+        }
+    }
+
+    /// Whether it begins with two ports, so that routers may tell flows apart.
+    pub const fn has_ports(self) -> bool {
+        match self {
+            Self::Icmp => false,
+            Self::Udp | Self::Tcp | Self::DCCP | Self::SCTP | Self::UDP_LITE => true,
+            Self::Other(_) => false,
         }
     }
 }
@@ -30,7 +49,7 @@ pub struct Identity {
     pub a: u16,
     /// Destination port, or the sequence number of an echo.
     pub b: u16,
-    /// TCP sequence number, or UDP checksum: it varies while the flow stays.
+    /// TCP sequence number, or UDP checksum, or what else stands behind the ports: it varies while the flow stays.
     pub token: u32,
 }
 
@@ -51,6 +70,8 @@ pub struct Probe {
     pub ttl: Option<u8>,
     /// Bytes behind the ICMP, UDP or TCP header.
     pub payload: u16,
+    /// UDP: instead, the how-manieth question to the usual service of the port, where there is one.
+    pub service: Option<u8>,
 }
 
 /// What an answer is.

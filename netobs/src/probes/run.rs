@@ -17,6 +17,7 @@ use nix::{
 use std::{
     io,
     os::fd::{AsFd, BorrowedFd},
+    sync::OnceLock,
     time::Duration,
 };
 
@@ -31,8 +32,12 @@ pub enum Asked {
     Resized,
 }
 
-/// Signals as something to read. They must be taken before any thread is made, which inherits that.
-pub struct Signals(SignalFd);
+/// Signals as something to read, and a moment that ends a run as Ctrl-C does. They must be taken before any thread is made, which
+/// inherits that.
+pub struct Signals {
+    fd: SignalFd,
+    end: OnceLock<Mono>,
+}
 
 impl Signals {
     pub fn take() -> io::Result<Self> {
@@ -47,11 +52,27 @@ impl Signals {
         }
         set.thread_block()?;
         let fd = SignalFd::with_flags(&set, SfdFlags::SFD_NONBLOCK | SfdFlags::SFD_CLOEXEC)?;
-        Ok(Self(fd))
+        let end = OnceLock::new();
+        Ok(Self { fd, end })
+    }
+
+    /// The run ends so many nanoseconds from now; said once.
+    pub fn end_after(&self, ns: Option<u64>) {
+        if let Some(ns) = ns {
+            self.end.get_or_init(|| Mono(clock::mono().0 + ns));
+        }
+    }
+
+    /// Whether the run has lasted as long as it may.
+    pub fn is_time_up(&self) -> bool {
+        self.end.get().is_some_and(|end| clock::mono() >= *end)
     }
 
     pub fn next(&self) -> Option<Asked> {
-        let signal = self.0.read_signal().ok()??;
+        if self.is_time_up() {
+            return Some(Asked::Quit);
+        }
+        let signal = self.fd.read_signal().ok()??;
         let number = i32::try_from(signal.ssi_signo).ok()?;
         let signal = Signal::try_from(number).ok()?;
         Some(if signal == Signal::SIGQUIT {
@@ -64,7 +85,7 @@ impl Signals {
     }
 
     pub fn fd(&self) -> BorrowedFd<'_> {
-        self.0.as_fd()
+        self.fd.as_fd()
     }
 }
 
@@ -226,7 +247,8 @@ fn wait<R: Run>(
     until: Mono,
 ) -> Result<(), EngineError> {
     let look = engine.look_again(clock::mono());
-    let left = left(look.map_or(until, |look| look.min(until)));
+    let moments = [Some(until), look, signals.end.get().copied()];
+    let left = left(moments.into_iter().flatten().min().unwrap_or(until));
     let mut fds = vec![PollFd::new(signals.fd(), PollFlags::POLLIN)];
     fds.extend(machine.also().map(|fd| PollFd::new(fd, PollFlags::POLLIN)));
     fds.extend(engine.sources().into_iter().map(|(fd, interest)| {

@@ -156,6 +156,7 @@ impl Net {
             (End::Closed, Proto::Tcp) => What::Rst,
             (End::Open, Proto::Udp) => What::Datagram,
             (End::Closed, Proto::Udp) => What::Error { kind: 3, code: 3 },
+            (_, Proto::Other(_)) => What::Error { kind: 3, code: 2 },
         };
         let mut identity = identity;
         if what == What::Datagram {

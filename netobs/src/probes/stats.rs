@@ -1,5 +1,7 @@
 //! Round-trip times added up: what ping and mtr tell of them.
 
+use super::net::Stamped;
+
 /// Samples kept for percentiles; more are thinned out evenly.
 const MOST: usize = 1 << 16;
 
@@ -99,6 +101,30 @@ impl Rtts {
             let rank = (sorted.len() * percent as usize).div_ceil(100);
             sorted.get(rank.saturating_sub(1)).copied().unwrap_or(0)
         })
+    }
+}
+
+/// What answers and their probes spent in this machine beside their round trips, where the edge of the stack was seen.
+#[derive(Clone, Debug, Default)]
+pub struct Beside {
+    /// From the call that sends to the edge.
+    pub before: Rtts,
+    /// From the edge until the answer was read.
+    pub after: Rtts,
+}
+
+impl Beside {
+    pub fn add(&mut self, stamped: Stamped) {
+        if let (Some(before), Some(after)) = (stamped.before_ns, stamped.after_ns) {
+            self.before.add(before);
+            self.after.add(after);
+        }
+    }
+
+    /// Both at the median.
+    pub fn medians(&self) -> Option<[u64; 2]> {
+        let median = |times: &Rtts| times.percentiles([50])[0];
+        (self.before.count() > 0).then(|| [median(&self.before), median(&self.after)])
     }
 }
 

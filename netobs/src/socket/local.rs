@@ -15,6 +15,16 @@ pub struct Unix {
 }
 
 impl Unix {
+    /// As the kernel keeps it: a path ends at its NUL, an abstract name begins with one.
+    pub fn set_name(&mut self, value: &[u8]) {
+        let name = if value.first() == Some(&0) {
+            value
+        } else {
+            value.split(|byte| *byte == 0).next().unwrap_or_default()
+        };
+        self.name.extend_from_slice(name);
+    }
+
     pub(super) fn reset(&mut self) {
         self.name.clear();
         self.peer_name.clear();

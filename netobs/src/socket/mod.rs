@@ -42,6 +42,17 @@ pub enum Table {
     Xdp,
 }
 
+impl Table {
+    /// That of a UNIX socket of type `SOCK_*`.
+    pub fn of_unix(kind: i32) -> Self {
+        match kind {
+            libc::SOCK_STREAM => Self::UnixStream,
+            libc::SOCK_SEQPACKET => Self::UnixSeqpacket,
+            _ => Self::UnixDgram,
+        }
+    }
+}
+
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub enum Family {
     #[default]

@@ -10,9 +10,14 @@ pub fn facts() -> Vec<Fact> {
 
 fn iterators() -> Fact {
     const NAME: &str = "ss iterators";
-    let udp = match iterators::probe() {
-        Ok(true) => "an iterator",
-        Ok(false) => "sock_diag too",
+    let [udp, unix] = match iterators::probe() {
+        Ok(there) => there.map(|there| {
+            if there {
+                "an iterator"
+            } else {
+                "sock_diag too"
+            }
+        }),
         Err(why) => {
             return Fact {
                 name: NAME,
@@ -36,8 +41,8 @@ fn iterators() -> Fact {
         name: NAME,
         ok: true,
         value: format!(
-            "-p takes TCP sockets from {rows}; UDP from sock_diag, which costs no more (with --engine bpf from {udp}); processes \
-             from {holders}"
+            "-p takes TCP sockets from {rows}; UDP and UNIX from sock_diag, which costs no more (with --engine bpf from {udp} and \
+             {unix}); processes from {holders}"
         ),
         todo: None,
     }

@@ -24,7 +24,6 @@ pub struct Text {
     colour: bool,
     /// The network namespace we stand in: events of others say so.
     own_netns: u32,
-    time: Vec<u8>,
 }
 
 impl Text {
@@ -34,14 +33,11 @@ impl Text {
             clock,
             colour,
             own_netns,
-            time: Vec::new(),
         }
     }
 
     fn time(&mut self, at: Mono) {
-        self.time.clear();
-        self.clock.push_local(&mut self.time, at);
-        self.line.raw(&self.time);
+        self.line.with(|line| self.clock.push_local(line, at));
     }
 
     fn owner(&mut self, owner: Owner) {

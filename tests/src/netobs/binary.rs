@@ -55,6 +55,17 @@ pub fn run_without_btf(args: &[&str]) -> Result<Output> {
         .context("run netobs with /sys/kernel/btf hidden")
 }
 
+/// Runs netobs to its end as root without some capabilities, by their numbers.
+pub fn run_without_capabilities(numbers: &'static [i32], args: &[&str]) -> Result<Output> {
+    let mut command = command()?;
+    sys::take_capabilities(&mut command, numbers);
+    command
+        .args(args)
+        .stdin(Stdio::null())
+        .output()
+        .context("run netobs without a capability")
+}
+
 /// Runs netobs to its end inside a network namespace; its standard output.
 pub fn run_within(ns: &Netns, args: &[&str]) -> Result<String> {
     let output = ns.run(|| run(args))?;

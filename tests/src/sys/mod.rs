@@ -117,6 +117,18 @@ pub fn hide(command: &mut Command, directory: &'static CStr) {
     unsafe { command.pre_exec(prepare) };
 }
 
+/// Takes capabilities, by their numbers, from this command and all it starts.
+pub fn take_capabilities(command: &mut Command, numbers: &'static [c_int]) {
+    let take = move || {
+        numbers.iter().try_for_each(|number| {
+            // SAFETY: takes no pointer.
+            check(unsafe { libc::prctl(libc::PR_CAPBSET_DROP, *number, 0, 0, 0) }).map(drop)
+        })
+    };
+    // SAFETY: between fork and exec the closure makes system calls and allocates nothing.
+    unsafe { command.pre_exec(take) };
+}
+
 /// Becomes another user, for good.
 pub fn setuid(uid: u32) -> io::Result<()> {
     // SAFETY: takes no pointer.

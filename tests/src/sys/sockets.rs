@@ -77,7 +77,7 @@ pub fn listen(fd: BorrowedFd<'_>, backlog: c_int) -> io::Result<()> {
     check(unsafe { libc::listen(fd.as_raw_fd(), backlog) }).map(drop)
 }
 
-/// Waits until the socket is writable or in error; false when `limit` passed first.
+/// Waits until the socket or pipe is writable or in error; false when `limit` passed first.
 pub fn poll_writable(fd: BorrowedFd<'_>, limit: Duration) -> io::Result<bool> {
     let mut entry = libc::pollfd {
         fd: fd.as_raw_fd(),

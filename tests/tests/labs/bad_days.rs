@@ -3,6 +3,8 @@
 use std::fs::OpenOptions;
 use std::io::pipe;
 use std::net::TcpListener;
+use std::os::fd::AsFd as _;
+use std::time::Duration;
 
 use anyhow::{Context, Result, ensure};
 use netobs_tests::netobs::{Observer, Watch};
@@ -83,6 +85,57 @@ fn full_disk_is_an_error() -> Result<()> {
         "it does not say why: {}",
         record.stderr
     );
+    ensure!(
+        record.stderr.contains("events seen"),
+        "no summary, since standard output takes none: {}",
+        record.stderr
+    );
+    Ok(())
+}
+
+/// Nothing happens, so nothing is written: it ends all the same when nobody reads.
+#[test]
+fn closed_pipe_is_noticed_in_silence() -> Result<()> {
+    let lab = Pair::new()?;
+    let (reader, writer) = pipe()?;
+    let watch = Watch::text(&["connect"])?
+        .within(&[&lab.a])
+        .start_into(writer)?;
+    drop(reader);
+    let record = watch.wait()?;
+    ensure!(record.status.success(), "{}", record.stderr);
+    Ok(())
+}
+
+/// A pager at rest, a stopped reader: the pipe is full, and a signal ends netobs all the same, with the summary.
+#[test]
+fn a_reader_that_sleeps_holds_nobody() -> Result<()> {
+    let lab = Pair::new()?;
+    let listener = listener(&lab)?;
+    for signal in [libc::SIGTERM, libc::SIGINT] {
+        let (_sleeper, writer) = pipe()?;
+        let full = writer.try_clone()?;
+        let watch = Watch::text(&["connect", "close"])?
+            .within(&[&lab.a])
+            .start_into(writer)?;
+        wait::until("the pipe to be full", || {
+            connect(&lab, &listener)?;
+            Ok((!sys::poll_writable(full.as_fd(), Duration::ZERO)?).then_some(()))
+        })?;
+        // The last page of a full pipe may still have room for some lines.
+        (0..100).try_for_each(|_| connect(&lab, &listener))?;
+        watch.signal(signal)?;
+        let record = watch.wait()?;
+        ensure!(
+            record.status.code() == Some(4),
+            "{}: {}",
+            record.status,
+            record.stderr
+        );
+        for words in ["events seen", "its reader takes nothing"] {
+            ensure!(record.stderr.contains(words), "{}", record.stderr);
+        }
+    }
     Ok(())
 }
 
@@ -122,6 +175,12 @@ fn sigint_leaves_nothing() -> Result<()> {
 #[test]
 fn sigterm_leaves_nothing() -> Result<()> {
     leaves_nothing(libc::SIGTERM)
+}
+
+/// The terminal is gone.
+#[test]
+fn sighup_leaves_nothing() -> Result<()> {
+    leaves_nothing(libc::SIGHUP)
 }
 
 #[test]

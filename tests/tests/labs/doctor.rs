@@ -86,6 +86,13 @@ fn names_what_works_without_btf() -> Result<()> {
         states.is_some_and(|line| line.contains(" tracepoint ")),
         "connections need no BTF:\n{text}"
     );
+    let output = binary::run_without_btf(&["watch", "--duration", "0.1"])?;
+    let said = String::from_utf8_lossy(&output.stderr);
+    let told = said.lines().find(|line| line.contains("not attached: "));
+    ensure!(
+        output.status.success() && told.is_some_and(|line| line.contains("retransmit, drop,")),
+        "watch does not say what it cannot see: {said}"
+    );
     let output = binary::run_without_btf(&["watch", "drop"])?;
     let said = String::from_utf8_lossy(&output.stderr);
     ensure!(

@@ -52,9 +52,11 @@ mod by_raw {
     mod mtr;
     mod ping;
     mod scan;
+    mod scan_services;
     mod tcping;
     mod trace;
     mod trace_ends;
+    mod trace_protocols;
 }
 
 /// The same, by the kernel engine.
@@ -70,7 +72,9 @@ mod by_kernel {
     mod mtr;
     mod ping;
     mod scan;
+    mod scan_services;
     mod tcping;
     mod trace;
     mod trace_ends;
+    mod trace_protocols;
 }

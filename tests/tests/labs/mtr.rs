@@ -32,6 +32,10 @@ fn figures_of_every_hop() -> Result<()> {
                     && us("avg_us") <= us("worst_us"),
                 "{hop}"
             );
+            // What this machine added is known where the edge of the stack was seen.
+            for key in ["before_p50_us", "after_p50_us"] {
+                ensure!(hop[key].is_number() == (probe::ENGINE == "kernel"), "{hop}");
+            }
         }
         said.expect(&json!({"event": "trace-end", "reached": true, "rounds": 5}))?;
     }
@@ -68,6 +72,8 @@ fn reports() -> Result<()> {
             .collect()
     };
     ensure!(hosts(&report.text).len() == 3, "{}", report.text);
+    // On a wire of no length microseconds are all there is.
+    ensure!(!report.text.contains(" 0.0 "), "{}", report.text);
     if have(&["mtr"])? {
         let theirs = lab
             .source()

@@ -130,6 +130,7 @@ fn type_of_service_and_mark() -> Result<()> {
     let lab = Pair::new()?;
     let _server = lab.b.run(|| Ok(tcp::listen(at(Pair::B4, 80), 16)?))?;
     let target = Pair::B4.to_string();
+    let (url, secure, server) = urls(&target);
     for (args, proto) in [
         (vec!["ping", "-c", "1", &target], "icmp"),
         (vec!["tcping", "-c", "1", &target, "80"], "tcp"),
@@ -140,6 +141,13 @@ fn type_of_service_and_mark() -> Result<()> {
         (vec!["mtr", "-n", "-c", "1", &target], "icmp"),
         (vec!["connect", "-u", "-q", "0", &target, "7"], "udp"),
         (vec!["connect", "-q", "0", &target, "80"], "tcp"),
+        (
+            vec!["dns", "a.example", "+time=1", "+tries=1", &server],
+            "udp",
+        ),
+        (vec!["dns", "a.example", "--tcp", &server], "tcp"),
+        (vec!["tls", &secure], "tcp"),
+        (vec!["http", "-m", "0.5", &url], "tcp"),
     ] {
         let when = format!("ip dscp 0x2e meta mark 0x77 ip protocol {proto}");
         let seen = Rule::add(&lab.a, Hook::Output, &when, "accept")?;
@@ -150,6 +158,15 @@ fn type_of_service_and_mark() -> Result<()> {
         ensure!(seen.packets()? > 0, "{args:?} left without them");
     }
     Ok(())
+}
+
+/// What `http`, `tls` and `dns` call a host.
+fn urls(target: &str) -> (String, String, String) {
+    (
+        format!("http://{target}/"),
+        format!("{target}:443"),
+        format!("@{target}"),
+    )
 }
 
 /// As ping tells its source.
@@ -171,11 +188,7 @@ fn source_by_interface() -> Result<()> {
             ensure!(theirs.contains(head), "{theirs}");
         }
     }
-    let (url, secure, server) = (
-        format!("http://{target}/"),
-        format!("{target}:443"),
-        format!("@{target}"),
-    );
+    let (url, secure, server) = urls(&target);
     for args in [
         vec!["traceroute", "-n", "-q", "1", "-s", "10.77.1.77", &target],
         vec![
@@ -196,6 +209,7 @@ fn source_by_interface() -> Result<()> {
         vec!["http", "--interface", "10.77.1.77", &url],
         vec!["tls", "--interface", "10.77.1.77", &secure],
         vec!["dns", "a.example", "-b", "10.77.1.77", &server],
+        vec!["dns", "a.example", "--interface", "10.77.1.77", &server],
     ] {
         let when = "ip saddr 10.77.1.77";
         let seen = Rule::add(&lab.b, Hook::Input, when, "accept")?;
@@ -224,11 +238,7 @@ fn who_refuses() -> Result<()> {
         "meta nfproto ipv4 meta l4proto { tcp, udp }",
         "reject with icmp type admin-prohibited",
     )?;
-    let (url, secure, server) = (
-        format!("http://{target}/"),
-        format!("{target}:443"),
-        format!("@{target}"),
-    );
+    let (url, secure, server) = urls(&target);
     for (args, status) in [
         (vec!["connect", &target, "80"], 1),
         (vec!["http", &url], 1),

@@ -239,6 +239,18 @@ fn many_ports_of_both_families() -> Result<()> {
         )?;
         let summary = said.expect(&json!({"event": "summary", "ports": 1000}))?;
         ensure!(summary["states"]["open"] == 1, "{summary}");
+        // What this machine added is known where the edge of the stack was seen.
+        let open = said.expect(&json!({"event": "port", "state": "open"}))?;
+        for known in [
+            &open["before_us"],
+            &open["after_us"],
+            &summary["before_p50_us"],
+        ] {
+            ensure!(
+                known.is_number() == (probe::ENGINE == "kernel"),
+                "{summary}\n{open}"
+            );
+        }
     }
     Ok(())
 }

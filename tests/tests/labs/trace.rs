@@ -222,7 +222,7 @@ fn bad_input() -> Result<()> {
             2,
             "first hop 9",
         ),
-        (vec!["traceroute", "-P", "sctp", "10.77.1.2"], 2, "sctp"),
+        (vec!["traceroute", "-P", "gopher", "10.77.1.2"], 2, "gopher"),
         (
             vec!["traceroute", "-T", "-p", "70000", "10.77.1.2"],
             2,

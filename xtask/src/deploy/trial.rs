@@ -136,7 +136,15 @@ fn container_connection(observer: &Container) -> Result<()> {
         "container {}, not {id}",
         event["container"]
     );
-    ensure!(event["cgroup"].is_string(), "cgroup {}", event["cgroup"]);
+    let pid = podman::inspect(&workload.name, "{{.State.Pid}}")?;
+    let truth = fs::read_to_string(format!("/proc/{pid}/cgroup"))?;
+    // On a host with cgroup v1 too, the hierarchy that names the container may be one of those.
+    let mut paths = truth.lines().filter_map(|line| line.splitn(3, ':').nth(2));
+    ensure!(
+        paths.any(|path| event["cgroup"] == path),
+        "cgroup {}, but /proc/{pid}/cgroup says:\n{truth}",
+        event["cgroup"]
+    );
     ensure!(event["comm"] == "connector", "comm {}", event["comm"]);
     Ok(())
 }
@@ -172,6 +180,11 @@ fn refused(manifest: &Manifest, capability: &str) -> Result<()> {
         status.code() == Some(3),
         "{status}: {}",
         container.said()?.trim()
+    );
+    let said = container.said()?;
+    ensure!(
+        said.lines().count() == 1 && said.contains(&format!("need CAP_{capability}: ")),
+        "it does not name what is missing: {said}"
     );
     Ok(())
 }

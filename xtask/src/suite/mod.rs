@@ -1,6 +1,7 @@
 //! `cargo xtask test`: every check and every test, closed by one line that counts them.
 
 mod checks;
+mod examples;
 pub mod packages;
 mod steps;
 mod tests;

@@ -7,7 +7,7 @@ use anyhow::{Context as _, Result, bail, ensure};
 use crate::cmd;
 
 /// A program that proves the package is there, and the package.
-const NEEDED: [(&str, &str); 30] = [
+const NEEDED: [(&str, &str); 31] = [
     ("qemu-system-x86_64", "qemu-system-x86"),
     ("busybox", "busybox-static"),
     ("depmod", "kmod"),
@@ -15,6 +15,7 @@ const NEEDED: [(&str, &str); 30] = [
     ("zstd", "zstd"),
     ("nft", "nftables"),
     ("iptables", "iptables"),
+    ("ipset", "ipset"),
     ("ip", "iproute2"),
     ("ss", "iproute2"),
     ("ping", "iputils-ping"),

@@ -6,9 +6,10 @@ use std::process::{Command, Stdio};
 
 use anyhow::{Context as _, Result, bail};
 
+use super::examples;
 use crate::count::Count;
 use crate::rustc::Rustc;
-use crate::{cmd, release};
+use crate::{cmd, paths, release};
 
 /// How tests are run, and which BPF object netobs loads in them.
 pub struct Runner {
@@ -30,8 +31,9 @@ impl Runner {
     pub fn units(&self, filter: &[String]) -> Result<Count> {
         let packages = ["--workspace", "--exclude", "netobs-tests"];
         let mut count = self.run(&packages, filter, None)?;
-        if self.nextest {
-            count += self.examples(&packages)?; // which nextest leaves out
+        // Which nextest leaves out. To find none takes rustdoc half a minute.
+        if self.nextest && examples::any(&paths::root())? {
+            count += self.examples(&packages)?;
         }
         Ok(count)
     }
@@ -89,6 +91,9 @@ impl Runner {
             ]);
         }
         cargo.args(packages);
+        if netobs.is_some() {
+            release::static_labs(&mut cargo);
+        }
         if !filter.is_empty() {
             cargo.arg("--").args(filter);
         }

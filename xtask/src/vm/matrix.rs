@@ -22,20 +22,12 @@ const TIMEOUT_S: u32 = 900;
 /// How long a lab waits for what must come; an emulated processor is ten times slower.
 const PATIENCE_S: &str = "60";
 
-/// What runs in one boot.
+/// What runs in one boot: the labs, with the rung forced that is named; without one, doctor before them.
 #[derive(Clone, Copy, PartialEq, Eq)]
-enum Task {
-    Doctor,
-    /// The labs, with the rung forced that is named, if any.
-    Labs(Option<&'static str>),
-}
+struct Task(Option<&'static str>);
 
-const TASKS: [Task; 4] = [
-    Task::Doctor,
-    Task::Labs(None),
-    Task::Labs(Some("fentry")),
-    Task::Labs(Some("kprobe")),
-];
+/// The longest first, so that no processor idles at the end.
+const TASKS: [Task; 3] = [Task(None), Task(Some("fentry")), Task(Some("kprobe"))];
 
 /// What every boot shares.
 struct Bench {
@@ -47,7 +39,8 @@ struct Bench {
 
 /// One boot: the names of labs that failed, if the machine lived to tell.
 struct Attempt {
-    count: Count,
+    doctor: Count,
+    labs: Count,
     failed: Vec<String>,
     report: String,
 }
@@ -91,9 +84,11 @@ pub fn run(filter: &[String], only: Option<&str>, object: Option<&Path>) -> Resu
             only.unwrap_or_default()
         );
     }
-    let jobs = chosen
-        .iter()
-        .flat_map(|kernel| TASKS.map(|task| (*kernel, task)));
+    // Newer kernels check programs for longer.
+    let newest_first = || chosen.iter().rev();
+    let jobs = TASKS
+        .into_iter()
+        .flat_map(|task| newest_first().map(move |kernel| (*kernel, task)));
     let queue = Mutex::new(jobs.collect::<Vec<_>>().into_iter());
     let total = Mutex::new(Count::default());
     thread::scope(|scope| {
@@ -125,32 +120,36 @@ impl Bench {
     /// the processor in the middle of a program, newer kernels skip the program for others (`skipped`), and an emulated processor
     /// is lost often. What is broken fails twice.
     fn one(&self, kernel: &Kernel, task: Task) -> Count {
-        let first = self.attempt(kernel, task, &self.filter);
-        let again = match task {
-            Task::Labs(_) if (1..=MOST_AGAIN).contains(&first.failed.len()) => first.failed,
-            Task::Doctor | Task::Labs(_) => return first.count,
-        };
-        println!("{:<32} once more: {}", kernel.release, again.join(" "));
-        let mut only = vec!["--exact".to_owned()];
-        only.extend(again);
-        let second = self.attempt(kernel, task, &only).count;
-        Count {
-            passed: first.count.passed + second.passed,
-            failed: second.failed,
+        let first = self.attempt(kernel, task, &task.command(&self.filter));
+        let mut count = first.doctor;
+        if (1..=MOST_AGAIN).contains(&first.failed.len()) {
+            let again = first.failed;
+            println!("{:<32} once more: {}", kernel.release, again.join(" "));
+            let mut only = vec![LABS.to_owned(), "--exact".to_owned()];
+            only.extend(again);
+            let second = self.attempt(kernel, task, &only).labs;
+            count.passed += first.labs.passed + second.passed;
+            count.failed += second.failed;
+        } else {
+            count += first.labs;
         }
+        count
     }
 
-    fn attempt(&self, kernel: &Kernel, task: Task, filter: &[String]) -> Attempt {
+    fn attempt(&self, kernel: &Kernel, task: Task, command: &[String]) -> Attempt {
         let watch = Watch::start();
         let attempt = self
-            .boot(kernel, task, filter)
+            .boot(kernel, task, command)
             .unwrap_or_else(|error| Attempt {
-                count: Count::failure(),
+                doctor: Count::default(),
+                labs: Count::failure(),
                 failed: Vec::new(),
                 report: format!("\n{error:#}"),
             });
         let (name, seconds) = (task.name(), watch.elapsed().as_secs_f32());
-        let Attempt { count, report, .. } = &attempt;
+        let report = &attempt.report;
+        let mut count = attempt.doctor;
+        count += attempt.labs;
         println!(
             "{:<32} {name:<12} {count} ({seconds:.1} s){report}",
             kernel.release
@@ -158,10 +157,9 @@ impl Bench {
         attempt
     }
 
-    fn boot(&self, kernel: &Kernel, task: Task, filter: &[String]) -> Result<Attempt> {
-        let command = task.command(filter);
+    fn boot(&self, kernel: &Kernel, task: Task, command: &[String]) -> Result<Attempt> {
         let mut env = self.env.clone();
-        if let Task::Labs(Some(rung)) = task {
+        if let Some(rung) = task.0 {
             env.push(("NETOBS_RUNG".to_owned(), rung.to_owned()));
         }
         let job = Job {
@@ -169,14 +167,14 @@ impl Bench {
             payload: &self.payload,
             overlay: &self.overlay,
             env,
-            command: &command,
+            command,
             timeout_s: TIMEOUT_S,
             out: None,
         };
         let outcome = job.run()?;
         keep(kernel, task, &outcome)?;
-        let count = verdict(task, &outcome);
-        let report = match (count.failed, outcome.end) {
+        let (doctor, labs) = (doctor_verdict(command, &outcome), verdict(&outcome));
+        let report = match (doctor.failed + labs.failed, outcome.end) {
             (0, _) => String::new(),
             (_, End::Exited(_)) => format!("\n{}{}", outcome.stdout, outcome.stderr),
             (_, End::Died | End::TimedOut) => format!(
@@ -191,7 +189,8 @@ impl Bench {
             End::Died | End::TimedOut => Vec::new(),
         };
         Ok(Attempt {
-            count,
+            doctor,
+            labs,
             failed,
             report,
         })
@@ -237,30 +236,43 @@ const OF_THE_TOOL: [&str; 16] = [
 
 impl Task {
     fn name(self) -> String {
-        match self {
-            Self::Doctor => "doctor".to_owned(),
-            Self::Labs(None) => "labs".to_owned(),
-            Self::Labs(Some(rung)) => format!("labs-{rung}"),
+        match self.0 {
+            None => "doctor, labs".to_owned(),
+            Some(rung) => format!("labs-{rung}"),
         }
     }
 
     fn command(self, filter: &[String]) -> Vec<String> {
-        match self {
-            Self::Doctor => ["/payload/netobs", "doctor"].map(str::to_owned).into(),
-            Self::Labs(rung) => {
-                let mut command = vec!["/payload/labs".to_owned()];
-                match (rung, filter) {
-                    (Some(_), []) => command.extend(OBSERVATIONS.map(str::to_owned)),
-                    (None, []) => {
-                        let skips = OF_THE_TOOL.into_iter().flat_map(|lab| ["--skip", lab]);
-                        command.extend(skips.map(str::to_owned));
-                    }
-                    _ => command.extend_from_slice(filter),
-                }
-                command
-            }
-        }
+        let skips = || OF_THE_TOOL.into_iter().flat_map(|lab| ["--skip", lab]);
+        let words: Vec<&str> = match (self.0, filter) {
+            (Some(_), []) => OBSERVATIONS.into(),
+            (None, []) => skips().collect(),
+            _ => filter.iter().map(String::as_str).collect(),
+        };
+        let before: &[&str] = match self.0 {
+            None => &["/bin/sh", "-c", DOCTOR_FIRST, "sh"],
+            Some(_) => &[],
+        };
+        let words = before.iter().chain(&[LABS]).chain(&words);
+        words.map(|word| (*word).to_owned()).collect()
     }
+}
+
+const LABS: &str = "/payload/labs";
+/// A boot of its own for doctor would take as long as doctor.
+const DOCTOR_FIRST: &str = r#"/payload/netobs doctor; echo "doctor ended with $?"; exec "$@""#;
+
+/// What became of doctor, where it was to run.
+fn doctor_verdict(command: &[String], outcome: &Outcome) -> Count {
+    if !command.iter().any(|word| word == DOCTOR_FIRST) {
+        return Count::default();
+    }
+    Count::one(
+        outcome
+            .stdout
+            .lines()
+            .any(|line| line == "doctor ended with 0"),
+    )
 }
 
 /// From lines as `test lost::name ... FAILED`.
@@ -273,18 +285,15 @@ fn failed_labs(stdout: &str) -> Vec<String> {
 }
 
 /// A machine without a status, or labs without a closing line, count as one failure.
-fn verdict(task: Task, outcome: &Outcome) -> Count {
+fn verdict(outcome: &Outcome) -> Count {
     let clean = outcome.end == End::Exited(0);
-    match task {
-        Task::Doctor => Count::one(clean),
-        Task::Labs(_) => match Count::of_libtest(&outcome.stdout) {
-            Some(count) if clean || (count.failed > 0 && outcome.end == End::Exited(101)) => count,
-            Some(count) => Count {
-                failed: count.failed + 1,
-                ..count
-            },
-            None => Count::failure(),
+    match Count::of_libtest(&outcome.stdout) {
+        Some(count) if clean || (count.failed > 0 && outcome.end == End::Exited(101)) => count,
+        Some(count) => Count {
+            failed: count.failed + 1,
+            ..count
         },
+        None => Count::failure(),
     }
 }
 
@@ -292,7 +301,7 @@ fn verdict(task: Task, outcome: &Outcome) -> Count {
 fn keep(kernel: &Kernel, task: Task, outcome: &Outcome) -> Result<()> {
     let dir = paths::target().join("vm/results").join(&kernel.release);
     fs::create_dir_all(&dir)?;
-    let name = task.name();
+    let name = task.name().replace(", ", "-");
     fs::write(dir.join(format!("{name}.out")), &outcome.stdout)?;
     fs::write(dir.join(format!("{name}.err")), &outcome.stderr)?;
     fs::write(dir.join(format!("{name}.console")), &outcome.console).context("keep the console")
@@ -301,25 +310,10 @@ fn keep(kernel: &Kernel, task: Task, outcome: &Outcome) -> Result<()> {
 /// The lab tests as one static executable.
 fn labs() -> Result<PathBuf> {
     let mut cargo = Rustc::find()?.cargo();
-    cargo.args([
-        "test",
-        "--quiet",
-        "--locked",
-        "--no-run",
-        "--package",
-        "netobs-tests",
-        "--test",
-        "labs",
-    ]);
-    cargo
-        .args(["--target", release::TARGET, "--message-format", "json"])
-        .arg("--target-dir")
-        .arg(paths::target());
-    // The initramfs lies in the machine's memory: leave out what only a debugger reads.
-    cargo
-        .env("CARGO_PROFILE_TEST_DEBUG", "0")
-        .env("CARGO_PROFILE_TEST_STRIP", "symbols");
-    let messages = cmd::output(release::static_linking(&mut cargo)).context("build the labs")?;
+    cargo.args(["test", "--quiet", "--locked", "--no-run"]);
+    cargo.args(["--package", "netobs-tests", "--test", "labs"]);
+    cargo.args(["--message-format", "json"]);
+    let messages = cmd::output(release::static_labs(&mut cargo)).context("build the labs")?;
     let binary = executable(&messages).context("cargo named no executable for the labs")?;
     release::ensure_static(&binary)?;
     Ok(binary)

@@ -11,7 +11,7 @@ use super::cpio::Archive;
 use crate::cmd;
 
 /// What labs may call beside busybox's own programs.
-const PROGRAMS: [&str; 15] = [
+const PROGRAMS: [&str; 19] = [
     "ip",
     "ss",
     "tc",
@@ -23,6 +23,10 @@ const PROGRAMS: [&str; 15] = [
     "ip6tables",
     "iptables-legacy",
     "iptables-legacy-save",
+    "iptables-legacy-restore",
+    "ip6tables-legacy-save",
+    "ip6tables-legacy-restore",
+    "ipset",
     "conntrack",
     "ethtool",
     "nc.openbsd",

@@ -4,22 +4,13 @@ use super::Place;
 use crate::bpf::{
     adapt::Kernel,
     btf::{BtfError, KernelTypes, VMLINUX, Wanted},
-    object::{ObjectError, probes_bytes},
-    sys::{self, Load, LoadError, ProgType},
+    object::{Entries, ObjectError, Programs, probes_bytes},
+    sys::{LoadError, ProgType},
 };
 use aya::maps::{MapData, RingBuf};
-use aya_obj::{Map, Program};
-use netobs_ebpf::{
-    ABI_VERSION,
-    config::{Config, TYPES},
-    offsets::{FIELD_COUNT, Offsets},
-    probes::record::ProbesWanted,
-};
-use std::{
-    collections::{HashMap, HashSet},
-    os::fd::{AsFd as _, AsRawFd as _, OwnedFd},
-};
-use zerocopy::{FromZeros as _, IntoBytes as _};
+use netobs_ebpf::{config::TYPES, probes::record::ProbesWanted};
+use std::os::fd::OwnedFd;
+use zerocopy::IntoBytes as _;
 
 /// Why nothing stamps.
 #[derive(Debug, thiserror::Error)]
@@ -42,8 +33,8 @@ pub enum TapError {
     Refused(String),
 }
 
-/// Maps that the programs use, and the one that holds all constants.
-const MAPS: [&str; 3] = ["STAMPS", "STAMP", ".rodata"];
+/// Maps that the programs use.
+const MAPS: [&str; 2] = [RING, "STAMP"];
 const RING: &str = "STAMPS";
 const TRACEPOINTS: [&str; 2] = ["net_dev_queue", "netif_receive_skb"];
 
@@ -59,7 +50,8 @@ const fn names(place: Place) -> [&'static str; 2] {
 pub struct Loaded {
     pub left: OwnedFd,
     pub came: OwnedFd,
-    _maps: Vec<MapData>,
+    // The other map.
+    _programs: Programs,
 }
 
 /// What is to be loaded, and the ring once something was.
@@ -94,7 +86,13 @@ impl Object {
             KernelTypes::absent()
         };
         let kernel = Kernel::without_atomics(&types);
-        let (object, mut maps) = self.relocated(place, &types, kernel)?;
+        let mut programs = Programs::few(
+            probes_bytes()?,
+            (&types, kernel),
+            &[("PROBES_WANTED", self.wanted.as_bytes())],
+            &names(place),
+            &MAPS.map(|name| (name, Entries::AsBuilt)),
+        )?;
         let target = |tracepoint: &'static str| {
             if place != Place::Tracepoints {
                 return Ok((ProgType::SchedCls, 0));
@@ -105,118 +103,24 @@ impl Object {
         };
         let [out, into] = [target(TRACEPOINTS[0])?, target(TRACEPOINTS[1])?];
         let [left_name, came_name] = names(place);
+        let load = |name: &'static str, (ty, id): (ProgType, u32)| {
+            let program = programs.load(name, ty, id);
+            program.map_err(|why| TapError::Load { name, why })
+        };
         // The verifier looks for the function of a tracepoint through all types of the kernel, a millisecond each.
         let (left, came) = std::thread::scope(|scope| {
-            let other = scope.spawn(|| load_one(&object, kernel, left_name, out));
-            let came = load_one(&object, kernel, came_name, into);
+            let other = scope.spawn(|| load(left_name, out));
+            let came = load(came_name, into);
             (other.join(), came)
         });
         let left = left.unwrap_or(Err(TapError::Missing(TRACEPOINTS[0])))?;
         let came = came?;
-        let at = maps.iter().position(|(name, _)| name == RING);
-        let (_, ring) = maps.swap_remove(at.ok_or(ObjectError::Missing(RING))?);
-        self.ring = Some(ring);
-        let maps = maps.into_iter().map(|(_, made)| made).collect();
+        self.ring = Some(programs.take_map(RING)?);
+        programs.forget_code();
         Ok(Loaded {
             left,
             came,
-            _maps: maps,
+            _programs: programs,
         })
     }
-
-    /// The object with only the programs of `place`, their constants and maps in place.
-    fn relocated(
-        &self,
-        place: Place,
-        types: &KernelTypes,
-        kernel: Kernel,
-    ) -> Result<(aya_obj::Object, Vec<(String, MapData)>), ObjectError> {
-        let damaged = |e: &dyn std::fmt::Display| ObjectError::Parse(e.to_string());
-        let bytes = probes_bytes()?;
-        let mut object = aya_obj::Object::parse(&bytes).map_err(|e| damaged(&e))?;
-        let text: HashSet<usize> = object
-            .functions
-            .keys()
-            .map(|(section, _)| *section)
-            .collect();
-        let names = names(place);
-        object
-            .programs
-            .retain(|name, _| names.contains(&name.as_str()));
-        let kept: HashSet<_> = object
-            .programs
-            .values()
-            .map(Program::function_key)
-            .collect();
-        object.functions.retain(|key, _| kept.contains(key));
-        let config = Config {
-            abi: ABI_VERSION,
-            types: kernel.type_ids(types),
-            ..Config::new_zeroed()
-        };
-        let offsets: [u32; FIELD_COUNT] = types
-            .offsets
-            .as_slice()
-            .try_into()
-            .expect("one offset per field");
-        let offsets: Offsets = zerocopy::transmute!(offsets);
-        let globals = HashMap::from([
-            ("CONFIG", (config.as_bytes(), true)),
-            ("PROBES_WANTED", (self.wanted.as_bytes(), true)),
-            ("KERNEL", (offsets.as_bytes(), true)),
-        ]);
-        object.patch_map_data(globals).map_err(|e| damaged(&e))?;
-        let mut maps = Vec::new();
-        for (name, map) in object.maps.drain() {
-            if MAPS.contains(&name.as_str()) {
-                maps.push(make_map(name, map)?);
-            }
-        }
-        let references = maps
-            .iter()
-            .map(|(name, made, map)| (name.as_str(), made.fd().as_fd().as_raw_fd(), map));
-        object
-            .relocate_maps(references, &text)
-            .map_err(|e| damaged(&e))?;
-        object.relocate_calls(&text).map_err(|e| damaged(&e))?;
-        kernel.adapt_all(&mut object);
-        let made = maps.into_iter().map(|(name, made, _)| (name, made));
-        Ok((object, made.collect()))
-    }
-}
-
-fn make_map(name: String, map: Map) -> Result<(String, MapData, Map), ObjectError> {
-    let error = |source| ObjectError::Map {
-        name: name.clone(),
-        source,
-    };
-    let definition = map.clone();
-    let made = MapData::create(map, &name, None).map_err(|e| error(Box::new(e)))?;
-    if name == ".rodata" {
-        sys::fill_section(made.fd().as_fd(), definition.data(), true)
-            .map_err(|e| error(Box::new(e)))?;
-    }
-    Ok((name, made, definition))
-}
-
-fn load_one(
-    object: &aya_obj::Object,
-    kernel: Kernel,
-    name: &'static str,
-    (ty, attach_btf_id): (ProgType, u32),
-) -> Result<OwnedFd, TapError> {
-    let program = object.programs.get(name);
-    let function = program.and_then(|program| object.functions.get(&program.function_key()));
-    let function = function.ok_or(ObjectError::Missing(name))?;
-    let mut insns = crate::bpf::insn_bytes(&function.instructions).to_vec();
-    if ty.is_traced() {
-        insns = kernel.undisturbed(insns);
-    }
-    sys::load(&Load {
-        name,
-        ty,
-        insns: &insns,
-        attach_btf_id,
-    })
-    .map_err(|why| TapError::Load { name, why })
 }

@@ -143,6 +143,8 @@ pub fn look() -> Result<Place, String> {
         tcp_last: 0,
         udp4: NONE,
         udp6: NONE,
+        other: NONE,
+        other_id: NONE,
     };
     // The loopback device is always there.
     Tap::open(wanted, &Place::ALL, &|| vec![1])

@@ -30,6 +30,12 @@ impl Counts {
     }
 }
 
+/// Sockets of all kinds that the calling thread's network namespace has.
+pub fn sockets() -> Option<u64> {
+    let text = fs::read_to_string("/proc/thread-self/net/sockstat").ok()?;
+    named(&text, "sockets:", "used")
+}
+
 /// The number after `name` in the line that begins with `line`.
 fn named(text: &str, line: &str, name: &str) -> Option<u64> {
     let mut words = text
@@ -67,6 +73,7 @@ mod tests {
         assert_eq!(counts, expected);
         // A kernel without IPv6.
         assert_eq!(Counts::parse(FOUR, "", SNMP).unwrap().in_use, 5);
+        assert_eq!(named(FOUR, "sockets:", "used"), Some(9));
     }
 
     #[test]

@@ -11,20 +11,29 @@ use crate::{
     bpf::sys,
     socket::{Flow, Row},
 };
-use std::{fs::File, os::fd::AsFd as _};
+use std::{
+    fs::File,
+    os::fd::{AsFd as _, BorrowedFd},
+};
 
 const REST: &str = "tcp";
 const UDP: &str = "udp";
 
 /// An open walk over a table of one namespace.
-pub struct Rest(File);
+pub struct Rest(pub(super) File);
+
+impl Rest {
+    pub(super) fn open(name: &'static str, program: BorrowedFd<'_>) -> Result<Self, SocketsError> {
+        let file = sys::iterate(program);
+        file.map(Self)
+            .map_err(|source| SocketsError::Read { name, source })
+    }
+}
 
 impl Table {
     /// Opens the walk over the UDP table of the calling thread's namespace.
     pub fn open_udp(&self) -> Result<Rest, SocketsError> {
-        let file = sys::iterate(self.programs.udp()?.as_fd());
-        file.map(Rest)
-            .map_err(|source| SocketsError::Read { name: UDP, source })
+        Rest::open(UDP, self.walks.udp()?.as_fd())
     }
 
     /// Tells that table, each socket once, whoever holds it.
@@ -53,10 +62,8 @@ impl Table {
 
     /// Opens the walk over the TCP table of the calling thread's namespace.
     pub fn open_rest(&mut self) -> Result<Rest, SocketsError> {
-        self.programs.go_on(false)?;
-        let file = sys::iterate(self.programs.rest()?);
-        file.map(Rest)
-            .map_err(|source| SocketsError::Read { name: REST, source })
+        self.walks.go_on(false)?;
+        Rest::open(REST, self.walks.rest()?)
     }
 
     /// Tells what no descriptor told: listeners first, then connections if `goes_on` says so.
@@ -82,7 +89,7 @@ impl Table {
             take(self, record)
         })?;
         if end == End::Paused && goes_on(self) {
-            self.programs.go_on(true)?;
+            self.walks.go_on(true)?;
             while end == End::Paused {
                 end = read(REST, &mut file, &mut buffer, &mut |record| {
                     take(self, record)

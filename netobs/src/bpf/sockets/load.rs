@@ -1,39 +1,33 @@
-//! The two programs of the socket table, loaded by themselves: of a whole object only what they use.
+//! The programs of the socket table, loaded by themselves: each when it is first needed.
 
+use super::local::{COUNTS, NAMES, ROWS, Room};
 use crate::bpf::{
     adapt::{CAST_FUNCTION, Kernel},
     btf::{BtfError, KernelTypes, VMLINUX, Wanted},
-    object::{ObjectError, object_bytes},
-    sys::{self, Load, LoadError, ProgType},
+    object::{Entries, ObjectError, Programs, object_bytes},
+    sys::{self, LoadError, ProgType},
 };
 use aya::maps::{Array, MapData};
-use aya_obj::{Map, Object, Program};
-use netobs_ebpf::{
-    ABI_VERSION,
-    config::{Config, TYPES},
-    offsets::{FIELD_COUNT, Offsets},
-    sockets::record::SocketsWanted,
-};
-use std::{
-    collections::{HashMap, HashSet},
-    os::fd::{AsFd as _, AsRawFd as _, BorrowedFd, OwnedFd},
-};
-use zerocopy::{FromZeros as _, IntoBytes as _};
+use netobs_ebpf::{config::TYPES, sockets::record::SocketsWanted};
+use std::os::fd::{AsFd as _, BorrowedFd, OwnedFd};
+use zerocopy::IntoBytes as _;
 
 /// Targets of the iterators in kernel BTF, and the helper that finds the socket behind a file (5.11).
 const TASK_FILE: &str = "bpf_iter_task_file";
 const TCP: &str = "bpf_iter_tcp";
 const TASK: &str = "bpf_iter_task";
 const UDP: &str = "bpf_iter_udp";
+const UNIX: &str = "bpf_iter_unix";
 const SOCK_FROM_FILE: &str = "bpf_sock_from_file";
 
 const HELD: &str = "sockets_held";
 const REST: &str = "sockets_tcp";
 const THREADS: &str = "sockets_threads";
 const LISTED: &str = "sockets_udp";
-const ALL: [&str; 4] = [HELD, REST, THREADS, LISTED];
-/// Maps that the programs use, and the one that holds all constants.
-const MAPS: [&str; 4] = ["TOLD", "AT", "GO_ON", ".rodata"];
+const LOCAL: &str = "sockets_unix";
+const ALL: [&str; 5] = [HELD, REST, THREADS, LISTED, LOCAL];
+const TOLD: &str = "TOLD";
+const GO_ON: &str = "GO_ON";
 
 /// Why the table cannot be read from BPF iterators.
 #[derive(Debug, thiserror::Error)]
@@ -48,7 +42,7 @@ pub enum SocketsError {
     Missing(&'static str),
     #[error("load iterator {name}: {why}")]
     Load { name: &'static str, why: LoadError },
-    #[error("map the table of told sockets: {0}")]
+    #[error("map what socket iterators write: {0}")]
     Marks(std::io::Error),
     #[error("read iterator {name}: {source}")]
     Read {
@@ -62,26 +56,32 @@ pub enum SocketsError {
 /// What iterators are attached to, by number in the kernel's types.
 #[derive(Clone, Copy)]
 struct Targets {
+    held: Option<u32>,
     tcp: Option<u32>,
     task: Option<u32>,
     udp: Option<u32>,
+    unix: Option<u32>,
 }
 
 /// Programs ready to be walked again and again, those of them loaded that were needed so far.
-pub struct Programs {
-    pub held: OwnedFd,
+pub struct Walks {
+    held: Option<OwnedFd>,
     rest: Option<OwnedFd>,
     targets: Targets,
-    object: Object,
+    /// With the maps that nobody else keeps.
+    programs: Programs,
     /// What the walk over files told.
     pub told: MapData,
     /// Its one word lets the walk over the TCP table go on from listeners to connections.
     go_on: Array<MapData, u32>,
-    // What programs use stays open until they are loaded.
-    _maps: Vec<MapData>,
 }
 
-impl Programs {
+impl Walks {
+    /// The walk over open files; `None`: nothing that it tells was asked for.
+    pub fn held(&self) -> Option<BorrowedFd<'_>> {
+        self.held.as_ref().map(OwnedFd::as_fd)
+    }
+
     /// The walk over the TCP table; loaded when it is first needed.
     pub fn rest(&mut self) -> Result<BorrowedFd<'_>, SocketsError> {
         let program = match self.rest.take() {
@@ -102,6 +102,15 @@ impl Programs {
         self.load(LISTED, self.targets.udp, UDP)
     }
 
+    /// A walk over the table of UNIX sockets.
+    pub fn unix(&self) -> Result<OwnedFd, SocketsError> {
+        self.load(LOCAL, self.targets.unix, UNIX)
+    }
+
+    pub fn take_map(&mut self, name: &'static str) -> Result<MapData, SocketsError> {
+        self.programs.take_map(name).map_err(Into::into)
+    }
+
     fn load(
         &self,
         name: &'static str,
@@ -109,7 +118,8 @@ impl Programs {
         missing: &'static str,
     ) -> Result<OwnedFd, SocketsError> {
         let target = target.ok_or(SocketsError::Missing(missing))?;
-        load_one(&self.object, name, target)
+        let program = self.programs.load(name, ProgType::Iter, target);
+        program.map_err(|why| SocketsError::Load { name, why })
     }
 
     /// Whether the walk over the TCP table tells connections, or stops before them.
@@ -118,153 +128,74 @@ impl Programs {
     }
 }
 
-/// Loads what `wanted` needs; fields that only the kernel's types tell are filled in.
-pub fn load(mut wanted: SocketsWanted) -> Result<Programs, SocketsError> {
+/// Loads what `wanted` needs, with room for what the walk over UNIX sockets tells; fields that only the kernel's types tell
+/// are filled in.
+pub fn load(mut wanted: SocketsWanted, room: Room) -> Result<Walks, SocketsError> {
     sys::unlimited_memlock();
     let types = KernelTypes::read(
         VMLINUX,
         &Wanted {
-            functions: vec![TASK_FILE, TCP, TASK, UDP, SOCK_FROM_FILE, CAST_FUNCTION],
+            functions: vec![
+                TASK_FILE,
+                TCP,
+                TASK,
+                UDP,
+                UNIX,
+                SOCK_FROM_FILE,
+                CAST_FUNCTION,
+            ],
             structs: TYPES.to_vec(),
             ..Wanted::default()
         },
     )?;
     wanted.from_file = u32::from(types.functions.contains_key(SOCK_FROM_FILE));
-    match load_with(&wanted, &types) {
+    match load_with(&wanted, room, &types) {
         // A verifier that refuses typed reads from a socket found so: checked reads always work.
         Err(SocketsError::Load { .. }) if wanted.from_file != 0 => {
             wanted.from_file = 0;
-            load_with(&wanted, &types)
+            load_with(&wanted, room, &types)
         }
         other => other,
     }
 }
 
-fn load_with(wanted: &SocketsWanted, types: &KernelTypes) -> Result<Programs, SocketsError> {
-    let offsets: [u32; FIELD_COUNT] = types
-        .offsets
-        .as_slice()
-        .try_into()
-        .expect("one offset per field");
-    let offsets: Offsets = zerocopy::transmute!(offsets);
-    let (object, mut maps) = prepare(&ALL, wanted, &offsets, types)?;
+fn load_with(
+    wanted: &SocketsWanted,
+    room: Room,
+    types: &KernelTypes,
+) -> Result<Walks, SocketsError> {
+    let mut programs = Programs::few(
+        object_bytes()?,
+        (types, Kernel::of(types)),
+        &[("SOCKETS_WANTED", wanted.as_bytes())],
+        &ALL,
+        &[
+            (TOLD, Entries::Number(wanted.slots)),
+            (GO_ON, Entries::AsBuilt),
+            ("AT", Entries::AsBuilt),
+            (ROWS, Entries::Number(room.rows)),
+            (NAMES, Entries::Number(room.names)),
+            (COUNTS, Entries::AsBuilt),
+        ],
+    )?;
     let id = |target: &str| types.functions.get(target).map(|f| f.id);
-    let walk = id(TASK_FILE).ok_or(SocketsError::Missing(TASK_FILE))?;
-    let mut take = |name: &'static str| {
-        let place = maps.iter().position(|(of, _)| of == name);
-        place
-            .map(|place| maps.swap_remove(place).1)
-            .ok_or(ObjectError::Missing(name))
-    };
-    let (told, go_on) = (take("TOLD")?, take("GO_ON")?);
-    let go_on = Array::try_from(aya::maps::Map::from_map_data(go_on)?)?;
-    Ok(Programs {
-        held: load_one(&object, HELD, walk)?,
+    let (told, go_on) = (programs.take_map(TOLD)?, programs.take_map(GO_ON)?);
+    let mut walks = Walks {
+        held: None,
         rest: None,
         targets: Targets {
+            held: id(TASK_FILE),
             tcp: id(TCP),
             task: id(TASK),
             udp: id(UDP),
+            unix: id(UNIX),
         },
-        object,
+        programs,
         told,
-        go_on,
-        _maps: maps.into_iter().map(|(_, made)| made).collect(),
-    })
-}
-
-fn load_one(
-    object: &Object,
-    name: &'static str,
-    attach_btf_id: u32,
-) -> Result<OwnedFd, SocketsError> {
-    let missing = SocketsError::Object(ObjectError::Missing(name));
-    let Some(program) = object.programs.get(name) else {
-        return Err(missing);
+        go_on: Array::try_from(aya::maps::Map::from_map_data(go_on)?)?,
     };
-    let Some(function) = object.functions.get(&program.function_key()) else {
-        return Err(missing);
-    };
-    sys::load(&Load {
-        name,
-        ty: ProgType::Iter,
-        insns: crate::bpf::insn_bytes(&function.instructions),
-        attach_btf_id,
-    })
-    .map_err(|why| SocketsError::Load { name, why })
-}
-
-/// The object with only the programs `names`, their constants and maps in place.
-fn prepare(
-    names: &[&str],
-    wanted: &SocketsWanted,
-    offsets: &Offsets,
-    types: &KernelTypes,
-) -> Result<(Object, Vec<(String, MapData)>), ObjectError> {
-    let damaged = |e: &dyn std::fmt::Display| ObjectError::Parse(e.to_string());
-    let bytes = object_bytes()?;
-    let mut object = Object::parse(&bytes).map_err(|e| damaged(&e))?;
-    let text: HashSet<usize> = object
-        .functions
-        .keys()
-        .map(|(section, _)| *section)
-        .collect();
-    object
-        .programs
-        .retain(|name, _| names.contains(&name.as_str()));
-    let kept: HashSet<_> = object
-        .programs
-        .values()
-        .map(Program::function_key)
-        .collect();
-    object.functions.retain(|key, _| kept.contains(key));
-    let kernel = Kernel::of(types);
-    let config = Config {
-        abi: ABI_VERSION,
-        types: kernel.type_ids(types),
-        ..Config::new_zeroed()
-    };
-    let globals = HashMap::from([
-        ("CONFIG", (config.as_bytes(), true)),
-        ("SOCKETS_WANTED", (wanted.as_bytes(), true)),
-        ("KERNEL", (offsets.as_bytes(), true)),
-    ]);
-    object.patch_map_data(globals).map_err(|e| damaged(&e))?;
-    let mut maps = Vec::new();
-    for (name, map) in object.maps.drain() {
-        if MAPS.contains(&name.as_str()) {
-            maps.push(make_map(&name, map, wanted)?);
-        }
+    if wanted.tcp_rows != 0 || wanted.holders != 0 {
+        walks.held = Some(walks.load(HELD, walks.targets.held, TASK_FILE)?);
     }
-    let references = maps
-        .iter()
-        .map(|(name, made, map)| (name.as_str(), made.fd().as_fd().as_raw_fd(), map));
-    object
-        .relocate_maps(references, &text)
-        .map_err(|e| damaged(&e))?;
-    object.relocate_calls(&text).map_err(|e| damaged(&e))?;
-    kernel.adapt_all(&mut object);
-    let made = maps.into_iter().map(|(name, made, _)| (name, made));
-    Ok((object, made.collect()))
-}
-
-fn make_map(
-    name: &str,
-    mut map: Map,
-    wanted: &SocketsWanted,
-) -> Result<(String, MapData, Map), ObjectError> {
-    let error = |source| ObjectError::Map {
-        name: name.to_owned(),
-        source,
-    };
-    if name == "TOLD" {
-        map.set_max_entries(wanted.slots);
-    }
-    let definition = map.clone();
-    let made = MapData::create(map, name, None).map_err(|e| error(Box::new(e)))?;
-    if name == ".rodata" {
-        sys::fill_section(made.fd().as_fd(), definition.data(), true)
-            .map_err(|e| error(Box::new(e)))?;
-    }
-    Ok((name.to_owned(), made, definition))
+    Ok(walks)
 }

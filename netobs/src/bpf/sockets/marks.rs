@@ -38,6 +38,17 @@ impl Marks {
     }
 }
 
+impl Marks {
+    /// A record of `N` words: the one at `place` of many.
+    pub fn words<const N: usize>(&self, place: usize) -> Option<[u64; N]> {
+        let mut words = [0; N];
+        for (n, word) in words.iter_mut().enumerate() {
+            *word = self.get(place.checked_mul(N)?.checked_add(n)?)?;
+        }
+        Some(words)
+    }
+}
+
 impl Drop for Marks {
     fn drop(&mut self) {
         let bytes = self.1 * size_of::<u64>();

@@ -6,13 +6,14 @@ mod decode;
 mod fill;
 mod listed;
 mod load;
+mod local;
 mod marks;
 mod table;
 mod threads;
 mod told;
 mod walk;
 
-pub use counts::Counts;
+pub use counts::{Counts, sockets};
 pub use listed::Rest;
 pub use load::SocketsError;
 pub use netobs_ebpf::sockets::record::{HOLD_INET, HOLD_OTHER, HOLD_TCP, HOLD_UNIX};

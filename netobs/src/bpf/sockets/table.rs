@@ -4,7 +4,8 @@ use super::{
     counts::Counts,
     decode::Record,
     fill,
-    load::{self, Programs, SocketsError},
+    load::{self, SocketsError, Walks},
+    local::{Local, Room},
     threads::Threads,
     told::{self, Mix, Told},
     walk::{BUFFER, End, read},
@@ -34,6 +35,8 @@ pub struct Question {
     pub netns: Option<u32>,
     /// Threads with descriptors of their own are told apart.
     pub threads: bool,
+    /// UNIX sockets are told as rows, of a namespace that has so many sockets in all.
+    pub unix: Option<u64>,
 }
 
 /// A descriptor of a socket that is told elsewhere, by inode.
@@ -45,7 +48,9 @@ pub struct Held {
 
 /// Loaded iterators, and what has to be remembered of their answers.
 pub struct Table {
-    pub(super) programs: Programs,
+    pub(super) walks: Walks,
+    /// Where UNIX sockets are told, if they were asked for.
+    pub(super) local: Option<Local>,
     /// Nanoseconds of a jiffy, if details were asked for.
     pub(super) tick_ns: Option<u32>,
     /// If they were asked for.
@@ -94,10 +99,13 @@ impl Table {
             seed: told::seed(),
             details: question.details.into(),
         };
-        let programs = load::load(wanted)?;
+        let room = question.unix.and_then(Room::of);
+        let mut walks = load::load(wanted, room.unwrap_or(Room::NONE))?;
+        let local = room.map(|room| Local::new(&mut walks, room));
         Ok(Self {
-            told: Told::new(&programs.told, &wanted).map_err(SocketsError::Marks)?,
-            programs,
+            told: Told::new(&walks.told, &wanted).map_err(SocketsError::Marks)?,
+            local: local.transpose()?,
+            walks,
             tick_ns: question.details.then(clock::tick_ns),
             threads: question.threads.then(Threads::default),
             places: HashMap::default(),
@@ -116,10 +124,13 @@ impl Table {
         visit: &mut dyn FnMut(&mut Row) -> Flow,
         hold: &mut dyn FnMut(Held),
     ) -> Result<Flow, SocketsError> {
+        let Some(program) = self.walks.held() else {
+            return Ok(Flow::More);
+        };
+        let mut file =
+            sys::iterate(program).map_err(|source| SocketsError::Read { name: HELD, source })?;
         self.find_threads()?;
         let mut buffer = std::mem::take(&mut self.buffer);
-        let mut file = sys::iterate(self.programs.held.as_fd())
-            .map_err(|source| SocketsError::Read { name: HELD, source })?;
         let mut take = |record| match record {
             Record::Tcp(record) => self.take(&record, row, visit),
             Record::Holder(record) => {
@@ -151,7 +162,7 @@ impl Table {
             name: THREADS,
             source,
         };
-        let program = self.programs.threads()?;
+        let program = self.walks.threads()?;
         let mut file = sys::iterate(program.as_fd()).map_err(error)?;
         let mut take = |record| {
             if let Record::Thread(record) = record {

@@ -102,6 +102,8 @@ impl Classic {
             data: source.taken(length, length.min(self.snaplen as usize)),
             wire,
             interface: 0,
+            way: None,
+            comment: &[],
         }))
     }
 }

@@ -9,7 +9,7 @@ mod tests;
 mod writer;
 
 pub use error::{FileError, What};
-pub use writer::Writer;
+pub use writer::{Statistics, Way, Writer};
 
 use super::link::LinkType;
 use source::Source;
@@ -28,6 +28,9 @@ pub struct Packet<'a> {
     pub wire: u32,
     /// Which of the interfaces of the file.
     pub interface: usize,
+    pub way: Option<Way>,
+    /// What is known of it beside its bytes: its owner; empty: nothing.
+    pub comment: &'a [u8],
 }
 
 /// Where packets of a file were captured.

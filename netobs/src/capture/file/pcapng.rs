@@ -1,7 +1,7 @@
 //! pcapng: sections of blocks; those that hold no packets are stepped over.
 
 use super::{
-    Interface, LONGEST, Order, Packet,
+    Interface, LONGEST, Order, Packet, Way,
     error::{FileError, What},
     source::Source,
 };
@@ -69,6 +69,9 @@ struct Found {
     length: usize,
     wire: u32,
     interface: usize,
+    way: Option<Way>,
+    /// As `back` and `length`.
+    comment: (usize, usize),
 }
 
 impl Pcapng {
@@ -103,6 +106,8 @@ impl Pcapng {
                     data: source.taken(found.back, found.length),
                     wire: found.wire,
                     interface: found.interface,
+                    way: found.way,
+                    comment: source.taken(found.comment.0, found.comment.1),
                 }));
             }
         }
@@ -299,13 +304,40 @@ impl Pcapng {
         if body.len() - header < length {
             return Err(CUT);
         }
+        let behind = header + length.next_multiple_of(4);
+        let (way, comment) = if kind == PACKET && body.len() > behind {
+            self.beside(body, behind)
+        } else {
+            (None, (0, 0))
+        };
         Ok(Found {
             time_ns,
             back: body.len() - header + 4,
             length,
             wire,
             interface,
+            way,
+            comment,
         })
+    }
+
+    /// Direction and comment from the options of a packet; of several comments the first.
+    fn beside(&self, body: &[u8], at: usize) -> (Option<Way>, (usize, usize)) {
+        let order = self.order();
+        let (mut way, mut comment) = (None, (0, 0));
+        let mut at = at;
+        while let Some([a, b, c, d]) = body.get(at..).and_then(<[u8]>::first_chunk) {
+            let (code, length) = (order.u16([*a, *b]), usize::from(order.u16([*c, *d])));
+            let value = body.get(at + 4..at + 4 + length);
+            match (code, value) {
+                (0, _) | (_, None) => break,
+                (1, Some(_)) if comment.1 == 0 => comment = (body.len() - at, length),
+                (2, Some(flags)) if length == 4 => way = Way::of(order.word(flags, 0)),
+                _ => {}
+            }
+            at += 4 + length.next_multiple_of(4);
+        }
+        (way, comment)
     }
 }
 

@@ -70,6 +70,11 @@ fn written() -> Vec<u8> {
             data: &FRAME[..13],
             wire: 1500,
             interface,
+            way: Some(Way {
+                out: true,
+                reception: 3,
+            }),
+            comment: b"pid=1 comm=a",
         };
         writer.write(&packet, &interfaces).unwrap();
     }

@@ -76,6 +76,8 @@ pub const fn takes_x(code: u16) -> bool {
 
 /// Loads from there on address what the kernel knows of a packet beside its bytes (`SKF_AD_OFF`).
 pub const ANCILLARY: u32 = 0xffff_f000;
+/// Type of the network packet (`SKF_AD_PROTOCOL`).
+pub const PROTOCOL: u32 = ANCILLARY;
 /// Was the packet sent by this host? (`SKF_AD_PKTTYPE`)
 pub const PACKET_TYPE: u32 = ANCILLARY + 4;
 pub const INTERFACE: u32 = ANCILLARY + 8;

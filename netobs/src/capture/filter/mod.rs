@@ -5,7 +5,7 @@
 
 mod arith;
 mod ast;
-mod code;
+pub(super) mod code;
 mod error;
 mod graph;
 mod lexer;
@@ -23,6 +23,7 @@ mod words;
 pub use error::FilterError;
 pub use names::{Names, NoNames};
 pub use program::{Insn, Program};
+pub use run::Beside;
 
 use super::link::LinkType;
 

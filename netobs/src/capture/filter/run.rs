@@ -2,8 +2,8 @@
 
 use super::{
     code::{
-        self, ABS, ALU, B, H, IND, JA, JMP, LD, LDX, LEN, MEM, MEMWORDS, MISC, MSH, RET, ST, STX,
-        TAX, W, class, mode, op, size, takes_x,
+        self, ABS, ALU, ANCILLARY, B, H, IND, JA, JMP, LD, LDX, LEN, MEM, MEMWORDS, MISC, MSH, RET,
+        ST, STX, TAX, W, class, mode, op, size, takes_x,
     },
     program::{Insn, Program},
 };
@@ -14,10 +14,16 @@ const STEPS: usize = 100_000;
 impl Program {
     /// Does the packet match? `wire` is its length before it was cut off.
     pub fn matches(&self, packet: &[u8], wire: u32) -> bool {
-        self.run(packet, wire).is_some_and(|kept| kept != 0)
+        self.run(packet, wire, None).is_some_and(|kept| kept != 0)
     }
 
-    fn run(&self, packet: &[u8], wire: u32) -> Option<u32> {
+    /// The same, of a packet of which more is known than its bytes.
+    pub fn matches_live(&self, packet: &[u8], wire: u32, beside: Beside) -> bool {
+        let kept = self.run(packet, wire, Some(beside));
+        kept.is_some_and(|kept| kept != 0)
+    }
+
+    fn run(&self, packet: &[u8], wire: u32, beside: Option<Beside>) -> Option<u32> {
         let (mut a, mut x) = (0_u32, 0_u32);
         let mut memory = [0_u32; MEMWORDS];
         let mut at = 0_usize;
@@ -26,10 +32,13 @@ impl Program {
             at += 1;
             match insn.code {
                 JEQ_K => at += skip(insn, a == insn.k),
-                LDH_ABS => a = u32::from(u16::from_be_bytes(*bytes(packet, insn.k)?)),
-                LDB_ABS => a = u32::from(bytes::<1>(packet, insn.k)?[0]),
-                LD_ABS => a = u32::from_be_bytes(*bytes(packet, insn.k)?),
+                LDH_ABS if insn.k < ANCILLARY => {
+                    a = u32::from(u16::from_be_bytes(*bytes(packet, insn.k)?));
+                }
+                LDB_ABS if insn.k < ANCILLARY => a = u32::from(bytes::<1>(packet, insn.k)?[0]),
+                LD_ABS if insn.k < ANCILLARY => a = u32::from_be_bytes(*bytes(packet, insn.k)?),
                 RET => return Some(insn.k),
+                _ if is_beside(insn) => a = beside?.value(insn.k)?,
                 _ => match class(insn.code) {
                     LD => a = load(insn, packet, x, wire, &memory)?,
                     LDX => x = load_x(insn, packet, wire, &memory)?,
@@ -47,6 +56,34 @@ impl Program {
         }
         None
     }
+}
+
+/// What the kernel knows of a packet beside its bytes.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Beside {
+    pub protocol: u16,
+    /// `PACKET_HOST` ... `PACKET_OUTGOING`
+    pub kind: u8,
+    pub interface: u32,
+    /// The tag that stands beside the frame.
+    pub tag: Option<u16>,
+}
+
+impl Beside {
+    fn value(&self, at: u32) -> Option<u32> {
+        Some(match at {
+            code::PROTOCOL => u32::from(self.protocol),
+            code::PACKET_TYPE => u32::from(self.kind),
+            code::INTERFACE => self.interface,
+            code::VLAN_TCI => u32::from(self.tag.unwrap_or(0)),
+            code::VLAN_PRESENT => u32::from(self.tag.is_some()),
+            _ => return None,
+        })
+    }
+}
+
+fn is_beside(insn: Insn) -> bool {
+    class(insn.code) == LD && mode(insn.code) == ABS && insn.k >= ANCILLARY
 }
 
 const JEQ_K: u16 = JMP | code::JEQ;

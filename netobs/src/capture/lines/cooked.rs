@@ -5,23 +5,39 @@ use super::{
     ether::{LONGEST, TAGS, type_name},
     from,
 };
+use crate::capture::file::Interface;
+
+/// The interface of packets of all interfaces, in files of others.
+const ANY: &str = "any";
 
 impl Lines<'_> {
     /// Linux's cooked header, the first or second version; its length.
-    pub(super) fn cooked(&mut self, data: &[u8], length: usize, first: bool) -> usize {
+    pub(super) fn cooked(
+        &mut self,
+        data: &[u8],
+        length: usize,
+        second: Option<&Interface>,
+    ) -> usize {
+        let first = second.is_none();
         let size = if first { 16 } else { 20 };
         let (Some(kind), Some(header)) = (be16(data, if first { 14 } else { 0 }), data.get(..size))
         else {
             self.cut(if first { "sll" } else { "sll2" });
             return data.len();
         };
-        if !first {
-            // Its name is another on the machine that wrote the file.
-            let index = be32(header, 4).unwrap_or(0);
-            self.text.put(format_args!(
-                "ifindex {index} {:<3} ",
-                direction(header, first)
-            ));
+        if let Some(interface) = second {
+            // Unless the file tells it, the name is another on the machine that wrote it.
+            if let Some(name) = interface.name.as_deref().filter(|name| *name != ANY) {
+                let start = self.text.as_bytes().len();
+                self.text.escaped(name.as_bytes());
+                let length = self.text.as_bytes().len() - start;
+                self.text.raw(&b"      "[..6 - length.min(5)]);
+            } else {
+                let index = be32(header, 4).unwrap_or(0);
+                self.text.put(format_args!("ifindex {index} "));
+            }
+            self.text
+                .put(format_args!("{:<3} ", direction(header, first)));
         }
         if self.shown.link {
             self.cooked_header(header, kind, length, first);

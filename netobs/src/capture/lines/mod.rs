@@ -21,7 +21,10 @@ mod udp;
 pub use bytes::Bytes;
 pub use stamp::{Stamp, Stamps};
 
-use super::{file::Packet, link::LinkType};
+use super::{
+    file::{Interface, Packet},
+    link::LinkType,
+};
 use crate::line::Line;
 use std::{collections::HashMap, net::IpAddr};
 use tcp::Flows;
@@ -110,7 +113,8 @@ impl<'a> Lines<'a> {
     }
 
     /// Adds the lines of a packet.
-    pub fn packet(&mut self, link: LinkType, packet: &Packet<'_>) {
+    pub fn packet(&mut self, interface: &Interface, packet: &Packet<'_>) {
+        let link = interface.link;
         self.count += 1;
         self.depth = 0;
         self.text.begin();
@@ -124,13 +128,18 @@ impl<'a> Lines<'a> {
         let length = (packet.wire as usize).max(data.len());
         let header = match link {
             LinkType::Ethernet => self.ethernet(data, length),
-            LinkType::Sll => self.cooked(data, length, true),
-            LinkType::Sll2 => self.cooked(data, length, false),
+            LinkType::Sll => self.cooked(data, length, None),
+            LinkType::Sll2 => self.cooked(data, length, Some(interface)),
             LinkType::Null => self.loopback(data, length, true),
             LinkType::Loop => self.loopback(data, length, false),
             LinkType::Raw | LinkType::RawV4 | LinkType::RawV6 => self.raw_ip(data, length),
             LinkType::Ppp => self.ppp(data, length).map_or(data.len(), |()| 0),
         };
+        if !packet.comment.is_empty() {
+            self.say("  [");
+            self.text.escaped(packet.comment);
+            self.say("]");
+        }
         self.bytes(data, header.min(data.len()), link);
         self.text.raw(b"\n");
     }

@@ -10,8 +10,17 @@ fn lines(shown: Shown, link: LinkType, data: &[u8], wire: u32) -> String {
         data,
         wire,
         interface: 0,
+        way: None,
+        comment: &[],
     };
-    lines.packet(link, &packet);
+    let interface = crate::capture::file::Interface {
+        link,
+        snaplen: 262_144,
+        name: None,
+        nanoseconds: false,
+        swapped: false,
+    };
+    lines.packet(&interface, &packet);
     String::from_utf8(lines.pending().to_vec()).unwrap()
 }
 

@@ -5,7 +5,7 @@ mod talk;
 
 use super::{
     Failure, Status,
-    probe::{self, Common, From, seconds},
+    probe::{self, Choice, Common, From, seconds},
 };
 use crate::{
     probes::{dial::Leave, resolve::Config, run::Signals},
@@ -17,6 +17,8 @@ use std::net::IpAddr;
 use talk::Talk;
 
 #[derive(Args)]
+// Its connections are the system's own.
+#[command(mut_arg("engine", |engine| engine.hide(true)))]
 pub struct Connect {
     /// Host by name or address; with --listen the address to serve, by default all
     #[arg(required_unless_present = "listen")]
@@ -83,6 +85,10 @@ impl Connect {
 }
 
 pub fn run(args: &Connect) -> Result<Status, Failure> {
+    if args.common.engine != Choice::Auto {
+        let text = "connect takes the system's own sockets: no --engine";
+        return Err(Failure::new(Status::Usage, text));
+    }
     probe::inside(&args.common, |signals, config| {
         connect(args, signals, config)
     })

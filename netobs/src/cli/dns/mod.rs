@@ -52,6 +52,9 @@ pub struct Dns {
     #[command(flatten)]
     net: ask::Net,
 
+    #[command(flatten)]
+    leaving: ask::Leaving,
+
     /// Over TCP from the start
     #[arg(long)]
     tcp: bool,
@@ -154,11 +157,11 @@ fn read_words(args: &Dns) -> Result<Words, String> {
     words.tcp |= args.tcp;
     words.tls |= args.tls || args.ca.is_some() || args.tls_name.is_some();
     words.trace |= args.trace || !args.root.is_empty();
-    words.limits.source = args.source;
-    if let Some(source) = args.source
+    words.limits.leave = args.leaving.leave_from(args.source);
+    if let Some(source) = words.limits.leave.source
         && !args.net.family().takes(source)
     {
-        return Err(format!("-b {source} is not of the family asked for"));
+        return Err(format!("source {source} is not of the family asked for"));
     }
     if words.trace && args.compare {
         return Err("--trace and --compare exclude each other".to_owned());

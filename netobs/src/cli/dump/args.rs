@@ -1,7 +1,10 @@
 //! Flags of `netobs dump`, those of tcpdump.
 
-use crate::capture::lines::{Bytes, Shown, Stamp};
-use clap::{ArgAction, Args};
+use crate::capture::{
+    lines::{Bytes, Shown, Stamp},
+    live::Direction,
+};
+use clap::{ArgAction, Args, ValueEnum};
 use std::path::PathBuf;
 
 #[derive(Args)]
@@ -11,9 +14,29 @@ pub struct Dump {
     #[arg(trailing_var_arg = true)]
     pub expression: Vec<String>,
 
-    /// Interface to capture from, or any
-    #[arg(short, value_name = "IFACE", conflicts_with = "read")]
+    /// Interface to capture from, by name or number of -D, or any; without it the first that runs
+    #[arg(short, long, value_name = "IFACE", conflicts_with = "read")]
     pub interface: Option<String>,
+
+    /// List the interfaces
+    #[arg(short = 'D', long = "list-interfaces")]
+    pub devices: bool,
+
+    /// Packets that come, that leave, or both
+    #[arg(short = 'Q', long, value_name = "WAY", conflicts_with = "read")]
+    pub direction: Option<Wanted>,
+
+    /// Only what is for this host and what it sends: the interface does not become promiscuous
+    #[arg(short = 'p', long = "no-promiscuous-mode")]
+    pub no_promiscuous: bool,
+
+    /// KiB of the ring between kernel and netobs; 32768 without it
+    #[arg(short = 'B', long = "buffer-size", value_name = "KIB", value_parser = buffer)]
+    pub buffer: Option<usize>,
+
+    /// How packets are taken from the kernel; there is one way yet
+    #[arg(long, value_name = "ENGINE", conflicts_with = "read")]
+    pub engine: Option<Engine>,
 
     /// Read a pcap or pcapng file; - is standard input
     #[arg(short, value_name = "FILE")]
@@ -22,6 +45,26 @@ pub struct Dump {
     /// Write the packets to a pcapng file instead of showing them; - is standard output
     #[arg(short, value_name = "FILE")]
     pub write: Option<PathBuf>,
+
+    /// Each packet is in the file within 10 ms
+    #[arg(short = 'U', long = "packet-buffered")]
+    pub unbuffered: bool,
+
+    /// Each line is written within 10 ms, which is so anyway
+    #[arg(short = 'l')]
+    pub line_buffered: bool,
+
+    /// Begin another file beyond so many million bytes; k, m or g: KiB, MiB, GiB
+    #[arg(short = 'C', value_name = "SIZE", requires = "write", value_parser = file_size)]
+    pub file_size: Option<u64>,
+
+    /// Begin another file every so many seconds; the name may hold letters of strftime(3)
+    #[arg(short = 'G', value_name = "SECONDS", requires = "write", value_parser = clap::value_parser!(u64).range(1..))]
+    pub rotate_seconds: Option<u64>,
+
+    /// With -C: files that are written in turn; with -G: files after which the capture ends
+    #[arg(short = 'W', value_name = "FILES", requires = "write", value_parser = clap::value_parser!(u64).range(1..))]
+    pub files: Option<u64>,
 
     /// Stop after so many packets that match
     #[arg(short, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
@@ -94,6 +137,59 @@ pub struct Dump {
     /// The packet in hexadecimal and as text; -XX with the header of the link
     #[arg(short = 'X', action = ArgAction::Count)]
     pub both: u8,
+}
+
+/// `-Q`
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
+pub enum Wanted {
+    In,
+    Out,
+    #[default]
+    Inout,
+}
+
+impl From<Wanted> for Direction {
+    fn from(wanted: Wanted) -> Self {
+        match wanted {
+            Wanted::In => Self::In,
+            Wanted::Out => Self::Out,
+            Wanted::Inout => Self::Both,
+        }
+    }
+}
+
+/// `--engine`
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum Engine {
+    /// The ring of a packet socket
+    Packet,
+}
+
+/// Of `-B`: the ring is memory of the kernel.
+fn buffer(text: &str) -> Result<usize, String> {
+    const MOST: usize = 4 << 20;
+    let kib: usize = text.parse().map_err(|_| "is no number".to_owned())?;
+    if kib == 0 || kib > MOST {
+        return Err(format!("expected 1 to {MOST} KiB"));
+    }
+    Ok(kib)
+}
+
+/// Of `-C`.
+fn file_size(text: &str) -> Result<u64, String> {
+    let digits = text.trim_end_matches(|c: char| c.is_ascii_alphabetic());
+    let unit = match text[digits.len()..].to_ascii_lowercase().as_str() {
+        "" => 1_000_000,
+        "k" => 1 << 10,
+        "m" => 1 << 20,
+        "g" => 1 << 30,
+        _ => return Err("expected a number, with k, m or g behind it".to_owned()),
+    };
+    let n: u64 = digits.parse().map_err(|_| "is no number".to_owned())?;
+    match n.checked_mul(unit) {
+        Some(bytes @ 1..) => Ok(bytes),
+        _ => Err("expected more than 0, and less than 16 EiB".to_owned()),
+    }
 }
 
 impl Dump {

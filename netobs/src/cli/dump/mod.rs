@@ -1,16 +1,23 @@
-//! `netobs dump`: packets of a file, filtered, shown or written, with the flags of tcpdump.
+//! `netobs dump`: packets of interfaces or of a file, filtered, shown or written, with the flags of tcpdump.
 
 pub mod args;
+mod live;
 mod names;
 mod reading;
+mod rotate;
+mod signals;
+mod sink;
+mod table;
 
 use super::{Failure, Status};
 use crate::{
     capture::{
         filter::{self, FilterError, Options, Program},
         link::LinkType,
+        live::devices,
     },
     sinks::stream::{SinkError, Stdout},
+    views::table::escape,
 };
 use args::Dump;
 use names::System;
@@ -26,14 +33,17 @@ pub fn run(args: &Dump) -> Result<Status, Failure> {
     if args.read.is_some() {
         return reading::run(args, &expression, &names);
     }
-    if args.program > 0 {
+    if args.devices {
+        return list_devices();
+    }
+    if args.program > 0 && args.interface.is_none() {
         let link = match &args.link {
             Some(name) => LinkType::named(name).ok_or_else(|| unknown_link(name))?,
             None => LinkType::Ethernet,
         };
         let options = Options {
             link,
-            snaplen: args.snaplen.filter(|n| *n > 0).unwrap_or(SNAPLEN),
+            snaplen: snaplen(args),
             optimize: !args.unoptimized,
             live: false,
             swapped: false,
@@ -43,8 +53,29 @@ pub fn run(args: &Dump) -> Result<Status, Failure> {
         let program = filter::compile(&expression, &options).map_err(refused)?;
         return show_program(args, &program);
     }
-    let what = "capture from an interface is not built yet: read a file with -r FILE, or show a filter's program with -d";
-    Err(Failure::new(Status::Usage, what))
+    live::run(args, &expression, &names)
+}
+
+/// Bytes of each packet that are kept.
+fn snaplen(args: &Dump) -> u32 {
+    let asked = args.snaplen.filter(|n| *n > 0);
+    asked.unwrap_or(SNAPLEN).min(SNAPLEN)
+}
+
+/// `-D`
+fn list_devices() -> Result<Status, Failure> {
+    let lines = devices::all()?.into_iter().enumerate().map(|(at, device)| {
+        let name = escape(&device.name);
+        format!("{}.{name} {}\n", at + 1, device.flags)
+    });
+    shown(&lines.collect::<String>())
+}
+
+fn shown(text: &str) -> Result<Status, Failure> {
+    match Stdout.write(text.as_bytes()) {
+        Err(SinkError::Closed) | Ok(()) => Ok(Status::Done),
+        Err(error) => Err(error.into()),
+    }
 }
 
 fn unknown_link(name: &str) -> Failure {
@@ -90,8 +121,5 @@ fn show_program(args: &Dump, program: &Program) -> Result<Status, Failure> {
         2 => program.c_array(),
         _ => program.numbers(),
     };
-    match Stdout.write(text.as_bytes()) {
-        Err(SinkError::Closed) | Ok(()) => Ok(Status::Done),
-        Err(error) => Err(error.into()),
-    }
+    shown(&text)
 }

@@ -2,28 +2,23 @@
 
 use super::{
     args::Dump,
-    names::{Shown, System},
+    names::System,
     refused, show_program,
+    sink::{Ended, Sink},
 };
 use crate::{
     capture::{
-        file::{Interface, Packet, Reader, Writer},
+        file::{Interface, Reader},
         filter::{self, Options, Program},
-        lines::{Lines, Naming, Numbers, Stamps},
     },
     cli::{Failure, Status},
-    sinks::stream::{SinkError, Stdout, tell},
+    sinks::stream::tell,
 };
-use jiff::tz::TimeZone;
 use std::{
     fs::File,
-    io::{self, BufWriter, Read, Write},
+    io::{self, Read},
     path::Path,
 };
-
-/// Bytes of text that are written at once, and bytes of packets.
-const TEXT: usize = 64 * 1024;
-const PACKETS: usize = 256 * 1024;
 
 pub fn run(args: &Dump, expression: &str, names: &System) -> Result<Status, Failure> {
     let path = args.read.as_deref().unwrap_or(Path::new("-"));
@@ -64,12 +59,12 @@ pub fn run(args: &Dump, expression: &str, names: &System) -> Result<Status, Fail
         &mut counts,
     );
     // What was read before an error is shown before it.
-    let ended = sink.finish();
+    let ended = sink.finish(None);
     match outcome.and(ended) {
         Err(error) if error.is_closed() => return Ok(Status::Done),
         Err(Ended::Failed(failure)) => return Err(failure),
         Err(Ended::Sink(error)) => return Err(error.into()),
-        Ok(()) => {}
+        Err(Ended::Full) | Ok(()) => {}
     }
     tell(&format!(
         "netobs: {} packets read, {} matched",
@@ -82,24 +77,6 @@ pub fn run(args: &Dump, expression: &str, names: &System) -> Result<Status, Fail
 struct Counts {
     read: u64,
     matched: u64,
-}
-
-/// Why reading ended early.
-enum Ended {
-    Failed(Failure),
-    Sink(SinkError),
-}
-
-impl Ended {
-    fn is_closed(&self) -> bool {
-        matches!(self, Self::Sink(SinkError::Closed))
-    }
-}
-
-impl From<SinkError> for Ended {
-    fn from(error: SinkError) -> Self {
-        Self::Sink(error)
-    }
 }
 
 fn input(path: &Path) -> Result<Box<dyn Read>, Failure> {
@@ -169,67 +146,5 @@ impl Filters<'_> {
             names: self.names,
         };
         filter::compile(self.expression, &options).map_err(refused)
-    }
-}
-
-/// Where packets go.
-enum Sink<'a> {
-    Lines(Box<Lines<'a>>),
-    File(Writer<BufWriter<Box<dyn Write>>>),
-}
-
-impl<'a> Sink<'a> {
-    fn open(args: &Dump, names: &'a System) -> Result<Self, Failure> {
-        let Some(path) = &args.write else {
-            let names: Box<dyn Naming> = if args.numeric > 0 {
-                Box::new(Numbers)
-            } else {
-                Box::new(Shown(names))
-            };
-            let stamps = Stamps::new(TimeZone::system(), args.nano);
-            return Ok(Self::Lines(Box::new(Lines::new(
-                args.shown(),
-                stamps,
-                names,
-            ))));
-        };
-        let failed = |error: io::Error| {
-            Failure::new(Status::Other, format!("write {}: {error}", path.display()))
-        };
-        let output: Box<dyn Write> = if path == Path::new("-") {
-            Box::new(io::stdout())
-        } else {
-            Box::new(File::create(path).map_err(failed)?)
-        };
-        let writer = Writer::new(BufWriter::with_capacity(PACKETS, output)).map_err(failed)?;
-        Ok(Self::File(writer))
-    }
-
-    #[inline]
-    fn packet(&mut self, packet: &Packet<'_>, interfaces: &[Interface]) -> Result<(), SinkError> {
-        match self {
-            Self::File(writer) => Ok(writer.write(packet, interfaces)?),
-            Self::Lines(lines) => {
-                if let Some(interface) = interfaces.get(packet.interface) {
-                    lines.packet(interface.link, packet);
-                }
-                if lines.pending().len() >= TEXT {
-                    Stdout.write(lines.pending())?;
-                    lines.clear();
-                }
-                Ok(())
-            }
-        }
-    }
-
-    fn finish(&mut self) -> Result<(), Ended> {
-        match self {
-            Self::File(writer) => writer.flush().map_err(SinkError::from)?,
-            Self::Lines(lines) => {
-                Stdout.write(lines.pending())?;
-                lines.clear();
-            }
-        }
-        Ok(())
     }
 }

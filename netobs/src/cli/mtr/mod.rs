@@ -91,6 +91,10 @@ pub struct Mtr {
     #[arg(short = 'a', long = "address", value_name = "ADDR")]
     source: Option<IpAddr>,
 
+    /// End after so many seconds, with what is known by then
+    #[arg(long, value_name = "SECONDS", value_parser = seconds)]
+    deadline: Option<u64>,
+
     #[command(flatten)]
     common: Common,
 }
@@ -137,6 +141,7 @@ fn proto(args: &Mtr) -> Proto {
 }
 
 fn mtr(args: &Mtr, signals: &Signals, config: &Config) -> Result<Status, Failure> {
+    signals.end_after(args.deadline);
     let resolved = probe::look_up(&args.host, args.common.family(), config)?;
     let target = resolved.addresses[0].ip;
     let from = From::new(args.interface.as_deref(), args.source);

@@ -8,7 +8,10 @@ use crate::{
     },
     sinks::stream::SinkError,
     views::{
-        probes::mtr::{TITLES, cells, change_line, sparkline, who},
+        probes::{
+            beside_line,
+            mtr::{TITLES, cells, change_line, sparkline, who},
+        },
         table::escape,
         time::Clock,
     },
@@ -154,7 +157,11 @@ fn draw(frame: &mut Frame<'_>, page: &mut Page<'_>, names: &mut Names) {
         .into_iter()
         .map(|text| Line::from(text).yellow())
         .collect();
-    lines.push(Line::from("q quit   p pause   r reset").dim());
+    let mut keys = "q quit   p pause   r reset".to_owned();
+    if let Some(times) = beside_line(&page.rounds.beside) {
+        keys = format!("{keys}   {times}");
+    }
+    lines.push(Line::from(keys).dim());
     frame.render_widget(ratatui::text::Text::from(lines), areas[2]);
 }
 

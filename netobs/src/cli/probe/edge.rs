@@ -120,10 +120,11 @@ fn missing(why: &str) -> Failure {
 
 fn wanted(plan: &Plan<'_>, given: &Given, netns: u32) -> ProbesWanted {
     let (first, last) = (u32::from(*plan.ports.start()), u32::from(*plan.ports.end()));
-    let (icmp_id, tcp) = match plan.proto {
-        Proto::Icmp => (first, (1, 0)),
-        Proto::Tcp => (NONE, (first, last)),
-        Proto::Udp => (NONE, (1, 0)),
+    let (icmp_id, tcp, other) = match plan.proto {
+        Proto::Icmp => (first, (1, 0), NONE),
+        Proto::Tcp => (NONE, (first, last), NONE),
+        Proto::Udp => (NONE, (1, 0), NONE),
+        Proto::Other(number) => (NONE, (1, 0), u32::from(number)),
     };
     let port = |port: Option<u16>| port.map_or(NONE, u32::from);
     ProbesWanted {
@@ -133,6 +134,8 @@ fn wanted(plan: &Plan<'_>, given: &Given, netns: u32) -> ProbesWanted {
         tcp_last: tcp.1,
         udp4: port(given.udp4),
         udp6: port(given.udp6),
+        other,
+        other_id: first,
     }
 }
 

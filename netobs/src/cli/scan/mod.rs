@@ -20,6 +20,7 @@ use crate::{
     sinks::stream::{SinkError, tell},
     sockets::ports::Services,
     views::probes::{
+        beside, beside_line,
         ping::{ignored, ignored_line},
         port as view,
     },
@@ -63,6 +64,10 @@ pub struct Scan {
     #[arg(long)]
     fast: bool,
 
+    /// UDP: two bytes to every port, instead of what its usual service answers
+    #[arg(long)]
+    bare: bool,
+
     /// Longest wait for an answer; what the host shows makes it shorter
     #[arg(short, value_name = "SECONDS", value_parser = seconds, default_value = "1")]
     wait: u64,
@@ -71,6 +76,10 @@ pub struct Scan {
     #[arg(short, long)]
     all: bool,
 
+    /// Hop limit
+    #[arg(long, value_name = "HOPS", value_parser = clap::value_parser!(u8).range(1..))]
+    ttl: Option<u8>,
+
     /// Source address, or interface
     #[arg(short = 'I', value_name = "ADDR|IFACE")]
     interface: Option<String>,
@@ -78,6 +87,10 @@ pub struct Scan {
     /// Source address
     #[arg(short = 'S', value_name = "ADDR")]
     source: Option<IpAddr>,
+
+    /// End after so many seconds, with what is known by then
+    #[arg(long, value_name = "SECONDS", value_parser = seconds)]
+    deadline: Option<u64>,
 
     #[command(flatten)]
     common: Common,
@@ -116,6 +129,7 @@ struct Wanted<'a> {
 
 fn scan(wanted: &Wanted<'_>, signals: &Signals, config: &Config) -> Result<Status, Failure> {
     let (args, proto) = (wanted.args, wanted.proto);
+    signals.end_after(args.deadline);
     let mut addresses = Vec::new();
     for host in &args.hosts {
         let resolved = probe::look_up(host, args.common.family(), config)?;
@@ -136,6 +150,8 @@ fn scan(wanted: &Wanted<'_>, signals: &Signals, config: &Config) -> Result<Statu
         sport,
         token: probe::token(),
         payload: 2,
+        services: !args.bare,
+        ttl: args.ttl,
         retries: args.retries,
         rate: args.rate.unwrap_or(if args.udp { UDP_RATE } else { RATE }),
         at_once: usize::from(args.at_once),
@@ -258,20 +274,28 @@ fn finish(
             .iter()
             .map(|s| (s.name().to_owned(), json!(count(s))))
             .collect();
+        let [before, after] = beside(&scanning.scan.beside);
         scanning.out.json(&json!({
             "event": "summary", "ports": ports.len(), "states": counts, "sent": scanning.scan.sent, "time_ms": took_ms,
-            "engine": engine.name(), "interrupted": interrupted, "ignored": ignored(odd),
+            "before_p50_us": before, "after_p50_us": after, "engine": engine.name(), "interrupted": interrupted, "ignored": ignored(odd),
         }));
     } else {
         table(wanted, &mut scanning, &ports);
         let sent = scanning.scan.sent;
-        let word = if interrupted { "interrupted: " } else { "" };
+        let word = match (interrupted, signals.is_time_up()) {
+            (true, true) => "time is up: ",
+            (true, false) => "interrupted: ",
+            (false, _) => "",
+        };
         let line = format!(
             "{word}{} ports asked in {took_ms} ms, {open} open, {sent} probes, engine {}",
             ports.len(),
             engine.name()
         );
         scanning.out.line(&line);
+        if let Some(line) = beside_line(&scanning.scan.beside) {
+            scanning.out.line(&line);
+        }
         if let Some(line) = ignored_line(odd) {
             tell(&line);
         }

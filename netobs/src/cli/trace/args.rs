@@ -5,7 +5,9 @@ use crate::{
         Failure, Status,
         probe::{Common, seconds},
     },
+    event,
     probes::net::Proto,
+    sockets::ports::protocols,
 };
 use clap::Args;
 use std::net::IpAddr;
@@ -67,7 +69,15 @@ pub struct Trace {
     #[arg(short = 'U', conflicts_with = "protocol")]
     pub udp: bool,
 
-    /// Protocol by name or number: udp, icmp, tcp
+    /// With -U: UDP-Lite
+    #[arg(short = 'L', requires = "udp")]
+    pub lite: bool,
+
+    /// DCCP requests
+    #[arg(short = 'D', conflicts_with_all = ["icmp", "tcp", "udp", "protocol"])]
+    pub dccp: bool,
+
+    /// Any IP protocol, by name or number
     #[arg(short = 'P', value_name = "PROTO")]
     pub protocol: Option<String>,
 
@@ -87,6 +97,10 @@ pub struct Trace {
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u8).range(1..=16), conflicts_with = "mtu")]
     pub paths: Option<u8>,
 
+    /// End after so many seconds, with what is known by then
+    #[arg(long, value_name = "SECONDS", value_parser = seconds)]
+    pub deadline: Option<u64>,
+
     #[command(flatten)]
     pub common: Common,
 }
@@ -96,20 +110,19 @@ const UNLIKELY: u16 = 33_434;
 
 impl Trace {
     pub fn proto(&self) -> Result<Proto, Failure> {
-        let by_name = match self.protocol.as_deref() {
-            None => None,
-            Some("udp" | "17") => Some(Proto::Udp),
-            Some("icmp" | "icmp6" | "ipv6-icmp" | "1" | "58") => Some(Proto::Icmp),
-            Some("tcp" | "6") => Some(Proto::Tcp),
-            Some(other) => {
-                let text = format!("'{other}' is no protocol that can trace: udp, icmp, tcp");
-                return Err(Failure::new(Status::Usage, text));
-            }
-        };
-        Ok(match (self.icmp, self.tcp) {
-            (true, _) => Proto::Icmp,
-            (_, true) => Proto::Tcp,
-            (false, false) => by_name.unwrap_or(Proto::Udp),
+        if let Some(text) = self.protocol.as_deref() {
+            return by_name(text).ok_or_else(|| {
+                let text =
+                    format!("'{text}' is no protocol: a name of /etc/protocols, or 0 to 255");
+                Failure::new(Status::Usage, text)
+            });
+        }
+        Ok(match (self.icmp, self.tcp, self.lite, self.dccp) {
+            (true, ..) => Proto::Icmp,
+            (_, true, ..) => Proto::Tcp,
+            (_, _, true, _) => Proto::UDP_LITE,
+            (.., true) => Proto::DCCP,
+            (false, false, false, false) => Proto::Udp,
         })
     }
 
@@ -122,4 +135,24 @@ impl Trace {
         };
         self.port.unwrap_or(usual)
     }
+}
+
+/// A protocol as /etc/protocols, or else the kernel's headers, call it.
+fn by_name(text: &str) -> Option<Proto> {
+    let number = text.parse::<u8>().ok().or_else(|| {
+        let file = protocols().into_iter();
+        let own = (0..=u8::MAX).filter_map(|n| {
+            let name = event::Proto(u16::from(n)).name()?;
+            Some((u32::from(n), name.to_owned()))
+        });
+        let mut all = file.chain(own);
+        let (number, _) = all.find(|(_, name)| name.eq_ignore_ascii_case(text))?;
+        u8::try_from(number).ok()
+    })?;
+    Some(match number {
+        1 | 58 => Proto::Icmp,
+        6 => Proto::Tcp,
+        17 => Proto::Udp,
+        other => Proto::Other(other),
+    })
 }

@@ -16,6 +16,7 @@ use crate::{
         engine::{Engine, Options},
         names::Names,
         net::Proto,
+        packet::other::DCCP_REQUEST,
         resolve::{Config, Resolved},
         run::{self, Broken, Signals},
         trace::{
@@ -39,8 +40,8 @@ pub fn run(args: &Trace) -> Result<Status, Failure> {
         );
         return Err(Failure::new(Status::Usage, text));
     }
-    if args.paths.is_some() && proto == Proto::Icmp {
-        let text = "--paths needs ports to vary: not with ICMP";
+    if args.paths.is_some() && !proto.has_ports() {
+        let text = "--paths needs ports to vary: UDP, TCP, DCCP, SCTP or UDP-Lite";
         return Err(Failure::new(Status::Usage, text));
     }
     probe::inside(&args.common, |signals, config| {
@@ -64,6 +65,7 @@ fn trace(
     signals: &Signals,
     config: &Config,
 ) -> Result<Status, Failure> {
+    signals.end_after(args.deadline);
     let resolved = probe::look_up(&args.host, args.common.family(), config)?;
     probe::tell_addresses(&resolved);
     let target = resolved.addresses[0].ip;
@@ -98,7 +100,11 @@ fn trace(
 /// Header bytes in front of the payload.
 fn headers(target: IpAddr, proto: Proto) -> u16 {
     let ip = if target.is_ipv4() { 20 } else { 40 };
-    ip + if proto == Proto::Tcp { 24 } else { 8 }
+    ip + match proto {
+        Proto::Tcp => 24,
+        Proto::DCCP => DCCP_REQUEST,
+        Proto::Icmp | Proto::Udp | Proto::Other(_) => 8,
+    }
 }
 
 fn plan(args: &Trace, proto: Proto, target: IpAddr, sport: u16) -> Result<Plan, Failure> {
@@ -107,8 +113,8 @@ fn plan(args: &Trace, proto: Proto, target: IpAddr, sport: u16) -> Result<Plan, 
     let size = args.size.unwrap_or(if target.is_ipv4() { 60 } else { 80 });
     let payload = match (proto, size.checked_sub(headers + 2)) {
         (Proto::Tcp, _) => 0,
-        (Proto::Udp | Proto::Icmp, Some(rest)) => rest + 2,
-        (Proto::Udp | Proto::Icmp, None) => {
+        (Proto::Udp | Proto::Icmp | Proto::Other(_), Some(rest)) => rest + 2,
+        (Proto::Udp | Proto::Icmp | Proto::Other(_), None) => {
             let text = format!(
                 "packets of {size} bytes have no room for headers: at least {}",
                 headers + 2
@@ -163,7 +169,12 @@ fn one(mut run: Run<'_>) -> Result<Status, Failure> {
     tracing.finish(clock::mono());
     let mut end = verdict(&tracing.tracer);
     if interrupted && !end.reached {
-        end.sentence = format!("interrupted; so far {}", end.sentence);
+        let why = if run.signals.is_time_up() {
+            "time is up"
+        } else {
+            "interrupted"
+        };
+        end.sentence = format!("{why}; so far {}", end.sentence);
     }
     let mut odd = run.engine.odd();
     odd.foreign += tracing.tracer.foreign;

@@ -1,7 +1,7 @@
 //! Arguments of `netobs watch`.
 
 use super::super::{Failure, Status, filters::FilterArgs};
-use crate::event::KINDS;
+use crate::{bpf::spec::Rung, event::KINDS};
 use clap::Args;
 use std::time::Duration;
 
@@ -19,11 +19,11 @@ pub struct Watch {
     pub filters: FilterArgs,
 
     /// Stop after this time, as 10, 10s, 500ms, 5m
-    #[arg(long, value_name = "TIME", value_parser = duration)]
+    #[arg(long, value_name = "TIME", value_parser = duration, allow_negative_numbers = true)]
     pub duration: Option<Duration>,
 
     /// Stop after this many events
-    #[arg(long, value_name = "N")]
+    #[arg(long, value_name = "N", allow_negative_numbers = true)]
     pub count: Option<u64>,
 
     /// Numbers only: ports are not turned into service names
@@ -35,7 +35,7 @@ pub struct Watch {
     pub json: bool,
 
     /// Tell what was seen, lost and spent every so many seconds
-    #[arg(long, value_name = "SECONDS", value_parser = duration)]
+    #[arg(long, value_name = "SECONDS", value_parser = duration, allow_negative_numbers = true)]
     pub stats: Option<Duration>,
 
     /// Show harmless drops too (packets consumed, duplicates, sockets being closed)
@@ -43,7 +43,7 @@ pub struct Watch {
     pub all: bool,
 
     /// Attach only by this rung: tp, fentry, kprobe, or one by name as `doctor` lists them
-    #[arg(long, value_name = "RUNG")]
+    #[arg(long, value_name = "RUNG", value_parser = rung)]
     pub rung: Option<String>,
 
     /// Size of the event buffer: bytes, or 512k, 4M
@@ -77,7 +77,7 @@ impl Watch {
 }
 
 fn unknown_event(name: &str) -> Failure {
-    let near = nearest(name, KINDS.iter().map(|(_, known)| *known));
+    let near = nearest(&name.to_lowercase(), KINDS.iter().map(|(_, known)| *known));
     let all: Vec<_> = KINDS.iter().map(|(_, known)| *known).collect();
     Failure::new(
         Status::Usage,
@@ -86,6 +86,22 @@ fn unknown_event(name: &str) -> Failure {
             all.join(" ")
         ),
     )
+}
+
+/// A rung, or a family of them.
+pub fn rung(text: &str) -> Result<String, String> {
+    let known = Rung::FAMILIES
+        .into_iter()
+        .chain(Rung::ALL.map(Rung::name))
+        .collect::<Vec<_>>();
+    if known.contains(&text) {
+        return Ok(text.to_owned());
+    }
+    let near = nearest(text, known.iter().copied());
+    Err(format!(
+        "did you mean '{near}'? rungs are {}",
+        known.join(" ")
+    ))
 }
 
 /// The candidate that needs the fewest edits.
@@ -127,6 +143,9 @@ pub fn duration(text: &str) -> Result<Duration, String> {
     let number: f64 = number
         .parse()
         .map_err(|_| "expected a number such as 10 or 1.5s")?;
+    if number <= 0.0 {
+        return Err("must be more than 0".to_owned());
+    }
     let time = Duration::try_from_secs_f64(number * seconds).map_err(|e| e.to_string())?;
     if time.is_zero() {
         Err("must be more than 0".to_owned())

@@ -35,13 +35,13 @@ impl Late {
         self.sockets.skipped
     }
 
-    /// Gives the event back unless it waits, or one before it does.
-    pub fn hold(&mut self, event: Event) -> Option<Event> {
-        if self.held.is_empty() && !event.body.detail().owner_is_late() {
-            return Some(event);
-        }
+    /// Whether the event has to wait: for its owner, or for one before it that waits.
+    pub fn holds(&self, event: &Event) -> bool {
+        !self.held.is_empty() || event.body.detail().owner_is_late()
+    }
+
+    pub fn hold(&mut self, event: Event) {
         self.held.push(event);
-        None
     }
 
     /// Hands all events that waited to `show`, those left out that are not wanted.

@@ -3,8 +3,8 @@
 use super::args::Watch;
 use crate::{
     bpf::{
-        attach::{Attached, Climb},
-        filters::Filters,
+        attach::{Attached, Climb, Refusal, by_reason, in_one_line},
+        filters::{Filter, Filters, Value},
         session::{Request, Session},
         spec::Hook,
         support,
@@ -12,7 +12,9 @@ use crate::{
     cli::{Failure, Status},
     collectors::{self, Collector},
     event::KINDS,
+    sinks::stream::tell,
 };
+use netobs_ebpf::config::Class;
 
 /// An object ready to be attached, and what it is for.
 pub struct Watching {
@@ -24,6 +26,7 @@ pub struct Watching {
 pub fn open(args: &Watch) -> Result<Watching, Failure> {
     let events = args.kinds()?;
     let filters = args.filters.parse()?;
+    filters.0.iter().for_each(note_vanished);
     support::privileges().map_err(|why| Failure::new(Status::Missing, why))?;
     let hooks = hooks(events);
     let session = Session::open(&Request {
@@ -104,6 +107,49 @@ pub fn check(session: &Session, events: u32, named: bool) -> Result<(), Failure>
     }
 }
 
+/// A process that is not there is waited for in vain: better to say so than to stay silent.
+fn note_vanished(filter: &Filter) {
+    if let Value::Number(Class::Pid, pid) = filter.value
+        && !filter.negated
+        && !std::path::Path::new(&format!("/proc/{pid}")).exists()
+    {
+        tell(&format!(
+            "netobs: --pid {pid}: there is no such process now"
+        ));
+    }
+}
+
+/// One line for all hooks that are not attached for the same reasons: what is not seen is said before the first event.
+pub fn shortcomings(session: &Session) -> Vec<String> {
+    let dead = |attached: &&Attached| attached.taken.is_none();
+    let mut groups: Vec<(String, Vec<String>)> = Vec::new();
+    for attached in session.hooks.iter().filter(dead) {
+        let collector = collectors::of_hook(attached.hook.number);
+        let mut others = session
+            .hooks
+            .iter()
+            .filter(|other| collectors::of_hook(other.hook.number) == collector);
+        let name = if others.all(|other| other.taken.is_none()) {
+            collector.to_owned()
+        } else {
+            format!("{} of {collector}", attached.hook.name)
+        };
+        let reasons = reasons(&attached.refused);
+        match groups.iter_mut().find(|(known, _)| *known == reasons) {
+            Some((_, names)) if names.contains(&name) => {}
+            Some((_, names)) => names.push(name),
+            None => groups.push((reasons, vec![name])),
+        }
+    }
+    groups
+        .into_iter()
+        .map(|(reasons, names)| {
+            let names = names.join(", ");
+            format!("netobs: not attached: {names}: {reasons} (netobs doctor tells what to do)")
+        })
+        .collect()
+}
+
 /// The hooks of a collector.
 fn of<'a>(
     session: &'a Session,
@@ -118,9 +164,17 @@ fn of<'a>(
 }
 
 fn why(session: &Session, collector: &Collector, events: u32) -> String {
-    let reasons: Vec<String> = of(session, collector, events)
-        .flat_map(|hook| &hook.refused)
-        .map(|r| format!("{} {}: {}", r.rung, r.target, r.reason))
-        .collect();
-    format!("cannot watch {}: {}", collector.name, reasons.join("; "))
+    let reasons = reasons(of(session, collector, events).flat_map(|hook| &hook.refused));
+    format!(
+        "cannot watch {}: {reasons} (netobs doctor tells what to do)",
+        collector.name
+    )
+}
+
+/// Each reason once, with the rungs that it holds for; one that holds for all needs none named.
+fn reasons<'a>(refused: impl IntoIterator<Item = &'a Refusal>) -> String {
+    match &by_reason(refused)[..] {
+        [(_, why)] => (*why).to_owned(),
+        several => in_one_line(several),
+    }
 }

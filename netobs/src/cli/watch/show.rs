@@ -6,7 +6,7 @@ use crate::{
     clock,
     enrich::{Enricher, namespaces, symbols},
     event::Event,
-    names::{Names, TCP_STATES},
+    names::{Enumeration, Names},
     views::{View, json::Json, text::Text, time::Clock},
 };
 
@@ -15,6 +15,8 @@ pub struct Shown {
     pub view: Box<dyn View>,
     names: Names,
     enricher: Enricher,
+    /// The names of the columns are still to come: before the first event, or when all is attached.
+    headless: bool,
     all: bool,
     /// `--count`
     limit: u64,
@@ -27,6 +29,7 @@ impl Shown {
             view: view(args),
             names: names(args, session),
             enricher: Enricher::new(),
+            headless: !args.json,
             all: args.all,
             limit: args.count.unwrap_or(u64::MAX),
             events: 0,
@@ -38,6 +41,13 @@ impl Shown {
         self.limit - self.events
     }
 
+    /// Shows the names of the columns, once.
+    pub fn head(&mut self) {
+        if std::mem::take(&mut self.headless) {
+            self.view.head();
+        }
+    }
+
     /// Shows one, unless only its place in the kernel's code tells that it is normal life.
     pub fn event(&mut self, event: &Event, kernel: &mut Symbols) {
         let detail = event.body.detail();
@@ -47,6 +57,7 @@ impl Shown {
         if !self.all && detail.is_quiet(&self.names) {
             return;
         }
+        self.head();
         let about = self.enricher.about(&event.common);
         self.view.event(event, &about, &self.names);
         self.events += 1;
@@ -70,15 +81,9 @@ fn view(args: &Watch) -> Box<dyn View> {
 
 fn names(args: &Watch, session: &Session) -> Names {
     let mut names = Names::new(args.numeric);
-    let prefixes = [
-        ("skb_drop_reason", "SKB_DROP_REASON_"),
-        ("sk_rst_reason", "SK_RST_REASON_"),
-        ("tcp_ca_state", "TCP_CA_"),
-        (TCP_STATES, "TCP_"),
-    ];
-    for (name, prefix) in prefixes {
-        if let Some(values) = session.types.enums.get(name) {
-            names.add_enum(name, prefix, values);
+    for of in Enumeration::ALL {
+        if let Some(values) = session.types.enums.get(of.name()) {
+            names.add_enum(of, values);
         }
     }
     if !args.numeric && !args.json {

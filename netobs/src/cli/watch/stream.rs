@@ -20,7 +20,7 @@ use crate::{
     clock, collectors,
     enrich::listen_drops::ListenDrops,
     event::Mono,
-    sinks::stream::{SinkError, Stdout, tell},
+    sinks::stream::{SinkError, Stdout, end_when, reader_is_gone, tell},
 };
 use netobs_ebpf::config::ROUTES_WAIT;
 use std::{os::fd::OwnedFd, time::Duration};
@@ -31,6 +31,12 @@ const FLUSH_BYTES: usize = 1 << 16;
 /// How often hooks that cannot tell by themselves are asked.
 const ASK_EVERY_NS: u64 = 200_000_000;
 const SECOND: Mono = Mono(1_000_000_000);
+
+/// What others wait for before they begin.
+fn watching(hooks: usize) -> String {
+    let plural = if hooks == 1 { "" } else { "s" };
+    format!("netobs: watching with {hooks} hook{plural}")
+}
 
 struct Stream<'a> {
     args: &'a Watch,
@@ -55,12 +61,8 @@ pub async fn run(watching: Watching, args: &Watch) -> Result<Status, Failure> {
     let mut stream = Stream::new(watching, args);
     let ready = stream.session.ring.ready()?;
     let mut signals = Signals::new()?;
-    if !args.json {
-        stream.shown.view.head();
-        stream
-            .write()
-            .map_err(|_| Failure::new(Status::Other, "write output"))?;
-    }
+    let deadline = args.duration.map(|time| after(stream.started, time));
+    end_when(signals.flag()?, deadline);
     ahead_of_others();
     let mut end = stream.attach_all()?;
     if end.is_none() {
@@ -100,6 +102,10 @@ impl<'a> Stream<'a> {
             }
         }
         request::check(&self.session, self.events, !self.args.events.is_empty())?;
+        self.shown.head();
+        for line in request::shortcomings(&self.session) {
+            tell(&line);
+        }
         self.lost_told = vec![0; self.session.hooks.len()];
         self.next_ask = self.session.polls().then(clock::mono);
         if self.next_ask.is_some() && self.session.owners.refusal().is_none() {
@@ -109,9 +115,8 @@ impl<'a> Stream<'a> {
             self.log = self.session.log(tell).map_err(|e| tell(&e)).ok();
         }
         let hooks = self.attached();
-        self.session
-            .owners
-            .when_walked(move || tell(&format!("netobs: watching with {hooks} hooks")));
+        let owners = &mut self.session.owners;
+        owners.when_walked(move || tell(&watching(hooks)));
         Ok(None)
     }
 
@@ -196,7 +201,9 @@ impl<'a> Stream<'a> {
                 if polled && !settle(listen_drops, &mut event) {
                     return;
                 }
-                if let Some(event) = late.hold(event) {
+                if late.holds(&event) {
+                    late.hold(event);
+                } else {
                     shown.event(&event, kernel);
                 }
             }
@@ -240,6 +247,9 @@ impl<'a> Stream<'a> {
         if now >= self.next_second {
             self.next_second = Mono(now.0 + SECOND.0);
             self.tell_losses()?;
+            if reader_is_gone() {
+                return Err(SinkError::Closed.into());
+            }
             if self.late.filters().name_owners() {
                 self.session.owners.refresh();
             }
@@ -337,11 +347,11 @@ impl<'a> Stream<'a> {
             failed = Some(error);
         }
         let summary = self.summary();
-        if self.args.json {
-            if failed.is_none() {
-                failed = self.out.write(&summary.json("summary")).err();
-            }
-        } else {
+        if self.args.json && failed.is_none() {
+            failed = self.out.write(&summary.json("summary")).err();
+        }
+        // Where standard output takes no more, it is told all the same.
+        if !self.args.json || failed.is_some() {
             tell(&summary.table());
         }
         if self.unreadable > 0 {

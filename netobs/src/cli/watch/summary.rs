@@ -28,7 +28,7 @@ impl Summary {
     }
 
     fn own_percent(&self) -> f64 {
-        round(seconds(self.own_cpu_ns) * 100.0 / seconds(self.elapsed_ns).max(1e-9))
+        percent(self.own_cpu_ns, self.elapsed_ns)
     }
 
     pub fn table(&self) -> String {
@@ -78,6 +78,11 @@ impl Summary {
 #[expect(clippy::cast_precision_loss, reason = "seconds for people")]
 fn seconds(ns: u64) -> f64 {
     round(ns as f64 / 1e9)
+}
+
+#[expect(clippy::cast_precision_loss, reason = "a share for people")]
+fn percent(part: u64, whole: u64) -> f64 {
+    round(part as f64 * 100.0 / whole.max(1) as f64)
 }
 
 fn round(n: f64) -> f64 {

@@ -2,7 +2,11 @@
 
 use super::pace::Wait;
 use crate::{event::Mono, sinks::stream::SinkError};
-use std::{os::fd::OwnedFd, time::Duration};
+use std::{
+    os::fd::OwnedFd,
+    sync::{Arc, atomic::AtomicBool},
+    time::Duration,
+};
 use tokio::{
     io::unix::AsyncFd,
     signal::unix::{Signal, SignalKind, signal},
@@ -32,16 +36,31 @@ pub enum Woken {
 pub struct Signals {
     interrupt: Signal,
     terminate: Signal,
+    /// The terminal is gone; `None`: under nohup, which wants us to go on.
+    hangup: Option<Signal>,
     user: Signal,
 }
 
 impl Signals {
     pub fn new() -> std::io::Result<Self> {
+        let hangup = (!ignores_hangup()).then(|| signal(SignalKind::hangup()));
         Ok(Self {
             interrupt: signal(SignalKind::interrupt())?,
             terminate: signal(SignalKind::terminate())?,
+            hangup: hangup.transpose()?,
             user: signal(SignalKind::user_defined1())?,
         })
+    }
+
+    /// A flag that the signals to end set at once, for who waits elsewhere.
+    pub fn flag(&self) -> std::io::Result<Arc<AtomicBool>> {
+        let flag = Arc::new(AtomicBool::new(false));
+        let hangup = self.hangup.as_ref().map(|_| SignalKind::hangup());
+        let others = [SignalKind::interrupt(), SignalKind::terminate()];
+        for kind in others.into_iter().chain(hangup) {
+            signal_hook::flag::register(kind.as_raw_value(), Arc::clone(&flag))?;
+        }
+        Ok(flag)
     }
 
     /// Waits for events as `wait` says, at most until something is due.
@@ -54,6 +73,7 @@ impl Signals {
             biased;
             _ = self.interrupt.recv() => Woken::Quit,
             _ = self.terminate.recv() => Woken::Quit,
+            _ = next(self.hangup.as_mut()) => Woken::Quit,
             _ = self.user.recv() => Woken::Report,
             guard = ready.readable(), if ring => {
                 if let Ok(mut guard) = guard {
@@ -64,6 +84,23 @@ impl Signals {
             () = tokio::time::sleep(time) => Woken::Time,
         }
     }
+}
+
+async fn next(signal: Option<&mut Signal>) -> Option<()> {
+    match signal {
+        Some(signal) => signal.recv().await,
+        None => std::future::pending().await,
+    }
+}
+
+/// As nohup(1) sets it.
+fn ignores_hangup() -> bool {
+    let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
+    status
+        .lines()
+        .find_map(|line| line.strip_prefix("SigIgn:"))
+        .and_then(|hex| u64::from_str_radix(hex.trim(), 16).ok())
+        .is_some_and(|ignored| ignored & 1 == 1)
 }
 
 /// A moment, and some time on.

@@ -8,7 +8,7 @@ use crate::{
     event::{Ends, Proto},
     fields::Fields,
     line::Line,
-    names::Names,
+    names::{Enumeration::DropReason, Names},
     packet::{self, Parsed},
 };
 use netobs_ebpf::{
@@ -79,7 +79,6 @@ fn decode(_kind: Kind, bytes: &[u8]) -> Option<Body> {
     }))
 }
 
-const ENUM: &str = "skb_drop_reason";
 const ARP: u16 = 0x0806;
 
 impl Dropped {
@@ -97,7 +96,7 @@ impl Dropped {
 
     fn reason(&self, line: &mut Line, names: &Names) {
         let Some(reason) = self.reason else { return };
-        match names.enumerator(ENUM, reason) {
+        match names.enumerator(DropReason, reason) {
             Some(name) => _ = line.word(name),
             // A subsystem's own reason, the subsystem in the upper half.
             None => _ = line.key("reason").hex(u64::from(reason)),
@@ -132,8 +131,9 @@ impl Detail for Dropped {
 
     fn is_quiet(&self, names: &Names) -> bool {
         quiet::by_place(
-            self.reason.map(|reason| names.enumerator(ENUM, reason)),
-            names.symbols.get(&self.location).map(String::as_str),
+            self.reason
+                .map(|reason| names.enumerator(DropReason, reason)),
+            || names.symbols.get(&self.location).map(String::as_str),
             self.packet.destination,
         )
     }
@@ -203,7 +203,7 @@ impl Detail for Dropped {
             fields.num("dport", u64::from(dport));
         }
         match self.reason {
-            Some(reason) => match names.enumerator(ENUM, reason) {
+            Some(reason) => match names.enumerator(DropReason, reason) {
                 Some(name) => fields.str("reason", name),
                 None => fields.num("reason", u64::from(reason)),
             },
@@ -253,11 +253,7 @@ mod tests {
 
     fn names() -> Names {
         let mut names = Names::new(true);
-        names.add_enum(
-            ENUM,
-            "SKB_DROP_REASON_",
-            &[(7, "SKB_DROP_REASON_NETFILTER_DROP".into())],
-        );
+        names.add_enum(DropReason, &[(7, "SKB_DROP_REASON_NETFILTER_DROP".into())]);
         names.symbols.insert(
             0xffff_ffff_8100_0000,
             "nft_do_chain+0x3e8 [nf_tables]".into(),

@@ -4,7 +4,8 @@ use super::selectors::{Offsets, V4, V6, selectors};
 use crate::netlink::{
     attrs::{array, text, u16_at, u32_at, u64_at},
     firewall::{Chain, Rule, Ruleset},
-    xtables,
+    ipset::IpSets,
+    xtables::{self, Extension},
 };
 use std::collections::HashMap;
 
@@ -15,9 +16,10 @@ const NAMES: [&str; 5] = ["PREROUTING", "INPUT", "FORWARD", "OUTPUT", "POSTROUTI
 const HEAD: usize = 32;
 
 /// How a table is laid out: `struct ipt_getinfo`.
-pub struct Layout {
+pub struct Layout<'s> {
     table: String,
     v6: bool,
+    sets: &'s IpSets,
     /// Where the chain of each hook begins, and where its policy stands.
     hooks: Vec<(usize, usize, usize)>,
 }
@@ -29,8 +31,8 @@ struct Entry<'a> {
     target: &'a [u8],
 }
 
-impl Layout {
-    pub fn new(table: &str, v6: bool, info: &[u8]) -> Self {
+impl<'s> Layout<'s> {
+    pub fn new(table: &str, v6: bool, info: &[u8], sets: &'s IpSets) -> Self {
         let valid = u32_at(info, 32).unwrap_or(0);
         let word = |at: usize| u32_at(info, at).unwrap_or(0) as usize;
         let hooks = (0..HOOKS.len())
@@ -40,6 +42,7 @@ impl Layout {
         Self {
             table: table.to_owned(),
             v6,
+            sets,
             hooks,
         }
     }
@@ -198,7 +201,8 @@ impl Layout {
             if name == "comment" {
                 comment = Some(text(info));
             } else {
-                words.push(xtables::matched(&name, u32::from(head[31]), info, self.v6));
+                let revision = u32::from(head[31]);
+                words.push(xtables::matched(&self.extension(&name, revision, info)));
             }
             at += size;
         }
@@ -221,6 +225,16 @@ impl Layout {
         }
     }
 
+    fn extension<'a>(&'a self, name: &'a str, revision: u32, info: &'a [u8]) -> Extension<'a> {
+        Extension {
+            name,
+            revision,
+            info,
+            v6: self.v6,
+            sets: self.sets,
+        }
+    }
+
     /// What the rule does; nothing for one that only counts.
     fn jump(
         &self,
@@ -230,12 +244,8 @@ impl Layout {
         let name = target_name(entry.target);
         if !name.is_empty() {
             let info = entry.target.get(HEAD..).unwrap_or_default();
-            let told = xtables::target(
-                &name,
-                u32::from(entry.target.get(31).copied().unwrap_or(0)),
-                info,
-                self.v6,
-            );
+            let revision = u32::from(entry.target.get(31).copied().unwrap_or(0));
+            let told = xtables::target(&self.extension(&name, revision, info));
             return (Some(told.text), told.nat);
         }
         let goto = entry.bytes.get(self.offsets().flags).copied().unwrap_or(0)
@@ -297,7 +307,8 @@ mod tests {
             }
             let info: Vec<u8> = (0..11).flat_map(|_| next()).collect();
             for v6 in [false, true] {
-                let layout = Layout::new("t", v6, &info);
+                let sets = IpSets::default();
+                let layout = Layout::new("t", v6, &info, &sets);
                 for cut in [0, 50, 112, 113, 145, 200, 400, 512] {
                     layout.read(&bytes[..cut]);
                 }

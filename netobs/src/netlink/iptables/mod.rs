@@ -6,7 +6,7 @@ mod entries;
 mod selectors;
 mod sockopt;
 
-use super::{attrs::u32_at, firewall::Ruleset, socket::Error};
+use super::{attrs::u32_at, firewall::Ruleset, ipset::IpSets, socket::Error};
 use entries::Layout;
 use sockopt::Tables;
 use std::{fs, io};
@@ -22,6 +22,7 @@ const RETRIES: u32 = 5;
 /// All tables of the thread's network namespace, both families.
 pub fn all() -> Result<Ruleset, Error> {
     let mut ruleset = Ruleset::default();
+    let sets = IpSets::default();
     for v6 in [false, true] {
         let names = names(v6)?;
         if names.is_empty() {
@@ -29,7 +30,7 @@ pub fn all() -> Result<Ruleset, Error> {
         }
         let tables = Tables::open(v6)?;
         for name in names {
-            ruleset.add(table(&tables, &name, v6)?);
+            ruleset.add(table(&tables, &name, v6, &sets)?);
         }
     }
     Ok(ruleset)
@@ -53,7 +54,7 @@ fn names(v6: bool) -> Result<Vec<String>, Error> {
     }
 }
 
-fn table(tables: &Tables, name: &str, v6: bool) -> Result<Ruleset, Error> {
+fn table(tables: &Tables, name: &str, v6: bool, sets: &IpSets) -> Result<Ruleset, Error> {
     for _ in 0..RETRIES {
         let mut info = vec![0; INFO];
         put_name(&mut info, name);
@@ -67,7 +68,7 @@ fn table(tables: &Tables, name: &str, v6: bool) -> Result<Ruleset, Error> {
             Err(error) if error.errno.raw_os_error() == Some(libc::EAGAIN) => {}
             Err(error) => return Err(error),
             Ok(()) => {
-                let layout = Layout::new(name, v6, &info);
+                let layout = Layout::new(name, v6, &info, sets);
                 return Ok(layout.read(&entries[ENTRIES..]));
             }
         }

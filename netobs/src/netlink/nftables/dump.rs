@@ -9,6 +9,7 @@ use crate::netlink::links::LinkNames;
 use crate::netlink::{
     attrs::{Attr, attrs, behind},
     firewall::{Chain, Rule, Ruleset, SetRow},
+    ipset::IpSets,
     socket::{Error, NETFILTER, Request, Socket},
 };
 
@@ -58,7 +59,11 @@ fn read(socket: &mut Socket, links: &LinkNames) -> Result<Ruleset, Error> {
     let chains = Request::dump("list the chains of nf_tables", GETCHAIN, &[0; HEADER]);
     let chains = socket.rows(&chains, chain)?.rows;
     let sets = read_sets(socket)?;
-    let world = World { sets: &sets, links };
+    let world = World {
+        sets: &sets,
+        links,
+        ipsets: &IpSets::default(),
+    };
     let request = Request::dump("list the rules of nf_tables", GETRULE, &[0; HEADER]);
     let rules = socket.rows(&request, |payload| rule(payload, &world))?.rows;
     let request = Request::dump("list the objects of nf_tables", GETOBJ, &[0; HEADER]);

@@ -11,14 +11,16 @@ use super::{
     statements,
 };
 use crate::netlink::attrs::{Attr, attrs, find};
+use crate::netlink::ipset::IpSets;
 use crate::netlink::links::LinkNames;
-use crate::netlink::xtables;
+use crate::netlink::xtables::{self, Extension};
 use std::collections::HashMap;
 
 /// What a rule refers to.
 pub struct World<'a> {
     pub sets: &'a Sets,
     pub links: &'a LinkNames,
+    pub ipsets: &'a IpSets,
 }
 
 /// The state of reading one rule.
@@ -293,9 +295,15 @@ impl<'a> Reader<'a> {
         let name = find(data, 1).map(Attr::text).unwrap_or_default();
         let revision = number(data, 2);
         let info = find(data, 3).map_or(&[][..], |a| a.value);
-        let v6 = self.family == IPV6;
+        let extension = Extension {
+            name: &name,
+            revision,
+            info,
+            v6: self.family == IPV6,
+            sets: self.world.ipsets,
+        };
         if target {
-            let told = xtables::target(&name, revision, info, v6);
+            let told = xtables::target(&extension);
             if let Some((kind, to)) = &told.nat {
                 self.nat = Some(Nat {
                     kind,
@@ -306,7 +314,7 @@ impl<'a> Reader<'a> {
         } else if name == "comment" {
             self.comment = Some(crate::netlink::attrs::text(info));
         } else {
-            let told = xtables::matched(&name, revision, info, v6);
+            let told = xtables::matched(&extension);
             self.push(told, &[]);
         }
     }

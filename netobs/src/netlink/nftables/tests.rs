@@ -4,6 +4,7 @@ use super::{
     expr::{Reader, World},
     sets::Sets,
 };
+use crate::netlink::ipset::IpSets;
 use std::collections::HashMap;
 
 fn attribute(kind: u16, value: &[u8]) -> Vec<u8> {
@@ -24,6 +25,7 @@ fn read(family: u8, expressions: &[u8]) -> String {
     let world = World {
         sets: &sets,
         links: &links,
+        ipsets: &IpSets::default(),
     };
     let mut reader = Reader::new(family, "t", &world);
     reader.read(expressions);

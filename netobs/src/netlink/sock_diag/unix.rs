@@ -43,7 +43,7 @@ pub(super) fn fill(row: &mut Row, message: &UnixMessage, bytes: &[u8]) {
     row.local.port = message.inode;
     for (kind, value) in Attributes(bytes) {
         match kind {
-            0 => row.unix.name.extend_from_slice(name(value)),
+            0 => row.unix.set_name(value),
             1 => {
                 let [inode, device] = words(value);
                 row.unix.vfs = Some((inode, device));
@@ -64,12 +64,4 @@ pub(super) fn fill(row: &mut Row, message: &UnixMessage, bytes: &[u8]) {
             _ => {}
         }
     }
-}
-
-/// A path ends at its NUL; an abstract name begins with one.
-fn name(value: &[u8]) -> &[u8] {
-    if value.first() == Some(&0) {
-        return value;
-    }
-    value.split(|byte| *byte == 0).next().unwrap_or_default()
 }

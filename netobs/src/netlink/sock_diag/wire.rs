@@ -168,11 +168,7 @@ pub trait Message: FromBytes + Immutable + KnownLayout {
 
 impl Message for UnixMessage {
     fn head(&self) -> Head {
-        let table = match i32::from(self.kind) {
-            libc::SOCK_STREAM => Table::UnixStream,
-            libc::SOCK_SEQPACKET => Table::UnixSeqpacket,
-            _ => Table::UnixDgram,
-        };
+        let table = Table::of_unix(self.kind.into());
         head(table, Family::Unix, self.state, self.inode, self.cookie)
     }
 }

@@ -1,25 +1,29 @@
 //! What a rule asks of a packet: `-m NAME ...`.
 
-use super::{address, marked, not, ports, ports::join, rates, tracking, unknown};
-use crate::netlink::attrs::{mac, text, u16_at, u32_at};
+use super::{
+    Extension, address, counts, marked, not, payload, places, ports, ports::join, quoted, rates,
+    sets, times, tracking, unknown,
+};
+use crate::netlink::attrs::{array, mac, text, u16_at, u32_at};
 
 /// One match, in the words of `iptables -S`.
-pub fn matched(name: &str, revision: u32, info: &[u8], v6: bool) -> String {
-    let known = match (name, revision) {
+pub fn matched(of: &Extension<'_>) -> String {
+    let (info, v6) = (of.info, of.v6);
+    let known = match (of.name, of.revision) {
         ("tcp", _) => ports::tcp(info),
         ("udp", _) => ports::udp(info),
         ("icmp", _) => ports::icmp(info, false),
         ("icmp6", _) => ports::icmp(info, true),
         ("multiport", 1) => ports::multiport(info),
-        ("comment", _) => Some(format!("-m comment --comment \"{}\"", text(info))),
+        ("comment", _) => Some(format!("-m comment --comment {}", quoted(&text(info)))),
         ("state", _) => tracking::state(info),
-        ("conntrack", 1..=3) => tracking::conntrack(info, revision, v6),
+        ("conntrack", 1..=3) => tracking::conntrack(info, of.revision, v6),
         ("addrtype", 1) => address_type(info),
         ("mark", 1) => mark("mark", info),
         ("connmark", 1) => mark("connmark", info),
         ("limit", _) => rates::limit(info),
-        ("hashlimit", 3) => rates::hashlimit(info),
-        ("recent", 0 | 1) => rates::recent(info, revision, v6),
+        ("hashlimit", 3) => rates::hashlimit(info, v6),
+        ("recent", 0 | 1) => rates::recent(info, of.revision, v6),
         ("statistic", _) => statistic(info),
         ("physdev", _) => physical(info),
         ("owner", 1) => owner(info),
@@ -27,10 +31,51 @@ pub fn matched(name: &str, revision: u32, info: &[u8], v6: bool) -> String {
         ("pkttype", _) => packet_type(info),
         ("length", _) => length(info),
         ("mac", _) => hardware(info),
-        ("set", 1..=4) => set(info, revision),
-        _ => None,
+        ("set", 1..=4) => sets::matched(of),
+        _ => in_packets(of).or_else(|| of_connections(of)),
     };
-    known.unwrap_or_else(|| unknown("-m", name, revision))
+    known.unwrap_or_else(|| unknown("-m", of.name, of.revision))
+}
+
+fn in_packets(of: &Extension<'_>) -> Option<String> {
+    let info = of.info;
+    match (of.name, of.revision) {
+        ("string", 0 | 1) => payload::string(info, of.revision),
+        ("u32", 0) => payload::numbers(info),
+        ("bpf", 0 | 1) => payload::program(info, of.revision),
+        ("tcpmss", 0) => payload::segment_size(info),
+        ("dscp", 0) => payload::dscp(info),
+        ("tos", 1) => payload::tos(info),
+        ("ttl" | "hl", 0) => payload::hops(of.name, info),
+        ("ecn", _) => payload::ecn(info),
+        ("esp", 0) => payload::association("esp", info),
+        ("ah", 0) if !of.v6 => payload::association("ah", info),
+        ("sctp", 0) => places::sctp(info),
+        ("dccp", 0) => places::dccp(info),
+        _ => None,
+    }
+}
+
+fn of_connections(of: &Extension<'_>) -> Option<String> {
+    let info = of.info;
+    match (of.name, of.revision) {
+        ("rpfilter", 0) => places::reverse_path(info),
+        ("socket", 0) => Some("-m socket".to_owned()),
+        ("socket", 1..=3) => places::socket(info),
+        ("cgroup", 0..=2) => places::cgroup(info, of.revision),
+        ("devgroup", 0) => places::device_group(info),
+        ("realm", 0) => places::realm(info),
+        ("cpu", 0) => places::processor(info),
+        ("policy", 0) => places::policy(of),
+        ("connlimit", 0 | 1) => counts::connections(of),
+        ("connbytes", 0) => counts::bytes(info),
+        ("connlabel", 0) => counts::label(info),
+        ("helper", 0) => counts::helper(info),
+        ("quota", 0) => counts::quota(info),
+        ("cluster", 0) => counts::cluster(info),
+        ("time", 0) => times::time(info),
+        _ => None,
+    }
 }
 
 /// `struct xt_addrtype_info_v1`.
@@ -102,27 +147,21 @@ fn statistic(info: &[u8]) -> Option<String> {
 
 /// `struct xt_physdev_info`.
 fn physical(info: &[u8]) -> Option<String> {
-    let [inverted, set] = *info.get(64..66)? else {
-        return None;
-    };
+    // Bit, place of a name.
+    const ASKED: [(u8, Option<usize>, &str); 5] = [
+        (8, None, "--physdev-is-in"),
+        (1, Some(0), "--physdev-in"),
+        (16, None, "--physdev-is-out"),
+        (2, Some(32), "--physdev-out"),
+        (4, None, "--physdev-is-bridged"),
+    ];
+    let [inverted, set] = array(info, 64)?;
     let mut words = Vec::new();
-    for (bit, at, flag) in [(4, 0, "--physdev-in"), (8, 32, "--physdev-out")] {
-        if set & bit != 0 {
-            words.push(format!(
-                "{}{flag} {}",
-                not(inverted & bit != 0),
-                text(&info[at..at + 16])
-            ));
-        }
-    }
-    for (bit, flag) in [
-        (1, "--physdev-is-in"),
-        (2, "--physdev-is-out"),
-        (16, "--physdev-is-bridged"),
-    ] {
-        if set & bit != 0 {
-            words.push(format!("{}{flag}", not(inverted & bit != 0)));
-        }
+    for (bit, name, flag) in ASKED.iter().filter(|(bit, ..)| set & bit != 0) {
+        let inverted = not(inverted & bit != 0);
+        let name = name.and_then(|at| info.get(at..at + 16));
+        let name = name.map_or_else(String::new, |name| format!(" {}", text(name)));
+        words.push(format!("{inverted}{flag}{name}"));
     }
     Some(join("-m physdev", &words))
 }
@@ -133,6 +172,9 @@ fn owner(info: &[u8]) -> Option<String> {
         return None;
     };
     let mut words = Vec::new();
+    if set & 4 != 0 {
+        words.push(format!("{}--socket-exists", not(inverted & 4 != 0)));
+    }
     for (bit, at, flag) in [(1, 0, "--uid-owner"), (2, 8, "--gid-owner")] {
         if set & bit != 0 {
             let (low, high) = (u32_at(info, at)?, u32_at(info, at + 4)?);
@@ -144,8 +186,8 @@ fn owner(info: &[u8]) -> Option<String> {
             words.push(format!("{}{flag} {ids}", not(inverted & bit != 0)));
         }
     }
-    if set & 4 != 0 {
-        words.push(format!("{}--socket-exists", not(inverted & 4 != 0)));
+    if set & 8 != 0 {
+        words.push("--suppl-groups".to_owned());
     }
     Some(join("-m owner", &words))
 }
@@ -194,22 +236,5 @@ fn hardware(info: &[u8]) -> Option<String> {
     Some(format!(
         "-m mac {}--mac-source {address}",
         not(u32_at(info, 8)? != 0)
-    ))
-}
-
-/// `struct xt_set_info_match_*`: sets of ipset are known by number here.
-fn set(info: &[u8], revision: u32) -> Option<String> {
-    let number = u16_at(info, 0)?;
-    let (dims, flags) = (*info.get(2)?, *info.get(3)?);
-    let sides: Vec<&str> = (1..=dims.min(6))
-        .map(|dim| if flags >> dim & 1 != 0 { "src" } else { "dst" })
-        .collect();
-    if revision > 4 {
-        return None;
-    }
-    Some(format!(
-        "-m set {}--match-set #{number} {}",
-        not(flags & 1 != 0),
-        sides.join(",")
     ))
 }

@@ -1,7 +1,7 @@
 //! `-m limit`, `-m hashlimit`, `-m recent`: how often is too often.
 
 use super::{address, not, ports::join};
-use crate::netlink::attrs::{text, u32_at, u64_at};
+use crate::netlink::attrs::{array, text, u32_at, u64_at};
 
 const UNITS: [(u64, &str); 4] = [(86_400, "day"), (3_600, "hour"), (60, "min"), (1, "sec")];
 
@@ -36,31 +36,55 @@ pub fn limit(info: &[u8]) -> Option<String> {
     Some(format!("-m limit --limit {rate}{burst}"))
 }
 
+/// Bytes a second and the burst, of the price of sixteen bytes; and the seconds after which an entry is forgotten.
+fn byte_rate(price: u64, burst: u64) -> (String, u64) {
+    const UNITS: [(u64, &str); 3] = [(1 << 20, "m"), (1 << 10, "k"), (1, "")];
+    let most = u64::from(u32::MAX);
+    let bytes = (most.checked_div(price).unwrap_or(most).saturating_sub(1) << 4) & most;
+    let exact = |unit: u64| bytes >= unit && most / ((bytes & !(unit - 1)) / 16 + 1) == price;
+    let (unit, name) = UNITS
+        .into_iter()
+        .find(|(unit, _)| exact(*unit))
+        .unwrap_or(UNITS[2]);
+    let rate = format!("{}{name}b/s", bytes / unit);
+    if burst == 0 {
+        return (rate, 15);
+    }
+    let bytes = bytes.saturating_mul(burst);
+    let (unit, name) = UNITS
+        .into_iter()
+        .find(|(unit, _)| bytes >= *unit)
+        .unwrap_or(UNITS[2]);
+    (
+        format!("{rate} --hashlimit-burst {}{name}b", bytes / unit),
+        60,
+    )
+}
+
 /// `struct xt_hashlimit_mtinfo3`: a name, then millionths of a second per packet.
-pub fn hashlimit(info: &[u8]) -> Option<String> {
+pub fn hashlimit(info: &[u8], v6: bool) -> Option<String> {
     const MODES: [(u32, &str); 4] = [(4, "srcip"), (8, "srcport"), (1, "dstip"), (2, "dstport")];
     const INVERT: u32 = 0x10;
-    const BYTES_OR_MATCH: u32 = 0x60;
+    const BYTES: u32 = 0x20;
+    const RATE_MATCH: u32 = 0x40;
     let (average, burst, mode) = (u64_at(info, 256)?, u64_at(info, 264)?, u32_at(info, 272)?);
-    if mode & BYTES_OR_MATCH != 0 {
-        return None;
-    }
     let number = |at| u32_at(info, at).unwrap_or(0);
-    let (rate, seconds) = rate(average, 1_000_000);
     let side = if mode & INVERT != 0 { "above" } else { "upto" };
-    let mut words = vec![
-        format!("--hashlimit-{side} {rate}"),
-        format!("--hashlimit-burst {burst}"),
-    ];
-    let modes: Vec<&str> = MODES
-        .iter()
-        .filter(|(bit, _)| mode & bit != 0)
-        .map(|(_, n)| *n)
-        .collect();
+    let (rate, seconds) = if mode & BYTES != 0 {
+        byte_rate(average, burst)
+    } else {
+        let (rate, seconds) = rate(average, 1_000_000);
+        (format!("{rate} --hashlimit-burst {burst}"), seconds)
+    };
+    let mut words = vec![format!("--hashlimit-{side} {rate}")];
+    let modes = MODES.iter().filter(|(bit, _)| mode & bit != 0);
+    let modes: Vec<&str> = modes.map(|(_, name)| *name).collect();
     if !modes.is_empty() {
         words.push(format!("--hashlimit-mode {}", modes.join(",")));
     }
     words.push(format!("--hashlimit-name {}", text(info.get(..255)?)));
+    let whole = if v6 { 128 } else { 32 };
+    let [source, dest]: [u8; 2] = array(info, 296)?;
     let options = [
         ("htable-size", number(276), 0),
         ("htable-max", number(280), 0),
@@ -70,10 +94,18 @@ pub fn hashlimit(info: &[u8]) -> Option<String> {
             number(288),
             u32::try_from(seconds * 1000).unwrap_or(0),
         ),
+        ("srcmask", u32::from(source), whole),
+        ("dstmask", u32::from(dest), whole),
     ];
     for (name, value, usual) in options {
         if value != usual {
             words.push(format!("--hashlimit-{name} {value}"));
+        }
+    }
+    if mode & RATE_MATCH != 0 {
+        words.push("--hashlimit-rate-match".to_owned());
+        if number(292) != 1 {
+            words.push(format!("--hashlimit-rate-interval {}", number(292)));
         }
     }
     Some(join("-m hashlimit", &words))

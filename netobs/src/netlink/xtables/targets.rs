@@ -1,6 +1,6 @@
 //! What a rule does with a packet: `-j NAME ...`.
 
-use super::{address, ports, unknown};
+use super::{Extension, address, changes, ports, prefix, quoted, sets, unknown};
 use crate::netlink::attrs::{text, u16_at, u32_at};
 use std::fmt::Write as _;
 
@@ -12,27 +12,43 @@ pub struct Told {
 }
 
 /// One target, in the words of `iptables -S`.
-pub fn target(name: &str, revision: u32, info: &[u8], v6: bool) -> Told {
-    if let Some(told) = translation(name, revision, info, v6) {
+pub fn target(of: &Extension<'_>) -> Told {
+    let (name, info, v6) = (of.name, of.info, of.v6);
+    if let Some(told) = translation(name, of.revision, info, v6) {
         return told;
     }
-    let known = match (name, revision) {
+    let known = match (name, of.revision) {
         ("REJECT", _) => reject(info, v6),
         ("LOG", _) => log(info),
         ("MARK", 2) => set_mark(info),
-        ("CONNMARK", 1 | 2) => connection_mark(info, revision),
+        ("CONNMARK", 1 | 2) => connection_mark(info, of.revision),
         ("TCPMSS", _) => segment_size(info),
         ("NFLOG", _) => netlink_log(info),
-        ("NFQUEUE", _) => queue(info),
-        ("TPROXY", 1) => proxy(info, v6),
+        ("NFQUEUE", 0..=3) => changes::queue(info, of.revision),
+        ("TPROXY", 1) => {
+            return proxy(info, v6).unwrap_or_else(|| Told::plain(unknown("-j", name, 1)));
+        }
         ("CHECKSUM", _) => Some("-j CHECKSUM --checksum-fill".to_owned()),
         ("NOTRACK" | "TRACE", _) => Some(format!("-j {name}")),
         ("CT", 1 | 2) => tracking(info),
+        ("SET", 1..=3) => sets::target(of),
+        ("DSCP", 0) => changes::dscp(info),
+        ("TOS", 1) => changes::tos(info),
+        ("TTL" | "HL", 0) => changes::hops(name, info),
+        ("CLASSIFY", 0) => changes::class(info),
+        ("TEE", 1) => changes::tee(info, v6),
+        ("SYNPROXY", 0) => changes::synproxy(info),
+        ("TCPOPTSTRIP", 0) => changes::strip(info),
+        ("AUDIT", 0) => changes::audit(info),
+        ("IDLETIMER", 0 | 1) => changes::idle_timer(info, of.revision),
         _ => None,
     };
-    Told {
-        text: known.unwrap_or_else(|| unknown("-j", name, revision)),
-        nat: None,
+    Told::plain(known.unwrap_or_else(|| unknown("-j", name, of.revision)))
+}
+
+impl Told {
+    fn plain(text: String) -> Self {
+        Self { text, nat: None }
     }
 }
 
@@ -96,6 +112,18 @@ impl Range {
     }
 }
 
+/// `10.0.0.0/8`: the range of `NETMAP` is one, first and last address.
+fn network(info: &[u8], v6: bool) -> Option<String> {
+    let (low, high, len) = if v6 { (4, 20, 16) } else { (8, 12, 4) };
+    let (first, last) = (info.get(low..low + len)?, info.get(high..high + len)?);
+    let mask: Vec<u8> = first.iter().zip(last).map(|(a, b)| !(a ^ b)).collect();
+    let bits = match prefix(&mask, v6)? {
+        whole if whole.is_empty() => format!("/{}", len * 8),
+        bits => bits,
+    };
+    Some(format!("{}{bits}", address(info, low, v6)?))
+}
+
 fn translation(name: &str, revision: u32, info: &[u8], v6: bool) -> Option<Told> {
     let (kind, flag) = match name {
         "DNAT" => ("dnat", "--to-destination"),
@@ -110,11 +138,10 @@ fn translation(name: &str, revision: u32, info: &[u8], v6: bool) -> Option<Told>
     } else {
         Range::new_style(info, v6)?
     };
-    let ports_only = flag == "--to-ports";
-    let to = if ports_only {
-        range.ports.clone().unwrap_or_default()
-    } else {
-        range.to(v6)
+    let to = match kind {
+        "masquerade" | "redirect" => range.ports.clone().unwrap_or_default(),
+        "netmap" => network(info, v6)?,
+        _ => range.to(v6),
     };
     let words = if to.is_empty() {
         String::new()
@@ -168,7 +195,7 @@ fn log(info: &[u8]) -> Option<String> {
     let prefix = text(info.get(2..32)?);
     let mut words = "-j LOG".to_owned();
     if !prefix.is_empty() {
-        _ = write!(words, " --log-prefix \"{prefix}\"");
+        _ = write!(words, " --log-prefix {}", quoted(&prefix));
     }
     if level != 4 {
         _ = write!(words, " --log-level {level}");
@@ -214,44 +241,99 @@ fn segment_size(info: &[u8]) -> Option<String> {
     })
 }
 
+/// `struct xt_nflog_info`.
 fn netlink_log(info: &[u8]) -> Option<String> {
-    let group = u16_at(info, 4)?;
+    const COPIES: u16 = 1;
+    let (len, group, threshold, flags) = (
+        u32_at(info, 0)?,
+        u16_at(info, 4)?,
+        u16_at(info, 6)?,
+        u16_at(info, 8)?,
+    );
     let prefix = text(info.get(12..76)?);
-    let prefix = if prefix.is_empty() {
-        String::new()
-    } else {
-        format!(" --nflog-prefix \"{prefix}\"")
-    };
-    Some(format!("-j NFLOG{prefix} --nflog-group {group}"))
-}
-
-fn queue(info: &[u8]) -> Option<String> {
-    Some(format!("-j NFQUEUE --queue-num {}", u16_at(info, 0)?))
+    let mut words = "-j NFLOG".to_owned();
+    if !prefix.is_empty() {
+        _ = write!(words, " --nflog-prefix {}", quoted(&prefix));
+    }
+    if group != 0 {
+        _ = write!(words, " --nflog-group {group}");
+    }
+    if flags & COPIES != 0 {
+        _ = write!(words, " --nflog-size {len}");
+    } else if len != 0 {
+        _ = write!(words, " --nflog-range {len}");
+    }
+    if threshold > 1 {
+        _ = write!(words, " --nflog-threshold {threshold}");
+    }
+    Some(words)
 }
 
 /// `struct xt_tproxy_target_info_v1`.
-fn proxy(info: &[u8], v6: bool) -> Option<String> {
+fn proxy(info: &[u8], v6: bool) -> Option<Told> {
     let (mask, value) = (u32_at(info, 0)?, u32_at(info, 4)?);
     let to = address(info, 8, v6)?;
     let port = super::be16(info, 24)?;
-    Some(format!(
-        "-j TPROXY --on-port {port} --on-ip {to} --tproxy-mark {value:#x}/{mask:#x}"
-    ))
+    let ends = if v6 {
+        format!("[{to}]:{port}")
+    } else {
+        format!("{to}:{port}")
+    };
+    Some(Told {
+        text: format!("-j TPROXY --on-port {port} --on-ip {to} --tproxy-mark {value:#x}/{mask:#x}"),
+        nat: Some(("tproxy", ends)),
+    })
 }
 
 /// `struct xt_ct_target_info_v1`.
 fn tracking(info: &[u8]) -> Option<String> {
+    const EVENTS: [(u32, &str); 11] = [
+        (0, "new"),
+        (1, "related"),
+        (2, "destroy"),
+        (3, "reply"),
+        (4, "assured"),
+        (5, "protoinfo"),
+        (6, "helper"),
+        (7, "mark"),
+        (8, "natseqinfo"),
+        (9, "secmark"),
+        (10, "label"),
+    ];
     let (flags, zone) = (u16_at(info, 0)?, u16_at(info, 2)?);
-    let helper = text(info.get(12..28)?);
+    let (events, expected) = (u32_at(info, 4)?, u32_at(info, 8)?);
+    let (helper, policy) = (text(info.get(12..28)?), text(info.get(28..60)?));
+    if flags & 2 != 0 {
+        return Some("-j NOTRACK".to_owned());
+    }
     let mut words = "-j CT".to_owned();
     if flags & 1 != 0 {
         words.push_str(" --notrack");
     }
-    if zone != 0 {
-        _ = write!(words, " --zone {zone}");
+    for (flag, name) in [("helper", helper), ("timeout", policy)] {
+        if !name.is_empty() {
+            _ = write!(words, " --{flag} {name}");
+        }
     }
-    if !helper.is_empty() {
-        _ = write!(words, " --helper {helper}");
+    let names = |mask: u32| {
+        let set = EVENTS.iter().filter(|(bit, _)| mask >> bit & 1 != 0);
+        set.map(|(_, name)| *name).collect::<Vec<_>>().join(",")
+    };
+    if events != 0 {
+        _ = write!(words, " --ctevents {}", names(events));
+    }
+    if expected != 0 {
+        _ = write!(words, " --expevents new");
+    }
+    let flag = match flags & 12 {
+        4 => "--zone-orig",
+        8 => "--zone-reply",
+        _ => "--zone",
+    };
+    if flags & 16 != 0 {
+        _ = write!(words, " {flag} mark");
+    } else if zone != 0 {
+        _ = write!(words, " {flag} {zone}");
     }
     Some(words)
 }

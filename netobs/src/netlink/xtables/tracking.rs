@@ -1,6 +1,6 @@
 //! `-m conntrack` and `-m state`: what is known of the packet's connection.
 
-use super::{address, be16, not, ports::join};
+use super::{address, be16, not, ports::join, prefix};
 use crate::netlink::attrs::{u16_at, u32_at};
 
 const STATES: [(u32, &str); 7] = [
@@ -136,9 +136,9 @@ impl Conditions<'_> {
         for (at, bit, flag) in ADDRESSES {
             let masked = || {
                 Some(format!(
-                    "{}/{}",
+                    "{}{}",
                     address(info, at, v6)?,
-                    address(info, at + 16, v6)?
+                    prefix(info.get(at + 16..)?, v6)?
                 ))
             };
             self.add(bit, flag, masked)?;

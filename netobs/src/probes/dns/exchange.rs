@@ -4,6 +4,7 @@ use super::{Question, Reply, stream, udp};
 use crate::{
     clock,
     probes::{
+        dial::Leave,
         refusal::Sender,
         tls::{About, Recorder},
     },
@@ -11,7 +12,7 @@ use crate::{
 use rustls::{ClientConfig, pki_types::ServerName};
 use std::{
     io,
-    net::{IpAddr, SocketAddr},
+    net::SocketAddr,
     sync::Arc,
     time::{Duration, Instant},
 };
@@ -41,13 +42,14 @@ pub struct Server {
     pub via: Via,
 }
 
-/// How long and how often.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+/// How long, how often, and from where.
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Limits {
     /// For one try.
     pub timeout: Duration,
     pub tries: u32,
-    pub source: Option<IpAddr>,
+    /// From where, and with which marks.
+    pub leave: Leave,
     /// A truncated answer is taken as it is, not asked for again over TCP.
     pub keep_truncated: bool,
 }
@@ -57,7 +59,7 @@ impl Default for Limits {
         Self {
             timeout: Duration::from_secs(5),
             tries: 3,
-            source: None,
+            leave: Leave::default(),
             keep_truncated: false,
         }
     }

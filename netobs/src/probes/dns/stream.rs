@@ -6,12 +6,7 @@ use super::{
 };
 use crate::{
     clock,
-    probes::{
-        dial::{Leave, dial},
-        refusal::Sender,
-        stop,
-        tls::about,
-    },
+    probes::{dial::dial, refusal::Sender, stop, tls::about},
 };
 use nix::poll::PollFlags;
 use rustls::{ClientConnection, StreamOwned};
@@ -68,11 +63,7 @@ fn once(server: &Server, question: &Question, limits: &Limits) -> Result<Asked, 
     let start = clock::instant();
     let end = start + limits.timeout;
     let fail = |error: &io::Error| failed(server.addr, limits, start, error, None);
-    let leave = Leave {
-        source: limits.source,
-        ..Leave::default()
-    };
-    let tcp = dial(server.addr, &leave, limits.timeout)
+    let tcp = dial(server.addr, &limits.leave, limits.timeout)
         .map_err(|refused| failed(server.addr, limits, start, &refused.error, refused.sender))?;
     // The end of the handshake and the question are two writes: the second must not wait for an acknowledgement.
     tcp.set_nodelay(true).map_err(|e| fail(&e))?;

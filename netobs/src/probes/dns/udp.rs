@@ -4,15 +4,17 @@ use super::{Asked, Ignored, Limits, Question, Reply, Trouble, exchange::over};
 use crate::{
     clock,
     probes::{
+        dial::Leave,
         refusal::{keep_errors, sender},
         stop,
     },
 };
 use hickory_proto::op::Message;
 use nix::poll::PollFlags;
+use socket2::{Domain, Socket, Type};
 use std::{
     io,
-    net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, UdpSocket},
+    net::{SocketAddr, UdpSocket},
     os::fd::AsFd as _,
     time::Instant,
 };
@@ -42,7 +44,7 @@ pub fn ask(
         let trouble = Trouble::io(server, "udp", error, None);
         questions.iter().map(|_| Err(trouble.clone())).collect()
     };
-    let socket = match open(server, limits.source) {
+    let socket = match open(server, &limits.leave) {
         Ok(socket) => socket,
         Err(error) => return fail(&error),
     };
@@ -81,16 +83,13 @@ pub fn ask(
         .collect()
 }
 
-fn open(server: SocketAddr, source: Option<IpAddr>) -> io::Result<UdpSocket> {
-    let any = match server {
-        SocketAddr::V4(_) => IpAddr::V4(Ipv4Addr::UNSPECIFIED),
-        SocketAddr::V6(_) => IpAddr::V6(Ipv6Addr::UNSPECIFIED),
-    };
-    let socket = UdpSocket::bind((source.unwrap_or(any), 0))?;
-    keep_errors(&socket, server.is_ipv4(), true);
-    socket.set_nonblocking(true)?;
-    socket.connect(server)?;
-    Ok(socket)
+fn open(server: SocketAddr, leave: &Leave) -> io::Result<UdpSocket> {
+    let v4 = server.is_ipv4();
+    let socket = Socket::new(Domain::for_address(server), Type::DGRAM.nonblocking(), None)?;
+    leave.apply(&socket, v4)?;
+    keep_errors(&socket, v4, true);
+    socket.connect(&server.into())?;
+    Ok(socket.into())
 }
 
 fn prepare(server: SocketAddr, questions: &[Question]) -> Result<Vec<Waiting<'_>>, Trouble> {

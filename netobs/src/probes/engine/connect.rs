@@ -87,14 +87,11 @@ impl Connect {
     fn begin(&mut self, probe: &Probe) -> io::Result<()> {
         let domain = if self.v4 { Domain::IPV4 } else { Domain::IPV6 };
         let socket = Socket::new(domain, Type::STREAM.nonblocking(), None)?;
-        let prepared =
-            apply(&socket, &self.options).and_then(|()| dress(&socket, self.v4, &self.options));
+        let prepared = self
+            .place(&socket, &probe.identity)
+            .and_then(|()| dress(&socket, self.v4, &self.options));
         prepared.map_err(into_io)?;
         keep_errors(&socket, self.v4, true);
-        if self.own_port {
-            // Taken by somebody: the system finds another.
-            drop(bind(&socket, self.options.source, &probe.identity));
-        }
         if let Some(ttl) = probe.ttl.filter(|_| self.v4) {
             socket.set_ttl_v4(u32::from(ttl))?;
         } else if let Some(ttl) = probe.ttl {
@@ -123,6 +120,23 @@ impl Connect {
             self.pending.pop_front();
         }
         Ok(())
+    }
+
+    /// Where it leaves from.
+    fn place(&self, socket: &Socket, identity: &Identity) -> Result<(), EngineError> {
+        if !self.own_port {
+            return apply(socket, &self.options);
+        }
+        let anywhere = Options {
+            source: None,
+            ..self.options.clone()
+        };
+        apply(socket, &anywhere)?;
+        match bind(socket, self.options.source, identity) {
+            Ok(()) => Ok(()),
+            // Taken by somebody: the system finds another.
+            Err(_) => apply(socket, &self.options),
+        }
     }
 
     /// Errors of routers, known by the quoted ports.
@@ -177,12 +191,9 @@ impl Connect {
 
 /// To the source port of the probe, which connections of earlier runs may still hold.
 fn bind(socket: &Socket, source: Option<IpAddr>, identity: &Identity) -> io::Result<()> {
-    if source.is_some() {
-        return Ok(()); // It has an address already, and a port with it.
-    }
     socket.set_reuse_address(true)?;
-    let any = super::route::unspecified(identity.peer);
-    socket.bind(&SocketAddr::new(any, identity.a).into())
+    let source = source.unwrap_or(super::route::unspecified(identity.peer));
+    socket.bind(&SocketAddr::new(source, identity.a).into())
 }
 
 /// How a handshake ended, if it has.

@@ -47,6 +47,7 @@ impl Datagram {
             Proto::Icmp => Some(ping_socket(v4, options)?),
             Proto::Udp => None,
             Proto::Tcp => return Err(EngineError::NotWithout("half-open probes", "TCP")),
+            Proto::Other(_) => return Err(EngineError::NotWithout("probes", proto.name())),
         };
         Ok(Self {
             v4,
@@ -92,9 +93,7 @@ impl Datagram {
         };
         let socket = self.udp_socket(probe.ttl).map_err(prepared)?;
         socket.connect(&to.into()).map_err(refused)?;
-        socket
-            .send(&vec![0; usize::from(probe.payload)])
-            .map_err(refused)?;
+        socket.send(&build::payload(probe).0).map_err(refused)?;
         self.udp.push_back((probe.identity, socket));
         if self.udp.len() > MOST {
             self.udp.pop_front();
@@ -224,7 +223,7 @@ impl Engine for Datagram {
     fn send(&mut self, probe: &Probe) -> Result<(), SendError> {
         match self.proto {
             Proto::Icmp => self.send_echo(probe),
-            Proto::Udp | Proto::Tcp => self.send_datagram(probe),
+            Proto::Udp | Proto::Tcp | Proto::Other(_) => self.send_datagram(probe),
         }
     }
 

@@ -77,6 +77,7 @@ fn packet(from: &str, to: &str, a: u16, b: u16) -> Vec<u8> {
         identity: identity(to, a, b),
         ttl: None,
         payload: 8,
+        service: None,
     };
     let mut bytes = Vec::new();
     whole(&probe, from.parse().unwrap(), Look::default(), &mut bytes).unwrap();
@@ -90,6 +91,7 @@ impl Lab {
             identity: identity(THERE, 40_000, 7),
             ttl: None,
             payload: 8,
+            service: None,
         };
         let mut kernel = Kernel::new(
             Box::new(Sockets(Rc::clone(&sockets))),

@@ -45,7 +45,8 @@ pub struct Raw {
     icmp: Socket,
     /// Takes whole packets, for UDP and TCP.
     whole: Option<Socket>,
-    tcp: Option<Socket>,
+    /// Gets what is answered to our ports, but for UDP.
+    ported: Option<Socket>,
     /// Holds the source port of UDP probes and gets what is answered there.
     udp: Option<Socket>,
     sources: HashMap<IpAddr, IpAddr>,
@@ -72,8 +73,14 @@ impl Raw {
         let stamped = options.stamp_sending;
         stamp_receiving(&icmp, v4, stamped && proto == Proto::Icmp)?;
         dress(&icmp, v4, options)?;
-        let tcp = if proto == Proto::Tcp {
-            let tcp = raw(v4, Protocol::TCP, options)?;
+        // Ports stand at the same place in all protocols that have them.
+        let protocol = match proto {
+            Proto::Tcp => Some(Protocol::TCP),
+            Proto::Other(number) if proto.has_ports() => Some(Protocol::from(i32::from(number))),
+            Proto::Icmp | Proto::Udp | Proto::Other(_) => None,
+        };
+        let ported = if let Some(protocol) = protocol {
+            let tcp = raw(v4, protocol, options)?;
             attach(&tcp, &filter::tcp(start, &wanted.ports))?;
             stamp_receiving(&tcp, v4, false)?;
             Some(tcp)
@@ -92,7 +99,7 @@ impl Raw {
             options: options.clone(),
             icmp,
             whole,
-            tcp,
+            ported,
             udp: udp.map(|(socket, _)| socket),
             sources: HashMap::new(),
             ttl: None,
@@ -186,19 +193,20 @@ impl Raw {
     fn collect_raw(&mut self, which: Which, now: Mono, offset: u64, events: &mut Vec<Event>) {
         let Self {
             icmp,
-            tcp,
+            ported,
             udp,
             reader,
             ..
         } = self;
         let socket = match which {
             Which::Icmp => Some(&*icmp),
-            Which::Tcp => tcp.as_ref(),
+            Which::Ported => ported.as_ref(),
             Which::Udp => udp.as_ref(),
         };
         let Some(socket) = socket else {
             return;
         };
+        let proto = self.wanted.proto;
         let mut refused = Vec::new();
         while let Some(message) = reader.next(socket, false) {
             let at = message.at(now, offset);
@@ -213,10 +221,10 @@ impl Raw {
                         bytes,
                     };
                     let to = self.sources.get(&from.ip()).copied();
-                    read_one(which, received, to.unwrap_or(unspecified(from.ip())))
+                    read_one(which, proto, received, to.unwrap_or(unspecified(from.ip())))
                 }
                 _ => read::strip_ipv4(bytes, at)
-                    .and_then(|received| read_one(which, received, destination(bytes))),
+                    .and_then(|received| read_one(which, proto, received, destination(bytes))),
             };
             match result {
                 Ok(answer) => events.push(Event::Answer(answer)),
@@ -232,14 +240,29 @@ impl Raw {
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Which {
     Icmp,
-    Tcp,
+    Ported,
     Udp,
 }
 
-fn read_one(which: Which, received: Received<'_>, to: IpAddr) -> Result<Answer, Refusal> {
-    match which {
-        Which::Tcp => read::tcp(received, to),
-        Which::Icmp | Which::Udp => read::icmp(received),
+fn read_one(
+    which: Which,
+    proto: Proto,
+    received: Received<'_>,
+    to: IpAddr,
+) -> Result<Answer, Refusal> {
+    match (which, proto) {
+        (Which::Ported, Proto::Tcp) => read::tcp(received, to),
+        (Which::Ported, _) => read::ported(received, proto),
+        (Which::Icmp | Which::Udp, _) => match read::icmp(received) {
+            // About another program's protocol.
+            Ok(answer)
+                if matches!(answer.identity.proto, Proto::Other(_))
+                    && answer.identity.proto != proto =>
+            {
+                Err(Refusal::Other)
+            }
+            other => other,
+        },
     }
 }
 
@@ -304,7 +327,7 @@ impl Engine for Raw {
             let socket = self.whole.as_ref().unwrap_or(&self.icmp);
             stamps.collect(socket, &mut self.reader, offset, events);
         }
-        for which in [Which::Icmp, Which::Tcp, Which::Udp] {
+        for which in [Which::Icmp, Which::Ported, Which::Udp] {
             self.collect_raw(which, now, offset, events);
         }
         Ok(())
@@ -314,7 +337,7 @@ impl Engine for Raw {
         let all = [
             Some(&self.icmp),
             self.whole.as_ref(),
-            self.tcp.as_ref(),
+            self.ported.as_ref(),
             self.udp.as_ref(),
         ];
         all.into_iter()

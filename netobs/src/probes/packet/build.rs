@@ -1,5 +1,9 @@
 //! A probe as bytes: its token stands where every router quotes it, in the first eight bytes behind the IP header.
 
+use super::{
+    other,
+    services::{self, Free, LETTERS},
+};
 use crate::probes::net::{Probe, Proto};
 use etherparse::{
     IcmpEchoHeader, Icmpv4Header, Icmpv4Type, Icmpv6Header, Icmpv6Type, IpDscp, IpEcn, IpNumber,
@@ -34,7 +38,7 @@ pub fn echo(probe: &Probe, source: IpAddr, out: &mut Vec<u8>) {
         let request = Icmpv6Type::EchoRequest(echo);
         let (from, to) = (from.octets(), to.octets());
         let sum = |payload: &[u8]| request.calc_checksum(from, to, payload).unwrap_or(0);
-        steer(&mut payload, ECHO_CHECKSUM, sum);
+        steer(&mut payload, START, ECHO_CHECKSUM, sum);
         let header = Icmpv6Header {
             checksum: sum(&payload),
             icmp_type: request,
@@ -43,7 +47,7 @@ pub fn echo(probe: &Probe, source: IpAddr, out: &mut Vec<u8>) {
     } else {
         let request = Icmpv4Type::EchoRequest(echo);
         let sum = |payload: &[u8]| request.calc_checksum(payload);
-        steer(&mut payload, ECHO_CHECKSUM, sum);
+        steer(&mut payload, START, ECHO_CHECKSUM, sum);
         let header = Icmpv4Header {
             checksum: sum(&payload),
             icmp_type: request.clone(),
@@ -59,9 +63,12 @@ pub fn whole(probe: &Probe, source: IpAddr, look: Look, out: &mut Vec<u8>) -> Op
     let (header, proto) = match probe.identity.proto {
         Proto::Udp => (8, IpNumber::UDP),
         Proto::Tcp => (24, IpNumber::TCP),
+        Proto::DCCP => (other::DCCP_REQUEST, IpNumber(33)),
+        Proto::Other(number) => (other::HEADER, IpNumber(number)),
         Proto::Icmp => return None,
     };
-    let len = header + probe.payload;
+    let (payload, free) = payload(probe);
+    let len = u16::try_from(payload.len()).ok()?.checked_add(header)?;
     let ends = (source, probe.identity.peer);
     match ends {
         (IpAddr::V4(from), IpAddr::V4(to)) => {
@@ -90,20 +97,38 @@ pub fn whole(probe: &Probe, source: IpAddr, look: Look, out: &mut Vec<u8>) -> Op
         _ => return None,
     }
     match probe.identity.proto {
-        Proto::Tcp => syn(probe, ends, out),
-        Proto::Udp | Proto::Icmp => datagram(probe, ends, out),
+        Proto::Tcp => syn(probe, ends, &payload, out),
+        Proto::Other(number) => {
+            other::write(probe, number, ends, &payload, out);
+            Some(())
+        }
+        Proto::Udp | Proto::Icmp => datagram(probe, ends, (payload, free), out),
     }
 }
 
-/// The UDP checksum is the token; two bytes of the payload make it so.
-fn datagram(probe: &Probe, ends: (IpAddr, IpAddr), out: &mut Vec<u8>) -> Option<()> {
+/// What stands behind the header, and where it may be anything.
+pub fn payload(probe: &Probe) -> (Vec<u8>, Free) {
+    let asked = probe.service.filter(|_| probe.identity.proto == Proto::Udp);
+    let question = asked.and_then(|nth| services::question(probe.identity.b, nth));
+    question.map_or_else(
+        || (pattern(probe.payload), START),
+        |question| (question.bytes, question.free),
+    )
+}
+
+/// The UDP checksum is the token; the bytes of the payload that may be anything make it so.
+fn datagram(
+    probe: &Probe,
+    ends: (IpAddr, IpAddr),
+    (mut payload, free): (Vec<u8>, Free),
+    out: &mut Vec<u8>,
+) -> Option<()> {
     let mut udp = UdpHeader {
         source_port: probe.identity.a,
         destination_port: probe.identity.b,
-        length: 8 + probe.payload,
+        length: u16::try_from(8 + payload.len()).ok()?,
         checksum: 0,
     };
-    let mut payload = pattern(probe.payload);
     let sum = |payload: &[u8]| match ends {
         (IpAddr::V4(from), IpAddr::V4(to)) => udp
             .calc_checksum_ipv4_raw(from.octets(), to.octets(), payload)
@@ -115,6 +140,7 @@ fn datagram(probe: &Probe, ends: (IpAddr, IpAddr), out: &mut Vec<u8>) -> Option<
     };
     steer(
         &mut payload,
+        free,
         u16::try_from(probe.identity.token).unwrap_or(0),
         sum,
     );
@@ -124,7 +150,7 @@ fn datagram(probe: &Probe, ends: (IpAddr, IpAddr), out: &mut Vec<u8>) -> Option<
     Some(())
 }
 
-fn syn(probe: &Probe, ends: (IpAddr, IpAddr), out: &mut Vec<u8>) -> Option<()> {
+fn syn(probe: &Probe, ends: (IpAddr, IpAddr), payload: &[u8], out: &mut Vec<u8>) -> Option<()> {
     let mut tcp = TcpHeader::new(
         probe.identity.a,
         probe.identity.b,
@@ -134,38 +160,56 @@ fn syn(probe: &Probe, ends: (IpAddr, IpAddr), out: &mut Vec<u8>) -> Option<()> {
     tcp.syn = true;
     tcp.set_options(&[TcpOptionElement::MaximumSegmentSize(MSS)])
         .ok()?;
-    let payload = pattern(probe.payload);
     tcp.checksum = match ends {
         (IpAddr::V4(from), IpAddr::V4(to)) => tcp
-            .calc_checksum_ipv4_raw(from.octets(), to.octets(), &payload)
+            .calc_checksum_ipv4_raw(from.octets(), to.octets(), payload)
             .ok()?,
         (IpAddr::V6(from), IpAddr::V6(to)) => tcp
-            .calc_checksum_ipv6_raw(from.octets(), to.octets(), &payload)
+            .calc_checksum_ipv6_raw(from.octets(), to.octets(), payload)
             .ok()?,
         _ => return None,
     };
     tcp.write(out).ok()?;
-    out.extend_from_slice(&payload);
+    out.extend_from_slice(payload);
     Some(())
 }
 
 /// As ping fills its packets, after two bytes that steer the checksum.
 fn pattern(len: u16) -> Vec<u8> {
     let bytes = (0..len).map(|n| u8::try_from(n & 0xff).unwrap_or(0));
-    let mut payload: Vec<u8> = bytes.collect();
-    if let Some(steering) = payload.first_chunk_mut::<2>() {
-        *steering = [0; 2];
-    }
-    payload
+    bytes.collect()
 }
 
-/// Sets the first two bytes of `payload` so that `sum` gives `wanted`.
-fn steer(payload: &mut [u8], wanted: u16, sum: impl Fn(&[u8]) -> u16) {
-    let now = sum(payload);
-    if let Some(steering) = payload.first_chunk_mut::<2>() {
-        // In one's complement, what is missing from the sum is !wanted - !now.
-        let (missing, carry) = (!wanted).overflowing_add(now);
-        *steering = (missing + u16::from(carry)).to_be_bytes();
+/// The first two bytes, where nothing else is said.
+const START: Free = Free::Word(0);
+
+/// Sets the bytes of `payload` that may be anything so that `sum` gives `wanted`.
+pub(super) fn steer(payload: &mut [u8], free: Free, wanted: u16, sum: impl Fn(&[u8]) -> u16) {
+    if let Free::Word(at) = free
+        && let Some(word) = payload.get_mut(at..at + 2)
+    {
+        word.fill(0);
+    }
+    // In one's complement, what is missing from the sum is !wanted - !now.
+    let (missing, carry) = (!wanted).overflowing_add(sum(payload));
+    let missing = missing + u16::from(carry);
+    match free {
+        Free::Word(at) => {
+            if let Some(word) = payload.get_mut(at..at + 2) {
+                word.copy_from_slice(&missing.to_be_bytes());
+            }
+        }
+        Free::Letters(at) => {
+            let [high, low] = missing.to_be_bytes();
+            let letters = payload.get_mut(at..at + LETTERS).unwrap_or_default();
+            for (first, mut more) in [(0, high), (1, low)] {
+                for letter in letters.iter_mut().skip(first).step_by(2) {
+                    let step = more.min(b'Z' - b'A');
+                    *letter = b'A' + step;
+                    more -= step;
+                }
+            }
+        }
     }
 }
 
@@ -186,6 +230,7 @@ mod tests {
             },
             ttl: Some(7),
             payload: 32,
+            service: None,
         }
     }
 
@@ -204,6 +249,27 @@ mod tests {
                 let parsed = crate::packet::Parsed::ip(&bytes);
                 assert_eq!(parsed.ttl, Some(7));
                 assert_eq!(parsed.ports, Some((50_000, 33_434)));
+            }
+        }
+    }
+
+    #[test]
+    fn every_question_carries_its_token() {
+        for (from, to) in [("10.0.0.1", "10.0.9.9"), ("fd00::1", "fd00:9::9")] {
+            for port in (1..=u16::MAX).filter(|port| services::question(*port, 0).is_some()) {
+                for (token, nth) in [(1, 0), (0x1234, 1), (0xff00, 0), (0xfffe, 1)] {
+                    let mut probe = probe(to, Proto::Udp, token);
+                    (probe.identity.b, probe.service) = (port, Some(nth));
+                    let mut bytes = Vec::new();
+                    whole(&probe, from.parse().unwrap(), Look::default(), &mut bytes).unwrap();
+                    let read = PacketHeaders::from_ip_slice(&bytes).unwrap();
+                    let Some(TransportHeader::Udp(udp)) = read.transport else {
+                        panic!("no UDP header");
+                    };
+                    assert_eq!(u32::from(udp.checksum), token, "{port}");
+                    let own = services::question(port, nth).unwrap().bytes.len();
+                    assert_eq!(read.payload.slice().len(), own, "{port}");
+                }
             }
         }
     }

@@ -2,5 +2,7 @@
 
 pub mod build;
 pub mod extensions;
+pub mod other;
 pub mod read;
+pub mod services;
 pub mod wire;

@@ -155,15 +155,14 @@ fn transport(peer: IpAddr, proto: u8, behind: &[u8]) -> Result<Identity, Refusal
     if behind.len() < 8 {
         return Err(Refusal::Truncated);
     }
+    let whole = u32::from(word(4)) << 16 | u32::from(word(6));
     let (proto, a, b, token) = match proto {
         PROTO_UDP => (Proto::Udp, word(0), word(2), u32::from(word(6))),
-        PROTO_TCP => {
-            let seq = u32::from(word(4)) << 16 | u32::from(word(6));
-            (Proto::Tcp, word(0), word(2), seq)
-        }
+        PROTO_TCP => (Proto::Tcp, word(0), word(2), whole),
         PROTO_ICMP if behind[0] == 8 => (Proto::Icmp, word(4), word(6), 0),
         PROTO_ICMP6 if behind[0] == 128 => (Proto::Icmp, word(4), word(6), 0),
-        _ => return Err(Refusal::Other),
+        PROTO_ICMP | PROTO_ICMP6 => return Err(Refusal::Other),
+        other => (Proto::Other(other), word(0), word(2), whole),
     };
     Ok(Identity {
         peer,
@@ -205,22 +204,51 @@ pub fn tcp(received: Received<'_>, to: IpAddr) -> Result<Answer, Refusal> {
     })
 }
 
+/// A packet of a protocol whose ports say whom it answers.
+pub fn ported(received: Received<'_>, proto: Proto) -> Result<Answer, Refusal> {
+    let [a, b, c, d, ..] = *received.bytes else {
+        return Err(Refusal::Truncated);
+    };
+    let len = received.bytes.len().saturating_sub(8);
+    Ok(Answer {
+        at: received.at,
+        identity: Identity {
+            peer: received.from,
+            proto,
+            a: u16::from_be_bytes([c, d]),
+            b: u16::from_be_bytes([a, b]),
+            token: 0,
+        },
+        from: received.from,
+        what: What::Datagram,
+        ttl: received.ttl,
+        quote: None,
+        extensions: None,
+        len: u16::try_from(len).unwrap_or(u16::MAX),
+        stamped: Stamped::default(),
+    })
+}
+
 /// Whether the checksum at `at` fits. A packet of this machine or its containers may carry only the sum of its addresses yet: the device would have done the rest.
 pub(super) fn checksum_fits(bytes: &[u8], ends: (IpAddr, IpAddr), proto: u8, at: usize) -> bool {
-    let addresses = |sum: Sum16BitWords| match ends {
-        (IpAddr::V4(a), IpAddr::V4(b)) => add4(sum, a, b),
-        (IpAddr::V6(a), IpAddr::V6(b)) => add6(sum, a, b),
-        _ => sum,
-    };
-    let len = u32::try_from(bytes.len()).unwrap_or(0).to_be_bytes();
-    let pseudo = addresses(Sum16BitWords::new())
-        .add_4bytes([0, 0, 0, proto])
-        .add_4bytes(len);
+    let pseudo = pseudo(ends, proto, bytes.len());
     let partial = !pseudo.ones_complement();
     let stands = bytes
         .get(at..at + 2)
         .map(|s| u16::from_ne_bytes([s[0], s[1]]));
     stands == Some(partial) || pseudo.add_slice(bytes).ones_complement() == 0
+}
+
+/// The sum of what IP adds to the checksums of what it carries.
+pub(super) fn pseudo(ends: (IpAddr, IpAddr), proto: u8, len: usize) -> Sum16BitWords {
+    let sum = Sum16BitWords::new();
+    let mut sum = match ends {
+        (IpAddr::V4(a), IpAddr::V4(b)) => add4(sum, a, b),
+        (IpAddr::V6(a), IpAddr::V6(b)) => add6(sum, a, b),
+        _ => sum,
+    };
+    let len = u32::try_from(len).unwrap_or(0).to_be_bytes();
+    sum.add_4bytes([0, 0, 0, proto]).add_4bytes(len)
 }
 
 fn add4(mut sum: Sum16BitWords, a: Ipv4Addr, b: Ipv4Addr) -> Sum16BitWords {

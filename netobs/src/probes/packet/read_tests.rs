@@ -26,6 +26,7 @@ fn probe(peer: &str, proto: Proto, token: u32) -> Probe {
         },
         ttl: Some(3),
         payload: 16,
+        service: None,
     }
 }
 

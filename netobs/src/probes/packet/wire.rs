@@ -5,7 +5,7 @@ use super::read::{
 };
 use crate::{
     event::Mono,
-    probes::net::{Answer, Identity, Proto, Stamped, What},
+    probes::net::{Answer, Identity, Proto},
 };
 use etherparse::{Ipv4HeaderSlice, Ipv6HeaderSlice};
 use std::net::IpAddr;
@@ -45,7 +45,7 @@ pub fn answer(packet: &[u8], at: Mono, total: usize) -> Result<(Answer, bool), R
             Ok((answer, parts.proto == PROTO_ICMP6 && fits(2)))
         }
         PROTO_TCP => read::tcp(parts.received, parts.to).map(|answer| (answer, whole)),
-        PROTO_UDP => datagram(parts.received).map(|answer| (answer, fits(6))),
+        PROTO_UDP => read::ported(parts.received, Proto::Udp).map(|answer| (answer, fits(6))),
         _ => Err(Refusal::Other),
     }
 }
@@ -84,30 +84,6 @@ fn six(packet: &[u8], at: Mono) -> Result<Parts<'_>, Refusal> {
     })
 }
 
-fn datagram(received: Received<'_>) -> Result<Answer, Refusal> {
-    let [a, b, c, d, ..] = *received.bytes else {
-        return Err(Refusal::Truncated);
-    };
-    let len = received.bytes.len().saturating_sub(8);
-    Ok(Answer {
-        at: received.at,
-        identity: Identity {
-            peer: received.from,
-            proto: Proto::Udp,
-            a: u16::from_be_bytes([c, d]),
-            b: u16::from_be_bytes([a, b]),
-            token: 0,
-        },
-        from: received.from,
-        what: What::Datagram,
-        ttl: received.ttl,
-        quote: None,
-        extensions: None,
-        len: u16::try_from(len).unwrap_or(u16::MAX),
-        stamped: Stamped::default(),
-    })
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -128,6 +104,7 @@ mod tests {
             identity,
             ttl: None,
             payload: 10,
+            service: None,
         };
         let mut bytes = Vec::new();
         whole(&probe, from.parse().unwrap(), Look::default(), &mut bytes).unwrap();

@@ -226,6 +226,7 @@ impl Pinger {
             },
             ttl: self.plan.ttl,
             payload: self.plan.payload,
+            service: None,
         }
     }
 

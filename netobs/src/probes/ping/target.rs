@@ -2,7 +2,7 @@
 
 use crate::probes::{
     net::{Answer, What},
-    stats::Rtts,
+    stats::{Beside, Rtts},
 };
 use std::net::IpAddr;
 
@@ -33,9 +33,7 @@ pub struct Target {
     /// Answers that reached this host, which dropped them.
     pub dropped: u64,
     pub rtts: Rtts,
-    /// What replies and their probes spent in this machine, before the wire and after it, where the edge of the stack was seen.
-    pub before: Rtts,
-    pub after: Rtts,
+    pub beside: Beside,
     /// One past the latest probe that was answered.
     highest: u64,
     /// The last error, for the summary.
@@ -59,8 +57,7 @@ impl Target {
             refused: 0,
             dropped: 0,
             rtts: Rtts::default(),
-            before: Rtts::default(),
-            after: Rtts::default(),
+            beside: Beside::default(),
             highest: 0,
             last_error: None,
         }
@@ -84,10 +81,7 @@ impl Target {
         self.received += 1;
         self.refused += u64::from(answer.what == What::Rst);
         self.rtts.add(rtt_ns);
-        if let (Some(before), Some(after)) = (answer.stamped.before_ns, answer.stamped.after_ns) {
-            self.before.add(before);
-            self.after.add(after);
-        }
+        self.beside.add(answer.stamped);
         if n + 1 < self.highest {
             self.reordered += 1;
             return Answered::Reordered;

@@ -4,11 +4,12 @@ mod patient;
 mod slow;
 mod state;
 
-pub use state::{Port, Reason, State};
+pub use state::{Heard, Port, Reason, State};
 
 use super::{
-    net::{Answer, Event, Identity, Probe, Proto, SendError},
-    outstanding::Outstanding,
+    net::{Answer, Event, Identity, Probe, Proto, SendError, What},
+    outstanding::{Match, Outstanding},
+    stats::Beside,
     trace::Step,
 };
 use crate::event::Mono;
@@ -24,8 +25,12 @@ pub struct Plan {
     pub proto: Proto,
     pub sport: u16,
     pub token: u32,
-    /// Bytes of UDP probes.
+    /// Bytes of UDP probes, where the usual service of the port is not asked.
     pub payload: u16,
+    /// UDP: ports are asked what their usual services answer.
+    pub services: bool,
+    /// Hop limit; none: the system's.
+    pub ttl: Option<u8>,
     /// Probes of a port that does not answer, beyond the first.
     pub retries: u8,
     /// Most probes a second.
@@ -47,6 +52,8 @@ struct Sent {
 const SHORTEST_NS: u64 = 100_000_000;
 const GUESS_NS: u64 = 1_000_000_000;
 
+const TFTP: u16 = 69;
+
 /// One scan.
 pub struct Scan {
     plan: Plan,
@@ -67,6 +74,7 @@ pub struct Scan {
     /// Hosts that answered what they had not before: `patient` shall know.
     late: Vec<bool>,
     stopped: bool,
+    pub beside: Beside,
     pub sent: u64,
     pub foreign: u64,
 }
@@ -90,6 +98,7 @@ impl Scan {
             patient: Patient::new(plan.targets.len()),
             late: vec![false; plan.targets.len()],
             stopped: false,
+            beside: Beside::default(),
             sent: 0,
             foreign: 0,
             plan,
@@ -174,7 +183,7 @@ impl Scan {
         let n = self.plan.token.wrapping_add(self.count);
         let token = match self.plan.proto {
             Proto::Tcp => n << 8 | 1,
-            Proto::Udp | Proto::Icmp => n % 0xfffe + 1,
+            Proto::Udp | Proto::Icmp | Proto::Other(_) => n % 0xfffe + 1,
         };
         Probe {
             identity: Identity {
@@ -184,12 +193,13 @@ impl Scan {
                 b: self.plan.ports[port],
                 token,
             },
-            ttl: None,
+            ttl: self.plan.ttl,
             payload: if self.plan.proto == Proto::Udp {
                 self.plan.payload
             } else {
                 0
             },
+            service: self.plan.services.then_some(self.tries[place]),
         }
     }
 
@@ -220,21 +230,13 @@ impl Scan {
         place / self.plan.ports.len()
     }
 
-    fn settle(
-        &mut self,
-        place: usize,
-        state: State,
-        by: Option<IpAddr>,
-        rtt_ns: Option<u64>,
-        reason: Reason,
-    ) {
+    fn settle(&mut self, place: usize, state: State, reason: Reason, heard: Option<Heard>) {
         let port = Port {
             addr: self.plan.targets[place / self.plan.ports.len()],
             port: self.plan.ports[place % self.plan.ports.len()],
             state,
-            by,
-            rtt_ns,
             reason,
+            heard,
         };
         self.told.push_back(port.clone());
         self.results[place] = Some(port);
@@ -259,18 +261,14 @@ impl Scan {
         };
         if self.results[sent.place].is_none() {
             self.open = self.open.saturating_sub(1);
-            self.settle(
-                sent.place,
-                State::Unreachable,
-                None,
-                None,
-                Reason::NotSent(error),
-            );
+            let reason = Reason::NotSent(error);
+            self.settle(sent.place, State::Unreachable, reason, None);
         }
     }
 
     fn answer(&mut self, answer: &Answer, dropped: bool) {
-        let Some((sent, _)) = self.table.find(answer) else {
+        let found = self.table.find(answer);
+        let Some((sent, _)) = found.or_else(|| self.find_tftp(answer)) else {
             // Errors about others' packets are others' business.
             self.foreign += u64::from(self.plan.targets.contains(&answer.identity.peer));
             return;
@@ -291,10 +289,26 @@ impl Scan {
         };
         // What no program of this host would get is filtered for them, by this host.
         let state = if dropped { State::Filtered } else { state };
-        self.settle(sent.place, state, Some(answer.from), Some(rtt), reason);
+        let heard = Heard {
+            by: answer.from,
+            rtt_ns: rtt,
+            stamped: answer.stamped,
+        };
+        self.beside.add(answer.stamped);
+        self.settle(sent.place, state, reason, Some(heard));
         let host = self.host(sent.place);
         self.late[host] |= state == State::Closed && self.tries[sent.place] > 1;
         self.patient.answered(host, sent.place);
+    }
+
+    /// A TFTP server answers from a port of its own choice (RFC 1350, 4).
+    fn find_tftp(&self, answer: &Answer) -> Option<(Sent, Match)> {
+        if answer.what != What::Datagram || !self.plan.services {
+            return None;
+        }
+        let mut asked = answer.clone();
+        asked.identity.b = TFTP;
+        self.table.find(&asked)
     }
 
     /// RFC 6298's estimator.

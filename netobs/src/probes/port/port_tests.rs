@@ -1,7 +1,6 @@
 //! Scans over networks of every kind of trouble.
 
 use super::*;
-use crate::probes::net::What;
 use crate::probes::simnet::{End, MS, Machine, Net, addr, run};
 
 impl Machine for Scan {
@@ -22,6 +21,8 @@ fn plan(proto: Proto, ports: u16) -> Plan {
         sport: 61_000,
         token: 9,
         payload: 8,
+        services: false,
+        ttl: None,
         retries: 1,
         rate: 100_000,
         at_once: 512,
@@ -87,6 +88,9 @@ fn a_router_that_forbids_is_named() {
     let mut scan = Scan::new(plan(Proto::Tcp, 10));
     run(&mut net, &mut scan);
     let port = scan.results().next().unwrap();
-    assert_eq!((port.state, port.by), (State::Filtered, Some(addr(3))));
-    assert_eq!(port.rtt_ns, Some(20 * MS));
+    assert_eq!(
+        (port.state, port.heard.map(|h| h.by)),
+        (State::Filtered, Some(addr(3)))
+    );
+    assert_eq!(port.heard.map(|h| h.rtt_ns), Some(20 * MS));
 }

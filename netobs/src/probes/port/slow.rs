@@ -63,8 +63,8 @@ impl Scan {
         }
         let state = match self.plan.proto {
             Proto::Udp => State::OpenFiltered,
-            Proto::Tcp | Proto::Icmp => State::Filtered,
+            Proto::Tcp | Proto::Icmp | Proto::Other(_) => State::Filtered,
         };
-        self.settle(place, state, None, None, Reason::Silence);
+        self.settle(place, state, Reason::Silence, None);
     }
 }

@@ -1,6 +1,6 @@
 //! What is known of a port, in nmap's words.
 
-use crate::probes::net::{Answer, Mark, Proto, SendError, What};
+use crate::probes::net::{Answer, Mark, Proto, SendError, Stamped, What};
 use std::net::IpAddr;
 
 /// nmap's words.
@@ -37,15 +37,23 @@ pub enum Reason {
     NotSent(SendError),
 }
 
+/// Who answered, how long it took, and where that was seen.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Heard {
+    pub by: IpAddr,
+    pub rtt_ns: u64,
+    pub stamped: Stamped,
+}
+
 /// What is known of one port.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Port {
     pub addr: IpAddr,
     pub port: u16,
     pub state: State,
-    pub by: Option<IpAddr>,
-    pub rtt_ns: Option<u64>,
     pub reason: Reason,
+    /// None: nobody answered.
+    pub heard: Option<Heard>,
 }
 
 /// What an answer says of the port, in nmap's words; none: nothing.

@@ -8,11 +8,13 @@ pub mod loops;
 pub mod mtu;
 pub mod paths;
 pub mod rounds;
+mod served;
 pub mod verdict;
 
 use super::{
     net::{Answer, Event, Extensions, Identity, Mark, Probe, Proto, SendError, Stamped, What},
     outstanding::{Match, Outstanding},
+    packet::other,
 };
 use crate::event::Mono;
 use std::net::IpAddr;
@@ -56,6 +58,15 @@ impl Plan {
                 let sport = self.sport.wrapping_add(u16::from(query));
                 (sport, self.dport, self.token.wrapping_add(n << 8) | 1)
             }
+            Proto::Other(_) => {
+                let dport = if self.proto.has_ports() {
+                    self.dport
+                } else {
+                    0
+                };
+                let token = other::token(self.proto, self.token.wrapping_add(n));
+                (self.sport, dport, token)
+            }
         };
         Probe {
             identity: Identity {
@@ -67,6 +78,7 @@ impl Plan {
             },
             ttl: Some(ttl),
             payload: self.payload,
+            service: None,
         }
     }
 }
@@ -101,6 +113,23 @@ pub struct Reply {
     /// This host dropped it: no socket got it.
     pub dropped: bool,
     pub stamped: Stamped,
+}
+
+impl Reply {
+    fn new(answer: &Answer, rtt_ns: u64, dropped: bool) -> Self {
+        Self {
+            from: answer.from,
+            rtt_ns,
+            what: answer.what,
+            mark: answer.mark(),
+            ttl: answer.ttl,
+            quoted_ttl: answer.quote.map(|quote| quote.ttl),
+            extensions: answer.extensions.clone(),
+            rewritten: false,
+            dropped,
+            stamped: answer.stamped,
+        }
+    }
 }
 
 /// One probe of a hop.
@@ -149,6 +178,12 @@ pub struct Tracer {
     not_before: Mono,
     /// Hops up to the first that ended the way.
     last: usize,
+    /// The same, but for datagrams.
+    ended: usize,
+    /// Datagrams that came back, and whether this host dropped them.
+    datagrams: Vec<(Answer, bool)>,
+    /// They are as many as probes that got there.
+    counted: bool,
     longest_ns: u64,
     /// One past the farthest hop that answered.
     farthest: usize,
@@ -172,6 +207,9 @@ impl Tracer {
         Self {
             table: Outstanding::new(hops.len() * usize::from(plan.queries)),
             last: hops.len(),
+            ended: hops.len(),
+            datagrams: Vec::new(),
+            counted: false,
             plan,
             hops,
             next: (0, 0),
@@ -262,33 +300,32 @@ impl Tracer {
             self.foreign += u64::from(answer.identity.peer == self.plan.target);
             return;
         };
+        if answer.what == What::Datagram {
+            return self.served(answer, dropped);
+        }
         let one = &mut self.hops[hop].tries[query];
+        // What took its place will be put elsewhere.
+        one.reply.take_if(|reply| reply.what == What::Datagram);
         let (Some(sent), None) = (one.sent, &one.reply) else {
             self.duplicates += 1;
             return;
         };
         let rtt_ns = answer.at.0.saturating_sub(sent.0);
-        one.reply = Some(Reply {
-            from: answer.from,
-            rtt_ns,
-            what: answer.what,
-            mark: answer.mark(),
-            ttl: answer.ttl,
-            quoted_ttl: answer.quote.map(|quote| quote.ttl),
-            extensions: answer.extensions.clone(),
-            rewritten: how == Match::Rewritten,
-            dropped,
-            stamped: answer.stamped,
-        });
+        let mut reply = Reply::new(answer, rtt_ns, dropped);
+        reply.rewritten = how == Match::Rewritten;
+        one.reply = Some(reply);
         self.longest_ns = self.longest_ns.max(rtt_ns);
         self.farthest = self.farthest.max(hop + 1);
         if ends_the_way(answer) {
+            self.ended = self.ended.min(hop + 1);
             self.last = self.last.min(hop + 1);
         }
+        self.assign();
     }
 
     fn is_open(&self, hop: &Hop, one: &Try, now: Mono) -> bool {
-        if one.reply.is_some() || one.failed.is_some() {
+        let certain = |reply: &Reply| reply.what != What::Datagram || self.counted;
+        if one.reply.as_ref().is_some_and(certain) || one.failed.is_some() {
             return false;
         }
         one.sent.is_none_or(|sent| now < self.deadline(hop, sent))

@@ -143,7 +143,8 @@ impl Mtu {
 
     /// SYNs carry no payload worth the name.
     pub fn can(proto: Proto) -> bool {
-        proto != Proto::Tcp
+        // Their headers are longer, and a SYN is never large.
+        proto != Proto::Tcp && proto != Proto::DCCP
     }
 }
 

@@ -108,7 +108,9 @@ impl Paths {
         let shift = u16::try_from(flow).unwrap_or(0);
         // What routers hash: the port that answers do not need to find us by.
         match self.plan.proto {
-            Proto::Udp | Proto::Icmp => probe.identity.b = self.plan.dport.wrapping_add(shift),
+            Proto::Udp | Proto::Icmp | Proto::Other(_) => {
+                probe.identity.b = self.plan.dport.wrapping_add(shift)
+            }
             Proto::Tcp => probe.identity.a = self.plan.sport.wrapping_add(shift),
         }
         probe

@@ -4,9 +4,9 @@ use super::{Plan, Step};
 use crate::{
     event::Mono,
     probes::{
-        net::{Answer, Event, Extensions, What},
+        net::{Answer, Event, Extensions, Identity, Probe, What},
         outstanding::Outstanding,
-        stats::Rtts,
+        stats::{Beside, Rtts},
     },
 };
 use std::{collections::VecDeque, net::IpAddr};
@@ -36,6 +36,7 @@ pub struct Hop {
     pub sent: u64,
     pub lost: u64,
     pub rtts: Rtts,
+    pub beside: Beside,
     /// Who answered, the latest first.
     pub addrs: Vec<IpAddr>,
     pub changes: u64,
@@ -77,7 +78,7 @@ pub struct Rounds {
     most: Option<u64>,
     hops: Vec<Hop>,
     table: Outstanding<Sent>,
-    flying: VecDeque<(crate::probes::net::Identity, Mono)>,
+    flying: VecDeque<(Identity, Mono)>,
     count: u32,
     round: u64,
     round_at: Option<Mono>,
@@ -87,9 +88,13 @@ pub struct Rounds {
     distance: Option<usize>,
     /// Whether somebody ended the way since the round began.
     ended: bool,
+    /// Datagrams ended it: where, is a guess.
+    guessed: bool,
     /// Rounds in a row in which nobody did.
     missed: u8,
     pub changes: VecDeque<Change>,
+    /// Of all hops.
+    pub beside: Beside,
     pub reached: bool,
     pub foreign: u64,
     pub paused: bool,
@@ -116,8 +121,10 @@ impl Rounds {
             next: 0,
             distance: None,
             ended: false,
+            guessed: false,
             missed: 0,
             changes: VecDeque::new(),
+            beside: Beside::default(),
             reached: false,
             foreign: 0,
             paused: false,
@@ -152,6 +159,7 @@ impl Rounds {
         self.table = Outstanding::new(REMEMBERED);
         self.flying.clear();
         self.changes.clear();
+        self.beside = Beside::default();
     }
 
     pub fn step(&mut self, now: Mono) -> Step {
@@ -204,7 +212,7 @@ impl Rounds {
         self.round_at = Some(Mono(now.0 + self.interval_ns));
     }
 
-    fn send(&mut self, now: Mono) -> crate::probes::net::Probe {
+    fn send(&mut self, now: Mono) -> Probe {
         let hop = self.next;
         let query = u8::try_from(self.round % 64).unwrap_or(0);
         let probe = self.plan.probe(self.count, query, self.hops[hop].ttl);
@@ -271,7 +279,14 @@ impl Rounds {
     }
 
     fn answer(&mut self, answer: &Answer, dropped: bool) {
-        let Some((sent, _)) = self.table.find(answer) else {
+        let datagram = answer.what == What::Datagram;
+        let found = if datagram {
+            self.served()
+        } else {
+            let found = self.table.find(answer);
+            found.map(|(sent, _)| (answer.identity, sent))
+        };
+        let Some((identity, sent)) = found else {
             // Errors about others' packets are others' business.
             self.foreign += u64::from(answer.identity.peer == self.plan.target);
             return;
@@ -279,17 +294,18 @@ impl Rounds {
         if sent.answered {
             return;
         }
-        let late = !self
-            .flying
-            .iter()
-            .any(|(identity, _)| *identity == answer.identity)
-            && answer.what != What::Datagram;
-        if let Some(sent) = self.table.get_mut(&answer.identity) {
+        let late = !self.flying.iter().any(|(flying, _)| *flying == identity);
+        if let Some(sent) = self.table.get_mut(&identity) {
             sent.answered = true;
         }
         let place = sent.hop;
         let ends = !matches!(answer.what, What::TimeExceeded | What::TooBig { .. });
+        if !ends && self.guessed && self.distance.is_some_and(|d| place + 1 >= d) {
+            // A slow router: the datagrams came from farther.
+            self.distance = None;
+        }
         if ends {
+            self.guessed = datagram;
             self.ended = true;
             self.reached |= answer.from == self.plan.target;
             let nearer = self.distance.is_none_or(|distance| place < distance);
@@ -307,10 +323,25 @@ impl Rounds {
             hop.history.pop_back();
         }
         hop.rtts.add(rtt);
+        hop.beside.add(answer.stamped);
+        self.beside.add(answer.stamped);
         hop.dropped_here += u64::from(dropped);
         hop.remember(Some(rtt));
         hop.extensions.clone_from(&answer.extensions);
         self.speaker(place, answer);
+    }
+
+    /// The probe that a datagram answers, which does not name it: the first in flight behind all routers.
+    fn served(&self) -> Option<(Identity, Sent)> {
+        let target = self.plan.target;
+        let is_router = |hop: &Hop| hop.addrs.iter().any(|addr| *addr != target);
+        let behind = self.hops.iter().rposition(is_router);
+        let first = behind.map_or(0, |last| last + 1);
+        let mut open = self.flying.iter().filter_map(|(identity, _)| {
+            let sent = self.table.get(identity)?;
+            (!sent.answered && sent.hop >= first).then_some((*identity, sent))
+        });
+        open.next()
     }
 
     fn speaker(&mut self, place: usize, answer: &Answer) {

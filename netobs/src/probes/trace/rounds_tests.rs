@@ -3,7 +3,7 @@
 use super::*;
 use crate::probes::{
     net::Proto,
-    simnet::{MS, Machine, Net, addr, run},
+    simnet::{End, MS, Machine, Net, addr, run},
 };
 
 impl Machine for Rounds {
@@ -17,9 +17,13 @@ impl Machine for Rounds {
 }
 
 fn rounds(most: u64) -> Rounds {
+    rounds_by(Proto::Icmp, most)
+}
+
+fn rounds_by(proto: Proto, most: u64) -> Rounds {
     let plan = Plan {
         target: addr(200),
-        proto: Proto::Icmp,
+        proto,
         sport: 61_000,
         dport: 0,
         first: 1,
@@ -49,6 +53,19 @@ fn every_round_is_counted() {
     }
     assert!((9_000 * MS..9_100 * MS).contains(&took), "{took}");
     assert!(rounds.reached);
+}
+
+/// Its datagrams name no probe.
+#[test]
+fn a_served_port_is_reached() {
+    let mut rounds = rounds_by(Proto::Udp, 10);
+    let mut net = Net::line(6);
+    net.end = End::Open;
+    run(&mut net, &mut rounds);
+    assert_eq!((rounds.hops().len(), rounds.reached), (6, true));
+    for hop in rounds.hops() {
+        assert_eq!((hop.rtts.count(), hop.lost), (10, 0), "{}", hop.ttl);
+    }
 }
 
 #[test]

@@ -69,6 +69,33 @@ fn a_silent_hop_costs_less_than_three_round_trips() {
     );
 }
 
+/// Its datagrams name no probe.
+#[test]
+fn a_served_port_ends_the_way() {
+    for (silent, hops) in [
+        (None, 1),
+        (None, 4),
+        (None, 30),
+        (Some(2), 4),
+        (Some(8), 10),
+    ] {
+        let mut net = Net::line(hops);
+        net.end = End::Open;
+        if let Some(silent) = silent {
+            net.routers[silent].silent = true;
+        }
+        let (tracer, took) = trace(&mut net, Proto::Udp);
+        let end = verdict(&tracer);
+        assert!(end.reached, "{}", end.sentence);
+        assert_eq!(tracer.hops().len(), hops, "{silent:?}");
+        let last = tracer.hops().last().unwrap();
+        assert_eq!(last.answered(), 3);
+        assert!(last.replies().all(|reply| reply.from == addr(200)));
+        let patience = if silent.is_some() { 70 } else { 22 };
+        assert!(took < patience * MS, "{took} ns for {hops} hops");
+    }
+}
+
 #[test]
 fn a_limit_is_no_loss() {
     let mut net = Net::line(10);

@@ -1,7 +1,7 @@
 //! What a trace means: each hop's own remark, and one sentence at the end.
 
-use super::{Hop, Reply, Tracer, loops};
-use crate::probes::net::{Mark, SendError, What};
+use super::{Hop, Plan, Reply, Tracer, loops};
+use crate::probes::net::{Mark, Proto, SendError, What};
 use std::{fmt::Write as _, net::IpAddr};
 
 /// How a hop that answers badly is to be read.
@@ -76,7 +76,7 @@ pub fn verdict(tracer: &Tracer) -> Verdict {
         Some((hop.ttl, reply))
     });
     if let Some((ttl, reply)) = end {
-        if let Some(words) = arrival(reply, target) {
+        if let Some(words) = arrival(reply, tracer.plan()) {
             let mut sentence = format!("reached {target} in {}, {words}", hop_count(ttl));
             quiet_hops(hops, &mut sentence);
             dropped_here(hops, &mut sentence);
@@ -128,13 +128,19 @@ fn hop_count(n: u8) -> String {
 }
 
 /// The words of a destination that was reached.
-fn arrival(reply: &Reply, target: IpAddr) -> Option<String> {
+fn arrival(reply: &Reply, plan: &Plan) -> Option<String> {
+    let target = plan.target;
+    let unspoken = reply.mark == Some(Mark::Protocol) && matches!(plan.proto, Proto::Other(_));
     let how = match reply.what {
         What::EchoReply => "which replies",
         What::SynAck => "where the port is open",
         What::Rst => "where the port is closed",
         What::Datagram => "where somebody serves the port",
         What::Error { .. } if reply.mark.is_none() && reply.from == target => "",
+        // What is asked for is the way, not whether somebody speaks the protocol.
+        What::Error { .. } if unspoken && reply.from == target => {
+            "which does not speak the protocol (!P)"
+        }
         What::Error { .. } | What::TimeExceeded | What::TooBig { .. } => return None,
     };
     let mut words = if how.is_empty() {

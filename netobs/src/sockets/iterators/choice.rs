@@ -4,7 +4,7 @@ use super::Iterators;
 use crate::{
     bpf::sockets::{Counts, HOLD_INET, HOLD_OTHER, HOLD_TCP, HOLD_UNIX},
     netns::Netns,
-    socket::{Family, States, Table, Want},
+    socket::{Family, States, Table, Tables, Want},
     sockets::{ORDER, families},
 };
 
@@ -31,6 +31,14 @@ pub fn tells_rows(want: &Want) -> bool {
 /// Whether the iterator over UDP tells all that is wanted.
 pub fn tells_udp(want: &Want) -> bool {
     want.tables.has(Table::Udp) && !(want.memory || want.tos)
+}
+
+/// Whether the iterator over UNIX sockets tells all that is wanted.
+pub fn tells_unix(want: &Want) -> bool {
+    const UNIX: Tables = Tables::one(Table::UnixStream)
+        .with(Table::UnixDgram)
+        .with(Table::UnixSeqpacket);
+    !want.tables.only(UNIX).is_empty() && !(want.memory || want.details || want.identity)
 }
 
 /// Of which sockets the holders are asked for: MPTCP always goes with TCP.

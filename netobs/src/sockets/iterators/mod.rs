@@ -2,6 +2,7 @@
 //! the holders that the same walk met.
 
 mod choice;
+mod listed;
 
 pub use choice::is_worth;
 
@@ -10,7 +11,7 @@ use crate::{
     bpf::{
         sockets::{
             Counts, HOLD_INET, HOLD_OTHER, HOLD_TCP, HOLD_UNIX, Missing, Question, SocketsError,
-            Table as Iterated,
+            Table as Iterated, sockets,
         },
         support,
     },
@@ -27,16 +28,16 @@ pub struct Iterators {
     table: Iterated,
     /// TCP rows come from iterators; else only holders do.
     rows: bool,
-    /// Rows of UDP sockets too.
-    udp: bool,
+    /// Rows of UDP and UNIX sockets too.
+    listed: bool,
     kernel: Kernel,
     netns: Option<Arc<Netns>>,
     inode: u32,
 }
 
 impl Iterators {
-    /// Loads the programs; `udp`: UDP sockets are told by an iterator too.
-    pub fn open(netns: Option<Arc<Netns>>, want: &Want, udp: bool) -> Result<Self, SourceError> {
+    /// Loads the programs; `listed`: UDP and UNIX sockets are told by iterators of their own too.
+    pub fn open(netns: Option<Arc<Netns>>, want: &Want, listed: bool) -> Result<Self, SourceError> {
         let inode = match &netns {
             Some(netns) => netns.inode(),
             None => Netns::own()?.inode(),
@@ -45,15 +46,20 @@ impl Iterators {
         let question = Question {
             tcp: rows,
             details: want.identity,
-            holders: choice::held(want),
+            holders: if want.holders { choice::held(want) } else { 0 },
             states: want.states,
             netns: Some(inode),
             threads: want.threads,
+            unix: if listed && choice::tells_unix(want) {
+                Self::inside(netns.as_deref(), sockets)?
+            } else {
+                None
+            },
         };
         Ok(Self {
             table: load(&question)?,
             rows,
-            udp,
+            listed,
             kernel: Kernel::open(netns.clone(), true)?,
             netns,
             inode,
@@ -146,33 +152,6 @@ impl Iterators {
     }
 }
 
-impl Iterators {
-    /// Tells UDP by its own iterator; `None`: this kernel has none.
-    fn udp(
-        &mut self,
-        want: &Want,
-        processes: &Processes,
-        visit: &mut dyn FnMut(&Row) -> Flow,
-    ) -> Result<Option<Flow>, SourceError> {
-        let (table, netns) = (&self.table, self.netns.as_deref());
-        let Ok(rest) = Self::inside(netns, || table.open_udp())? else {
-            return Ok(None);
-        };
-        let mut row = Row {
-            netns: self.inode,
-            ..Row::default()
-        };
-        let mut with_holders = |row: &mut Row| {
-            if !(want.state(row.state) && want.family(row.family)) {
-                return Flow::More;
-            }
-            row.holders.extend(processes.of(row.inode));
-            visit(row)
-        };
-        Ok(Some(self.table.udp(rest, &mut row, &mut with_holders)?))
-    }
-}
-
 impl Source for Iterators {
     fn read(
         &mut self,
@@ -190,15 +169,10 @@ impl Source for Iterators {
         if flow == Flow::Enough {
             return Ok(told);
         }
-        if self.udp
-            && choice::tells_udp(&others)
-            && let Some(flow) = self.udp(&others, &processes, visit)?
+        if self.listed
+            && self.tell_listed(&mut others, &processes, &mut told, visit)? == Flow::Enough
         {
-            told.paths.push((Table::Udp, Path::Iterator));
-            others.tables = others.tables.without(Table::Udp);
-            if flow == Flow::Enough {
-                return Ok(told);
-            }
+            return Ok(told);
         }
         if others.tables.is_empty() {
             return Ok(told);
@@ -236,15 +210,16 @@ pub fn holders(want: &Want) -> Result<Processes, SourceError> {
     Ok(processes)
 }
 
-/// Why iterators cannot be used, if so; else whether UDP sockets have one.
-pub fn probe() -> Result<bool, SourceError> {
+/// Why iterators cannot be used, if so; else whether UDP and UNIX sockets have one.
+pub fn probe() -> Result<[bool; 2], SourceError> {
     let table = load(&Question {
         tcp: true,
         details: true,
         holders: HOLD_TCP | HOLD_INET | HOLD_UNIX | HOLD_OTHER,
+        unix: Some(0),
         ..Question::default()
     })?;
-    Ok(table.open_udp().is_ok())
+    Ok([table.open_udp().is_ok(), table.open_unix().is_ok()])
 }
 
 fn load(question: &Question) -> Result<Iterated, SourceError> {

@@ -6,7 +6,10 @@ pub mod ping;
 pub mod port;
 pub mod trace;
 
-use crate::probes::net::{Answer, Mark, What};
+use crate::probes::{
+    net::{Answer, Mark, What},
+    stats::Beside,
+};
 use serde_json::{Value, json};
 
 /// What is known of an answer that was seen at the edge of the stack, and by no socket.
@@ -37,6 +40,29 @@ pub fn us(ns: u64) -> Value {
 /// Milliseconds, three digits, from nanoseconds that were averaged.
 pub fn ms3(ns: f64) -> String {
     format!("{:.3}", ns / 1e6)
+}
+
+/// The same of one time.
+#[expect(
+    clippy::cast_precision_loss,
+    reason = "a round trip is far below 2^52 ns"
+)]
+pub fn ms_of(ns: u64) -> String {
+    ms3(ns as f64)
+}
+
+/// What this machine added, at the median; nothing where the edge of the stack was not seen.
+pub fn beside_line(times: &Beside) -> Option<String> {
+    let [before, after] = times.medians()?.map(ms_of);
+    Some(format!(
+        "beside it in this machine: {before} ms before the wire, {after} ms after it (p50)"
+    ))
+}
+
+/// The same as `before_p50_us` and `after_p50_us`.
+pub fn beside(times: &Beside) -> [Option<Value>; 2] {
+    let medians = times.medians();
+    [0, 1].map(|place: usize| medians.map(|both| us(both[place])))
 }
 
 /// ping's words for an error.

@@ -1,6 +1,6 @@
 //! Figures of every hop, as mtr's report, CSV and JSON give them.
 
-use super::{DROPPED_HERE, ms3, trace::speaker, us};
+use super::{DROPPED_HERE, beside, beside_line, ms_of, ms3, trace::speaker, us};
 use crate::{
     probes::{
         names::Names,
@@ -12,16 +12,24 @@ use crate::{
 use serde_json::{Value, json};
 use std::fmt::Write as _;
 
+/// Milliseconds in six columns: as many digits as fit, three at most, one at least.
+fn fitted(ns: f64) -> String {
+    let ms = ns / 1e6;
+    // What rounding makes longer counts as the longer one.
+    let digits = match ms {
+        ..9.9995 => 3,
+        ..99.995 => 2,
+        _ => 1,
+    };
+    format!("{ms:.digits$}")
+}
+
 #[expect(
     clippy::cast_precision_loss,
     reason = "a round trip is far below 2^52 ns"
 )]
-pub fn one_digit(ns: u64) -> String {
-    format!("{:.1}", ns as f64 / 1e6)
-}
-
-fn one_digit_of(ns: f64) -> String {
-    format!("{:.1}", ns / 1e6)
+fn fitted_of(ns: u64) -> String {
+    fitted(ns as f64)
 }
 
 /// The figures of one hop, as mtr orders them: loss, sent, last, average, best, worst, deviation, jitter.
@@ -37,12 +45,12 @@ pub fn cells(hop: &Hop) -> [String; 8] {
     [
         format!("{:.1}%", hop.loss_pct()),
         hop.sent.to_string(),
-        some(one_digit(rtts.last().unwrap_or(0))),
-        some(one_digit_of(rtts.mean())),
-        some(one_digit(rtts.min())),
-        some(one_digit(rtts.max())),
-        some(one_digit_of(rtts.deviation())),
-        some(one_digit_of(rtts.jitter())),
+        some(fitted_of(rtts.last().unwrap_or(0))),
+        some(fitted(rtts.mean())),
+        some(fitted_of(rtts.min())),
+        some(fitted_of(rtts.max())),
+        some(fitted(rtts.deviation())),
+        some(fitted(rtts.jitter())),
     ]
 }
 
@@ -89,6 +97,9 @@ pub fn report(rounds: &Rounds, names: &mut Names, clock: &mut Clock, engine: &st
         _ = write!(text, "\n{}", change_line(change, clock));
     }
     _ = write!(text, "\n{}", sentence(rounds, engine));
+    if let Some(line) = beside_line(&rounds.beside) {
+        _ = write!(text, "\n{line}");
+    }
     text
 }
 
@@ -134,6 +145,7 @@ pub fn sentence(rounds: &Rounds, engine: &str) -> String {
 pub fn object(hop: &Hop, names: &mut Names) -> Value {
     let rtts = &hop.rtts;
     let known = |value: Value| (rtts.count() > 0).then_some(value);
+    let [before, after] = beside(&hop.beside);
     json!({
         "event": "hop", "ttl": hop.ttl, "addr": hop.addrs.first(), "addrs": hop.addrs,
         "name": hop.addrs.first().and_then(|addr| names.get(*addr).map(str::to_owned)),
@@ -141,7 +153,7 @@ pub fn object(hop: &Hop, names: &mut Names) -> Value {
         "dropped_here": hop.dropped_here,
         "last_us": rtts.last().map(us), "avg_us": known(json!(rtts.mean() / 1000.0)), "best_us": known(us(rtts.min())),
         "worst_us": known(us(rtts.max())), "stdev_us": known(json!(rtts.deviation() / 1000.0)),
-        "jitter_us": known(json!(rtts.jitter() / 1000.0)),
+        "jitter_us": known(json!(rtts.jitter() / 1000.0)), "before_p50_us": before, "after_p50_us": after,
     })
 }
 
@@ -160,7 +172,7 @@ pub fn ends(rounds: &Rounds, engine: &str, odd: Odd) -> Vec<Value> {
 /// Comma-separated, with a head.
 pub fn csv(rounds: &Rounds, names: &mut Names) -> String {
     let mut text =
-        "ttl,addr,name,loss_pct,sent,last_ms,avg_ms,best_ms,worst_ms,stdev_ms,jitter_ms,changes"
+        "ttl,addr,name,loss_pct,sent,last_ms,avg_ms,best_ms,worst_ms,stdev_ms,jitter_ms,changes,before_p50_ms,after_p50_ms"
             .to_owned();
     for hop in rounds.hops() {
         let addr = hop
@@ -176,7 +188,7 @@ pub fn csv(rounds: &Rounds, names: &mut Names) -> String {
         let rtts = &hop.rtts;
         let figures = if rtts.count() > 0 {
             let milli = [rtts.mean(), rtts.deviation(), rtts.jitter()].map(ms3);
-            let [last, best, worst] = [rtts.last().unwrap_or(0), rtts.min(), rtts.max()].map(three);
+            let [last, best, worst] = [rtts.last().unwrap_or(0), rtts.min(), rtts.max()].map(ms_of);
             format!(
                 "{last},{},{best},{worst},{},{}",
                 milli[0], milli[1], milli[2]
@@ -184,9 +196,11 @@ pub fn csv(rounds: &Rounds, names: &mut Names) -> String {
         } else {
             ",,,,,".to_owned()
         };
+        let medians = hop.beside.medians().map(|both| both.map(ms_of));
+        let [before, after] = medians.unwrap_or_default();
         _ = write!(
             text,
-            "\n{},{addr},{name},{:.3},{},{figures},{}",
+            "\n{},{addr},{name},{:.3},{},{figures},{},{before},{after}",
             hop.ttl,
             hop.loss_pct(),
             hop.sent,
@@ -194,14 +208,6 @@ pub fn csv(rounds: &Rounds, names: &mut Names) -> String {
         );
     }
     text
-}
-
-#[expect(
-    clippy::cast_precision_loss,
-    reason = "a round trip is far below 2^52 ns"
-)]
-fn three(ns: u64) -> String {
-    ms3(ns as f64)
 }
 
 fn quoted(name: &str) -> String {
@@ -222,4 +228,25 @@ pub fn sparkline(hop: &Hop, width: usize) -> String {
         }
     };
     hop.history.iter().skip(skip).map(bar).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn times_fit_their_column() {
+        for (ns, want) in [
+            (1_234, "0.001"),
+            (45_678, "0.046"),
+            (1_234_567, "1.235"),
+            (9_999_700, "10.00"),
+            (20_123_000, "20.12"),
+            (99_996_000, "100.0"),
+            (1_234_567_890, "1234.6"),
+        ] {
+            assert_eq!(fitted_of(ns), want);
+            assert!(want.len() <= 6);
+        }
+    }
 }

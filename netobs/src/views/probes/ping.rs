@@ -1,13 +1,12 @@
 //! Replies and summaries as ping writes them, and as JSON.
 
-use super::{DROPPED_HERE, error_words, ms, ms3, us};
+use super::{DROPPED_HERE, beside, beside_line, error_words, ms, ms_of, ms3, us};
 use crate::probes::{
     net::{Answer, Odd, Proto, What},
     ping::{
         Pinger, Told,
         target::{Answered, Target},
     },
-    stats::Rtts,
 };
 use crate::views::table::escape;
 use serde_json::{Value, json};
@@ -29,7 +28,7 @@ fn seq(n: u64) -> u64 {
 const fn seq_word(pinger: &Pinger) -> &'static str {
     match pinger.plan().proto {
         Proto::Icmp => "icmp_seq",
-        Proto::Tcp | Proto::Udp => "seq",
+        Proto::Tcp | Proto::Udp | Proto::Other(_) => "seq",
     }
 }
 
@@ -187,7 +186,7 @@ pub fn summary(
 ) -> String {
     let (what, sent) = match pinger.plan().proto {
         Proto::Icmp => ("ping", "packets"),
-        Proto::Udp | Proto::Tcp => ("tcping", "handshakes"),
+        Proto::Udp | Proto::Tcp | Proto::Other(_) => ("tcping", "handshakes"),
     };
     let mut text = format!(
         "\n--- {} {what} statistics ---\n",
@@ -227,26 +226,13 @@ pub fn summary(
             ms3(rtts.deviation()),
             ms3(rtts.jitter()),
         );
-        if target.before.count() > 0 {
-            let [before, after] =
-                [&target.before, &target.after].map(|r| ms_of(r.percentiles([50])[0]));
-            _ = write!(
-                text,
-                "\nbeside it in this machine: {before} ms before the wire, {after} ms after it (p50)"
-            );
+        if let Some(line) = beside_line(&target.beside) {
+            _ = write!(text, "\n{line}");
         }
     } else {
         _ = write!(text, "\nengine {engine}");
     }
     text
-}
-
-#[expect(
-    clippy::cast_precision_loss,
-    reason = "a round trip is far below 2^52 ns"
-)]
-fn ms_of(ns: u64) -> String {
-    ms3(ns as f64)
 }
 
 /// `33.3333`, `0`, `100`.
@@ -267,14 +253,14 @@ pub fn summary_object(
     let some = |value: f64| (rtts.count() > 0).then(|| json!(value / 1000.0));
     let [p50, p95, p99] = rtts.percentiles([50, 95, 99]);
     let known = |ns: u64| (rtts.count() > 0).then(|| us(ns));
-    let split = |r: &Rtts| (r.count() > 0).then(|| us(r.percentiles([50])[0]));
+    let [before, after] = beside(&target.beside);
     json!({
         "event": "summary", "host": name, "addr": target.addr, "sent": target.sent, "received": target.received,
         "loss_pct": target.loss_pct(), "duplicates": target.duplicates, "reordered": target.reordered,
         "errors": target.errors, "refused": target.refused, "time_ms": took_ns / 1_000_000,
         "min_us": known(rtts.min()), "avg_us": some(rtts.mean()), "max_us": known(rtts.max()),
         "mdev_us": some(rtts.deviation()), "p50_us": known(p50), "p95_us": known(p95), "p99_us": known(p99),
-        "jitter_us": some(rtts.jitter()), "before_p50_us": split(&target.before), "after_p50_us": split(&target.after),
+        "jitter_us": some(rtts.jitter()), "before_p50_us": before, "after_p50_us": after,
         "dropped_here": target.dropped, "engine": engine, "ignored": ignored(odd),
     })
 }

@@ -59,9 +59,12 @@ pub fn handshake_verdict(target: &Target, port: u16) -> (Value, String) {
 
 /// `{"event":"port",...}`.
 pub fn object(port: &Port, proto: Proto) -> Value {
+    let heard = port.heard;
+    let stamped = heard.map(|heard| heard.stamped).unwrap_or_default();
     json!({
         "event": "port", "addr": port.addr, "port": port.port, "proto": proto.name(), "state": port.state.name(),
-        "by": port.by, "rtt_us": port.rtt_ns.map(us), "reason": reason(port),
+        "by": heard.map(|heard| heard.by), "rtt_us": heard.map(|heard| us(heard.rtt_ns)), "reason": reason(port),
+        "before_us": stamped.before_ns.map(us), "after_us": stamped.after_ns.map(us),
     })
 }
 
@@ -96,11 +99,11 @@ pub fn line(port: &Port, proto: Proto, service: Option<&str>) -> String {
     let name = format!("{}/{}", port.port, proto.name());
     let service = service.unwrap_or("");
     let rtt = port
-        .rtt_ns
-        .map(|ns| format!("{} ms", ms(ns)))
+        .heard
+        .map(|heard| format!("{} ms", ms(heard.rtt_ns)))
         .unwrap_or_default();
-    let by = match port.by {
-        Some(by) if by != port.addr => format!(" by {by}"),
+    let by = match port.heard {
+        Some(heard) if heard.by != port.addr => format!(" by {}", heard.by),
         _ => String::new(),
     };
     format!(

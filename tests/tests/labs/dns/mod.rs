@@ -2,7 +2,7 @@
 
 mod answers;
 mod bad;
-mod fixture;
+pub mod fixture;
 mod hostile;
 mod names;
 mod ways;

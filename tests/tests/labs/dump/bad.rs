@@ -86,6 +86,5 @@ fn expressions_and_flags() -> Result<()> {
         &["column 1", "bits set beyond the prefix"],
     )?;
     refuse(&["-d", "-y", "NOSUCH", "tcp"], &["NOSUCH", "LINUX_SLL2"])?;
-    refuse(&["tcp"], &["-r FILE"])?;
     refuse(&["-c", "0", "-r", "x"], &["0"])
 }

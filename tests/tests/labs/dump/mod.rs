@@ -1,9 +1,11 @@
-//! `netobs dump -r` beside Debian's tcpdump: programs, packets, lines, and files.
+//! `netobs dump` beside Debian's tcpdump: programs, packets, lines, and files.
 
 mod bad;
+mod capture;
 mod files;
 mod filters;
 mod lines;
+mod live;
 
 use std::process::Command;
 

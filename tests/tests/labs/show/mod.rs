@@ -2,6 +2,7 @@
 
 mod bad;
 mod conntrack;
+mod extensions;
 mod firewall;
 mod iptables;
 mod limits;

@@ -1,0 +1,164 @@
+//! Packets in a block of the ring: found by their lengths, given back what the kernel keeps beside them: tags, and the cooked header.
+
+use crate::capture::link::LinkType;
+use zerocopy::{FromBytes, Immutable, KnownLayout};
+
+/// `struct tpacket3_hdr`, and the `struct sockaddr_ll` behind it.
+#[repr(C)]
+#[derive(Clone, Copy, Debug, FromBytes, Immutable, KnownLayout)]
+struct Header {
+    next: u32,
+    seconds: u32,
+    nanoseconds: u32,
+    kept: u32,
+    wire: u32,
+    status: u32,
+    link: u16,
+    _network: u16,
+    _hash: u32,
+    tag: u32,
+    tag_type: u16,
+    _pad: [u8; 10],
+    _family: u16,
+    /// In network order.
+    protocol: [u8; 2],
+    device: u32,
+    hardware: u16,
+    kind: u8,
+    address_length: u8,
+    address: [u8; 8],
+}
+
+const TAGGED: u32 = 1 << 4;
+const TAG_TYPE_KNOWN: u32 = 1 << 6;
+const GSO_TCP: u32 = 1 << 8;
+/// Type of a tag that names none.
+const TAG: u16 = 0x8100;
+const TAG_BYTES: usize = 4;
+/// Both addresses of an Ethernet header.
+const ADDRESSES: usize = 12;
+/// Linux's second cooked header.
+const COOKED: usize = 20;
+/// Number of packets of a block, and where its first begins.
+const COUNT: usize = 12;
+const FIRST: usize = 16;
+
+/// A packet as its interface had it.
+#[derive(Clone, Copy, Debug)]
+pub struct Captured<'a> {
+    pub time_ns: u64,
+    pub data: &'a [u8],
+    /// Its length on the wire.
+    pub wire: u32,
+    pub device: u32,
+    /// `PACKET_HOST` ... `PACKET_OUTGOING`
+    pub kind: u8,
+    /// Several segments in one, to be cut by the device, or put together from what came.
+    pub gso: bool,
+    /// The tag that the kernel keeps beside it; it stands in the data too.
+    pub tag: Option<u16>,
+}
+
+/// The packets of a block.
+pub struct Block<'a> {
+    bytes: &'a mut [u8],
+    left: u32,
+    at: usize,
+    link: LinkType,
+}
+
+impl<'a> Block<'a> {
+    /// `link`: what is put before packets without a header, and where tags stand.
+    pub fn new(bytes: &'a mut [u8], link: LinkType) -> Self {
+        let word = |at: usize| u32::read_from_prefix(bytes.get(at..).unwrap_or_default());
+        let word = |at| word(at).map_or(0, |(word, _)| word);
+        Self {
+            left: word(COUNT),
+            at: word(FIRST) as usize,
+            bytes,
+            link,
+        }
+    }
+
+    /// How many are left.
+    pub fn left(&self) -> u32 {
+        self.left
+    }
+
+    /// The next packet; none at the end.
+    #[inline]
+    pub fn packet(&mut self) -> Option<Captured<'_>> {
+        if self.left == 0 {
+            return None;
+        }
+        let at = self.at;
+        let (header, _) = Header::read_from_prefix(self.bytes.get(at..)?).ok()?;
+        self.left -= 1;
+        self.at = at + header.next as usize;
+        let tag = (header.status & TAGGED != 0).then_some(u16::try_from(header.tag).unwrap_or(0));
+        let mut start = at + usize::from(header.link);
+        let end = start + header.kept as usize;
+        let added = if self.link == LinkType::Sll2 {
+            self.cook(&header, start, tag)
+        } else if self.link == LinkType::Ethernet {
+            tag.map_or(0, |tag| self.tag(&header, start, end, tag))
+        } else {
+            0
+        };
+        start -= added;
+        Some(Captured {
+            time_ns: u64::from(header.seconds) * 1_000_000_000 + u64::from(header.nanoseconds),
+            data: self.bytes.get(start..end)?,
+            wire: header.wire + u32::try_from(added).unwrap_or(0),
+            device: header.device,
+            kind: header.kind,
+            gso: header.status & GSO_TCP != 0,
+            tag,
+        })
+    }
+
+    /// Puts a tag back between the addresses and the type. The kernel leaves room before each packet.
+    fn tag(&mut self, header: &Header, start: usize, end: usize, tag: u16) -> usize {
+        let room = start - TAG_BYTES..start + ADDRESSES;
+        let short = end - start < ADDRESSES + 2;
+        let Some(addresses) = self.bytes.get_mut(room).filter(|_| !short) else {
+            return 0;
+        };
+        addresses.copy_within(TAG_BYTES.., 0);
+        addresses[ADDRESSES..ADDRESSES + 2].copy_from_slice(&header.tag_type().to_be_bytes());
+        addresses[ADDRESSES + 2..].copy_from_slice(&tag.to_be_bytes());
+        TAG_BYTES
+    }
+
+    /// Writes the cooked header before a packet, and behind it the tag, as the protocol that it then is.
+    fn cook(&mut self, header: &Header, start: usize, tag: Option<u16>) -> usize {
+        let mut cooked = [0; COOKED + TAG_BYTES];
+        let length = COOKED + tag.map_or(0, |_| TAG_BYTES);
+        cooked[..2].copy_from_slice(&header.protocol);
+        if let Some(tag) = tag {
+            cooked[..2].copy_from_slice(&header.tag_type().to_be_bytes());
+            cooked[COOKED..COOKED + 2].copy_from_slice(&tag.to_be_bytes());
+            cooked[COOKED + 2..].copy_from_slice(&header.protocol);
+        }
+        cooked[4..8].copy_from_slice(&header.device.to_be_bytes());
+        cooked[8..10].copy_from_slice(&header.hardware.to_be_bytes());
+        cooked[10] = header.kind;
+        cooked[11] = header.address_length;
+        cooked[12..COOKED].copy_from_slice(&header.address);
+        let Some(place) = self.bytes.get_mut(start - length..start) else {
+            return 0;
+        };
+        place.copy_from_slice(&cooked[..length]);
+        length
+    }
+}
+
+impl Header {
+    fn tag_type(&self) -> u16 {
+        if self.status & TAG_TYPE_KNOWN == 0 {
+            TAG
+        } else {
+            self.tag_type
+        }
+    }
+}
