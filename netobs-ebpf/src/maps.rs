@@ -1,7 +1,7 @@
 //! The maps, and the one way an event leaves: count, reserve, fill in place, submit.
 
 use aya_ebpf::{
-    bindings::{BPF_RB_FORCE_WAKEUP, BPF_RB_NO_WAKEUP},
+    bindings::{BPF_F_MMAPABLE, BPF_RB_FORCE_WAKEUP, BPF_RB_NO_WAKEUP},
     helpers::generated::{bpf_ringbuf_discard, bpf_ringbuf_reserve, bpf_ringbuf_submit},
     macros::map,
     maps::{Array, HashMap, LpmTrie, PerCpuArray, RingBuf},
@@ -81,14 +81,14 @@ static EVENTS: RingBuf = RingBuf::with_byte_size(2 << 20, 0);
 static COUNTERS: PerCpuArray<HookCount> = PerCpuArray::with_max_entries(MAX_HOOKS, 0);
 
 #[map]
-static RUNTIME: Array<u32> = Array::with_max_entries(RUNTIME_WORDS, 0);
+static RUNTIME: Array<u64> = Array::with_max_entries(RUNTIME_WORDS, BPF_F_MMAPABLE);
 
 /// A word that userspace may change at any time.
 #[inline(always)]
 pub fn runtime(word: u32) -> u32 {
     RUNTIME
         .get_ptr(word)
-        .map_or(0, |word| unsafe { word.read_volatile() })
+        .map_or(0, |word| unsafe { word.read_volatile() } as u32)
 }
 
 const BPF_F_NO_PREALLOC: u32 = 1;

@@ -22,6 +22,7 @@ pub mod support;
 pub mod symbols;
 mod sys;
 mod tracefs;
+mod words;
 
 /// The kernel's view of instructions: eight bytes each.
 fn insn_bytes(insns: &[aya_obj::generated::bpf_insn]) -> &[u8] {

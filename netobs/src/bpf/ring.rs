@@ -1,7 +1,8 @@
 //! The reading end of the ring: a wake-up costs a hundred events, so the kernel wakes only a reader that says it sleeps.
 
-use aya::maps::{Array, MapData, RingBuf};
-use netobs_ebpf::config::READER_SLEEPS;
+use super::words::{Words, WritableWords};
+use aya::maps::{MapData, RingBuf};
+use netobs_ebpf::config::{READER_SLEEPS, RUNTIME_WORDS};
 use std::{
     io,
     os::fd::{AsFd as _, OwnedFd},
@@ -11,12 +12,20 @@ use tokio::io::unix::AsyncFd;
 /// The ring buffer, and the word that asks the kernel side for a wake-up.
 pub struct Ring {
     ring: RingBuf<MapData>,
-    runtime: Array<MapData, u32>,
+    /// The `RUNTIME` map.
+    runtime: WritableWords,
+    // What programs use stays open until they are loaded.
+    _map: MapData,
 }
 
 impl Ring {
-    pub(super) fn new(ring: RingBuf<MapData>, runtime: Array<MapData, u32>) -> Self {
-        Self { ring, runtime }
+    pub(super) fn new(ring: RingBuf<MapData>, map: MapData) -> io::Result<Self> {
+        let runtime = Words::writable(map.fd().as_fd(), RUNTIME_WORDS as usize)?;
+        Ok(Self {
+            ring,
+            runtime,
+            _map: map,
+        })
     }
 
     /// Hands up to `max` waiting events to `take`; returns how many.
@@ -43,19 +52,15 @@ impl Ring {
 
     /// Reads a word of the `RUNTIME` map, and sets it to 0.
     pub fn take_word(&mut self, word: u32) -> bool {
-        let set = self.runtime.get(&word, 0).is_ok_and(|value| value != 0);
-        if set {
-            self.set(word, 0);
-        }
-        set
+        let word = word as usize;
+        let is_set = |value: Option<u64>| value.is_some_and(|value| value != 0);
+        is_set(self.runtime.get(word)) && is_set(self.runtime.swap(word, 0))
     }
 
     /// Writes a word of the `RUNTIME` map.
     pub(super) fn set(&mut self, word: u32, value: u32) {
-        // The word exists: an update of an array cannot be refused.
-        if self.runtime.set(word, value, 0).is_err() {
-            debug_assert!(false, "RUNTIME has no word {word}");
-        }
+        let was = self.runtime.swap(word as usize, u64::from(value));
+        debug_assert!(was.is_some(), "RUNTIME has no word {word}");
     }
 }
 

@@ -11,7 +11,7 @@ use super::{
     sys, tracefs,
 };
 use crate::names::Enumeration;
-use aya::maps::{Array, MapData, PerCpuArray, RingBuf};
+use aya::maps::{MapData, PerCpuArray, RingBuf};
 use netobs_ebpf::{
     ABI_VERSION,
     config::{CONNECT_EXIT, Config, LISTENERS_POLLED, RETRANSMIT_GAPS, STATE_FIELDS, TYPES},
@@ -34,6 +34,11 @@ pub enum SessionError {
     Map {
         name: &'static str,
         source: aya::maps::MapError,
+    },
+    #[error("map BPF map {name} into memory: {source}")]
+    Memory {
+        name: &'static str,
+        source: std::io::Error,
     },
 }
 
@@ -102,12 +107,15 @@ impl Session {
         let map_error = |name| move |source| SessionError::Map { name, source };
         let ring = RingBuf::try_from(as_map(programs.take_map("EVENTS")?, "EVENTS")?)
             .map_err(map_error("EVENTS"))?;
-        let runtime = Array::try_from(as_map(programs.take_map("RUNTIME")?, "RUNTIME")?)
-            .map_err(map_error("RUNTIME"))?;
         let counters = PerCpuArray::try_from(as_map(programs.take_map("COUNTERS")?, "COUNTERS")?)
             .map_err(map_error("COUNTERS"))?;
         let filters = request.filters.write(&mut programs)?;
-        let ring = Ring::new(ring, runtime);
+        let ring = Ring::new(ring, programs.take_map("RUNTIME")?).map_err(|source| {
+            SessionError::Memory {
+                name: "RUNTIME",
+                source,
+            }
+        })?;
         let symbols = super::symbols::Symbols::new(&mut programs, &types)?;
         let owners = super::owners::Owners::new(&mut programs, &types)?;
         let icmp = request.events & Kind::Icmp.bit() != 0;

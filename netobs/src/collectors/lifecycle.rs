@@ -59,8 +59,8 @@ const FILE_RETURN: Part = part(Rung::Kretprobe, "connect_kretprobe", "__sys_conn
 /// What that function calls: it is not seen to return while as many calls as there are CPUs wait in it (before 5.11), these are.
 const TCP4: [Part; 2] = protocol("tcp_v4_connect");
 const TCP6: [Part; 2] = protocol("tcp_v6_connect");
-const DATAGRAM4: [Part; 2] = protocol("ip4_datagram_connect");
-const DATAGRAM6: [Part; 2] = protocol("ip6_datagram_connect");
+const DATAGRAM4: [Part; 2] = protocol("__ip4_datagram_connect");
+const DATAGRAM6: [Part; 2] = protocol("__ip6_datagram_connect");
 
 const fn protocol(function: &'static str) -> [Part; 2] {
     [

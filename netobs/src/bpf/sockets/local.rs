@@ -5,9 +5,9 @@
 use super::{
     listed::Rest,
     load::{SocketsError, Walks},
-    marks::Marks,
     table::Table,
 };
+use crate::bpf::words::Words;
 use crate::socket::{End, Family, Flow, Row, State, Table as Kind};
 use aya::maps::{Array, MapData};
 use netobs_ebpf::sockets::local::{UnixName, UnixRow};
@@ -51,8 +51,8 @@ impl Room {
 /// What the program writes.
 pub struct Local {
     room: Room,
-    rows: Marks,
-    names: Marks,
+    rows: Words,
+    names: Words,
     /// As `UnixCounts`.
     counts: Array<MapData, [u32; 4]>,
     // What the program uses stays open until it is loaded.
@@ -64,7 +64,7 @@ impl Local {
         let mut map = |name: &'static str, entries: u32, len: usize| {
             let map = walks.take_map(name)?;
             let words = entries as usize * len / size_of::<u64>();
-            let marks = Marks::new(map.fd().as_fd(), words).map_err(SocketsError::Marks)?;
+            let marks = Words::new(map.fd().as_fd(), words).map_err(SocketsError::Marks)?;
             Ok::<_, SocketsError>((map, marks))
         };
         let (row_map, rows) = map(ROWS, room.rows, size_of::<UnixRow>())?;

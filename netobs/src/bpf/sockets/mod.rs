@@ -7,7 +7,6 @@ mod fill;
 mod listed;
 mod load;
 mod local;
-mod marks;
 mod table;
 mod threads;
 mod told;

@@ -1,7 +1,9 @@
 //! Which connections were told: the kernel side's table of prints as memory of ours, and what had no room in it.
 
-use super::marks::Marks;
-use crate::socket::{End, Row};
+use crate::{
+    bpf::words::Words,
+    socket::{End, Row},
+};
 use aya::maps::MapData;
 use netobs_ebpf::sockets::record::{self, SocketsWanted};
 use std::{
@@ -19,7 +21,7 @@ const SLOTS: std::ops::RangeInclusive<u32> = 1 << 12..=1 << 22;
 pub struct Told {
     seed: u32,
     slots: u32,
-    marks: Marks,
+    marks: Words,
     /// Those whose slot another one had.
     unmarked: HashSet<u64, BuildHasherDefault<Mix>>,
 }
@@ -29,7 +31,7 @@ impl Told {
         Ok(Self {
             seed: wanted.seed,
             slots: wanted.slots,
-            marks: Marks::new(map.fd().as_fd(), wanted.slots as usize)?,
+            marks: Words::new(map.fd().as_fd(), wanted.slots as usize)?,
             unmarked: HashSet::default(),
         })
     }

@@ -7,17 +7,27 @@ use std::{
 };
 
 /// One word each; programs go on writing them.
-pub struct Marks(*const AtomicU64, usize);
+pub struct Words(*const AtomicU64, usize);
 
-// SAFETY: the mapping belongs to the process, not to a thread of it, and is only read, word by word.
-unsafe impl Send for Marks {}
+// SAFETY: the mapping belongs to the process, not to a thread of it, and is read and written word by word.
+unsafe impl Send for Words {}
 // SAFETY: as above; what another writes there is read whole or not at all.
-unsafe impl Sync for Marks {}
+unsafe impl Sync for Words {}
 
-impl Marks {
+impl Words {
     pub fn new(map: BorrowedFd<'_>, words: usize) -> io::Result<Self> {
+        Self::mapped(map, words, libc::PROT_READ)
+    }
+
+    /// Words that both sides write. A system call on a map holds off all programs on its CPU that kprobes and classic
+    /// tracepoints call (`bpf_disable_instrumentation`), for as long as it is preempted; memory holds off nobody.
+    pub fn writable(map: BorrowedFd<'_>, words: usize) -> io::Result<WritableWords> {
+        Self::mapped(map, words, libc::PROT_READ | libc::PROT_WRITE).map(WritableWords)
+    }
+
+    fn mapped(map: BorrowedFd<'_>, words: usize, protection: i32) -> io::Result<Self> {
         let (null, bytes) = (std::ptr::null_mut(), words * size_of::<u64>());
-        let (protection, fd) = (libc::PROT_READ, map.as_raw_fd());
+        let fd = map.as_raw_fd();
         // SAFETY: a new mapping at an address the kernel chooses touches no memory of ours.
         let at = unsafe { libc::mmap(null, bytes, protection, libc::MAP_SHARED, fd, 0) };
         if at == libc::MAP_FAILED {
@@ -27,18 +37,35 @@ impl Marks {
     }
 
     pub fn get(&self, place: usize) -> Option<u64> {
+        self.at(place).map(|word| word.load(Ordering::Relaxed))
+    }
+
+    fn at(&self, place: usize) -> Option<&AtomicU64> {
         if place >= self.1 {
             return None;
         }
         // SAFETY: the mapping has so many words.
         let at = unsafe { self.0.add(place) };
         // SAFETY: it lives until drop, words are aligned in it.
-        let word = unsafe { &*at };
-        Some(word.load(Ordering::Relaxed))
+        Some(unsafe { &*at })
     }
 }
 
-impl Marks {
+/// Words that were mapped to be written too.
+pub struct WritableWords(Words);
+
+impl WritableWords {
+    /// Writes a word, and returns what stood there. What is read after this was written after it.
+    pub fn swap(&self, place: usize, value: u64) -> Option<u64> {
+        Some(self.0.at(place)?.swap(value, Ordering::SeqCst))
+    }
+
+    pub fn get(&self, place: usize) -> Option<u64> {
+        self.0.get(place)
+    }
+}
+
+impl Words {
     /// A record of `N` words: the one at `place` of many.
     pub fn words<const N: usize>(&self, place: usize) -> Option<[u64; N]> {
         let mut words = [0; N];
@@ -49,7 +76,7 @@ impl Marks {
     }
 }
 
-impl Drop for Marks {
+impl Drop for Words {
     fn drop(&mut self) {
         let bytes = self.1 * size_of::<u64>();
         // SAFETY: unmaps what `new` mapped, once; no reference into it is left.
