@@ -11,7 +11,7 @@ use super::cpio::Archive;
 use crate::cmd;
 
 /// Below `kernel/`: networking, virtio, and the filesystems of containers.
-const WANTED: [&str; 29] = [
+const WANTED: [&str; 30] = [
     "net/802",
     "net/8021q/",
     "net/bridge/",
@@ -24,6 +24,7 @@ const WANTED: [&str; 29] = [
     "net/netlink/",
     "net/packet/",
     "net/psample/",
+    "net/sctp/",
     "net/sched/",
     "net/tls/",
     "net/unix/",
