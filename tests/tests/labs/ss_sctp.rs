@@ -5,7 +5,7 @@ use std::os::fd::{AsFd as _, OwnedFd};
 
 use anyhow::{Context as _, Result, ensure};
 use netobs_tests::netns::Netns;
-use netobs_tests::sys::sockets;
+use netobs_tests::sys;
 use netobs_tests::tables::{lines, same_lines};
 
 const ASSOCIATIONS: u16 = 4;
@@ -17,17 +17,17 @@ fn associations(at: SocketAddr) -> Result<Vec<OwnedFd>> {
     } else {
         libc::AF_INET6
     };
-    let socket = || sockets::socket(domain, libc::SOCK_STREAM, libc::IPPROTO_SCTP);
+    let socket = || sys::socket(domain, libc::SOCK_STREAM, libc::IPPROTO_SCTP);
     let listener = socket().context("make an SCTP socket")?;
-    sockets::bind(listener.as_fd(), at)?;
-    sockets::listen(listener.as_fd(), 16)?;
+    sys::bind(listener.as_fd(), at)?;
+    sys::listen(listener.as_fd(), 16)?;
     let mut held = vec![listener];
     for n in 0..ASSOCIATIONS {
         let client = socket()?;
         let mut from = at;
         from.set_port(at.port() + 1 + n);
-        sockets::bind(client.as_fd(), from)?;
-        sockets::connect(client.as_fd(), at).context("associate")?;
+        sys::bind(client.as_fd(), from)?;
+        sys::connect(client.as_fd(), at).context("associate")?;
         held.push(client);
     }
     Ok(held)
@@ -37,7 +37,7 @@ fn associations(at: SocketAddr) -> Result<Vec<OwnedFd>> {
 fn listings_are_those_of_ss() -> Result<()> {
     let ns = Netns::new("sctp")?;
     let held = ns.run(|| {
-        let made = sockets::socket(libc::AF_INET, libc::SOCK_STREAM, libc::IPPROTO_SCTP);
+        let made = sys::socket(libc::AF_INET, libc::SOCK_STREAM, libc::IPPROTO_SCTP);
         if let Err(error) = made {
             eprintln!("left out, this kernel has no SCTP: {error}");
             return Ok(Vec::new());
