@@ -5,9 +5,12 @@ use super::{
     told::{self, Ends},
     wanted,
 };
-use crate::kernel::{
-    access::{Access, Probed, Ptr, field, number, offset},
-    sock::{self, LISTEN, NEW_SYN_RECV, SYN_RECV, TIME_WAIT},
+use crate::{
+    kernel::{
+        access::{Access, Probed, Ptr, field, number, offset},
+        sock::{self, LISTEN, NEW_SYN_RECV, SYN_RECV, TIME_WAIT},
+    },
+    symbols::Meta,
 };
 use aya_ebpf::helpers::generated::{bpf_jiffies64, bpf_seq_write};
 use core::mem::MaybeUninit;
@@ -32,6 +35,22 @@ pub struct Teller {
     pub comm: (u64, u64),
     pub ino: u64,
     pub sole: bool,
+}
+
+impl Teller {
+    /// A table of the kernel, whoever holds the socket.
+    #[inline(always)]
+    pub fn table(meta: *const Meta, ino: u64) -> Self {
+        Self {
+            seq: unsafe { (&raw const (*meta).seq).read_volatile() },
+            pid: 0,
+            tid: 0,
+            fd: 0,
+            comm: (0, 0),
+            ino,
+            sole: false,
+        }
+    }
 }
 
 /// Tells a socket of `state`; `common` is read up to the end of `sock_common`, all else through `full`, which is null for

@@ -47,15 +47,8 @@ pub fn sockets_tcp(ctx: *const Tcp) -> i32 {
         return 0;
     }
     let mini = state == TIME_WAIT || state == NEW_SYN_RECV;
-    let by = Teller {
-        seq: unsafe { (&raw const (*meta).seq).read_volatile() },
-        pid: 0,
-        tid: 0,
-        fd: 0,
-        comm: (0, 0),
-        ino: if mini { 0 } else { sock::inode::<Probed>(sk) },
-        sole: false,
-    };
+    let ino = if mini { 0 } else { sock::inode::<Probed>(sk) };
+    let by = Teller::table(meta, ino);
     if mini {
         row::tell::<Typed, Probed>(&by, sk, core::ptr::null(), state);
         return 0;

@@ -31,15 +31,7 @@ pub fn sockets_udp(ctx: *const Udp) -> i32 {
     if sk.is_null() {
         return 0;
     }
-    let by = Teller {
-        seq: unsafe { (&raw const (*meta).seq).read_volatile() },
-        pid: 0,
-        tid: 0,
-        fd: 0,
-        comm: (0, 0),
-        ino: sock::inode::<Probed>(sk),
-        sole: false,
-    };
+    let by = Teller::table(meta, sock::inode::<Probed>(sk));
     let mut room = MaybeUninit::<TcpRecord>::uninit();
     let record = room.as_mut_ptr();
     row::put_common::<Typed>(record, &by, sk, &Ends::of::<Typed>(sk));

@@ -41,8 +41,8 @@ fn iterators() -> Fact {
         name: NAME,
         ok: true,
         value: format!(
-            "-p takes TCP sockets from {rows}; UDP and UNIX from sock_diag, which costs no more (with --engine bpf from {udp} and \
-             {unix}); processes from {holders}"
+            "-p takes TCP sockets from {rows}; UDP from sock_diag, which costs no more, UNIX too, which costs half (with --engine \
+             bpf from {udp} and {unix}); processes from {holders}"
         ),
         todo: None,
     }

@@ -9,10 +9,17 @@ use tabled::{
 /// Narrower than this nothing is readable.
 const NARROWEST: usize = 40;
 
+/// Words longer than this may be cut: an IPv6 address with its prefix is no longer.
+const LONGEST_WORD: usize = 44;
+/// Between two columns.
+const GAP: usize = 2;
+
 /// Rows under a head; columns that are empty in all rows are left out.
 pub struct Table {
     head: Vec<&'static str>,
     rows: Vec<Vec<String>>,
+    /// Columns that make room where it is scarce, the first first.
+    yielding: &'static [&'static str],
 }
 
 impl Table {
@@ -20,7 +27,15 @@ impl Table {
         Self {
             head: head.to_vec(),
             rows: Vec::new(),
+            yielding: &[],
         }
+    }
+
+    /// On a terminal that is too narrow to keep words whole these columns are left out, the first first.
+    #[must_use]
+    pub fn yielding(mut self, heads: &'static [&'static str]) -> Self {
+        self.yielding = heads;
+        self
     }
 
     /// Cells may hold what others wrote: what a terminal could act on is escaped here.
@@ -29,25 +44,41 @@ impl Table {
             .push(cells.iter().map(|cell| escape(cell)).collect());
     }
 
-    /// `width` columns wide, cells wrapped; without a width every row is one line.
+    /// `width` columns wide, cells wrapped between words; without a width every row is one line.
     pub fn render(self, width: Option<usize>) -> String {
-        let used: Vec<usize> = (0..self.head.len())
-            .filter(|column| {
-                self.rows
-                    .iter()
-                    .any(|row| row.get(*column).is_some_and(|c| !c.is_empty()))
-            })
-            .collect();
-        let mut builder = Builder::with_capacity(self.rows.len() + 1, used.len());
-        builder.push_record(used.iter().map(|column| self.head[*column]));
+        let used = (0..self.head.len()).filter(|column| {
+            let cells = self.rows.iter().filter_map(|row| row.get(*column));
+            cells.into_iter().any(|cell| !cell.is_empty())
+        });
+        let mut columns: Vec<Column> = used.map(|column| self.column(column)).collect();
+        let mut gone = Vec::new();
+        if let Some(width) = width {
+            for head in self.yielding {
+                if total(columns.iter().map(|c| c.least)) <= width.max(NARROWEST) {
+                    break;
+                }
+                let before = columns.len();
+                columns.retain(|column| self.head[column.place] != *head);
+                if columns.len() < before {
+                    gone.push(*head);
+                }
+            }
+            fit(&mut columns, width.max(NARROWEST));
+        }
+        let mut builder = Builder::with_capacity(self.rows.len() + 1, columns.len());
+        builder.push_record(columns.iter().map(|column| self.head[column.place]));
         for mut row in self.rows {
-            builder.push_record(used.iter().map(|column| std::mem::take(&mut row[*column])));
+            builder.push_record(columns.iter().map(|c| std::mem::take(&mut row[c.place])));
         }
         let mut table = builder.build();
         table.with(Style::blank());
         table.modify(Columns::new(..), Padding::new(0, 1, 0, 0));
         if let Some(width) = width {
-            let wrap = Width::wrap(width.max(NARROWEST)).priority(PriorityMax::right());
+            for (n, column) in columns.iter().enumerate() {
+                table.modify(Columns::one(n), Width::wrap(column.width).keep_words(true));
+            }
+            // The last cells have a blank behind them, which goes.
+            let wrap = Width::wrap(width.max(NARROWEST) + 1).priority(PriorityMax::right());
             table.with(wrap.keep_words(true));
         }
         let mut text = String::new();
@@ -55,7 +86,55 @@ impl Table {
             text.push_str(line.trim_end());
             text.push('\n');
         }
+        if !gone.is_empty() {
+            text.push_str("left out for want of room, --json has them: ");
+            text.push_str(&gone.join(" "));
+            text.push('\n');
+        }
         text
+    }
+
+    fn column(&self, place: usize) -> Column {
+        let cells = self.rows.iter().filter_map(|row| row.get(place));
+        let cells = cells.map(String::as_str).chain([self.head[place]]);
+        let (mut width, mut least) = (0, 0);
+        for cell in cells {
+            width = width.max(cell.chars().count());
+            let words = cell.split(' ').map(|word| word.chars().count());
+            least = least.max(words.max().unwrap_or(0).min(LONGEST_WORD));
+        }
+        Column {
+            place,
+            width,
+            least,
+        }
+    }
+}
+
+/// A column that is shown.
+struct Column {
+    place: usize,
+    width: usize,
+    /// With all words whole.
+    least: usize,
+}
+
+fn total(widths: impl ExactSizeIterator<Item = usize>) -> usize {
+    let gaps = widths.len().saturating_sub(1) * GAP;
+    widths.sum::<usize>() + gaps
+}
+
+/// Takes from what can give most, a column at a time.
+fn fit(columns: &mut [Column], width: usize) {
+    while total(columns.iter().map(|c| c.width)) > width {
+        let Some(widest) = columns
+            .iter_mut()
+            .filter(|column| column.width > column.least)
+            .max_by_key(|column| column.width)
+        else {
+            return;
+        };
+        widest.width -= 1;
     }
 }
 
@@ -139,5 +218,30 @@ mod tests {
             "{text}"
         );
         assert!(text.contains("long"), "{text}");
+    }
+
+    #[test]
+    fn words_stay_whole_and_columns_make_room() {
+        let mut table =
+            Table::new(&["ADDRESS", "STATE", "MORE", "AGE"]).yielding(&["AGE", "STATE"]);
+        let cells = [
+            "fe80::1234:5678:9abc:def0",
+            "REACHABLE",
+            "a few more words",
+            "20s",
+        ];
+        table.push(&cells.map(str::to_owned));
+        let text = table.render(Some(42));
+        assert!(text.contains("fe80::1234:5678:9abc:def0  "), "{text}");
+        assert!(
+            !text.contains("20s") && !text.contains("REACHABLE"),
+            "{text}"
+        );
+        assert!(text.ends_with(": AGE STATE\n"), "{text}");
+        let table = text.lines().filter(|line| !line.starts_with("left out"));
+        assert!(
+            table.into_iter().all(|line| line.chars().count() <= 42),
+            "{text}"
+        );
     }
 }

@@ -37,6 +37,7 @@ mod ss_filters;
 mod ss_input;
 mod ss_netns;
 mod ss_processes;
+mod ss_sctp;
 mod ss_views;
 mod support;
 mod tls;

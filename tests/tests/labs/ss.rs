@@ -213,3 +213,19 @@ fn proc_tells_the_same_sockets() -> Result<()> {
     }
     Ok(())
 }
+
+/// Names of hosts: an IPv4 address that IPv6 carries has the one it has there.
+#[test]
+fn hosts_go_by_name() -> Result<()> {
+    let zoo = Zoo::new()?;
+    // The one name that every hosts file has.
+    let loopback = ["-tarH", "src", "127.0.0.1", "dst", "127.0.0.1"];
+    let mapped = ["-tarH", "src", "[::ffff:127.0.0.1]"];
+    for args in [&loopback[..], &mapped] {
+        ensure!(
+            same_words(&zoo.ns, args, |_| true)? > 0,
+            "{args:?} shows nothing"
+        );
+    }
+    Ok(())
+}

@@ -27,16 +27,29 @@ fn churn(ns: &Netns, at: SocketAddr, until: &AtomicBool) -> Result<()> {
     })
 }
 
-/// Local ports with remote ports: what makes a connection.
-fn look(ns: &Netns, engine: &str) -> Result<BTreeMap<String, usize>> {
-    let text = binary::run_within(ns, &["ss", "-tanH", "--engine", engine])?;
-    let mut rows = BTreeMap::new();
+/// How often each connection was told, by both its ends, and how often with this process.
+#[derive(Default)]
+struct Told {
+    times: usize,
+    ours: usize,
+}
+
+fn look(ns: &Netns, flags: &str, engine: &str) -> Result<BTreeMap<String, Told>> {
+    let text = binary::run_within(ns, &["ss", flags, "--engine", engine])?;
+    let own = format!("pid={},", std::process::id());
+    let mut rows: BTreeMap<String, Told> = BTreeMap::new();
     for line in text.lines().filter(|line| !line.starts_with("LISTEN")) {
         let words: Vec<&str> = line.split_whitespace().collect();
-        ensure!(words.len() == 5, "{line}");
-        *rows
+        let processes = words.get(5).copied().unwrap_or_default();
+        ensure!(
+            words.len() >= 5 && (flags.contains('p') || words.len() == 5),
+            "{line}"
+        );
+        let told = rows
             .entry(format!("{} {}", words[3], words[4]))
-            .or_insert(0) += 1;
+            .or_default();
+        told.times += 1;
+        told.ours += usize::from(processes.contains(&own));
     }
     Ok(rows)
 }
@@ -58,7 +71,7 @@ fn held(ns: &Netns) -> Result<(Vec<TcpStream>, BTreeSet<String>)> {
     })
 }
 
-fn churned(engine: &str) -> Result<()> {
+fn churned(flags: &str, engine: &str) -> Result<()> {
     let ns = Netns::new("churn")?;
     let (sockets, names) = held(&ns)?;
     let until = AtomicBool::new(false);
@@ -69,16 +82,18 @@ fn churned(engine: &str) -> Result<()> {
             scope.spawn(move || churn(ns, at, until))
         });
         let looks = (0..LOOKS).try_for_each(|_| {
-            let rows = look(&ns, engine)?;
+            let rows = look(&ns, flags, engine)?;
+            let whole = |told: &Told| !flags.contains('p') || told.ours == 1;
             let missing = names
                 .iter()
-                .filter(|name| !rows.contains_key(*name))
+                .filter(|name| !rows.get(*name).is_some_and(whole))
                 .count();
             ensure!(
                 missing == 0,
-                "{missing} sockets that were held open are not told"
+                "{missing} sockets that were held open are not told, or without their process"
             );
-            let twice: Vec<_> = rows.iter().filter(|(_, count)| **count > 1).collect();
+            let twice = rows.iter().filter(|(_, told)| told.times > 1);
+            let twice: Vec<&String> = twice.map(|(name, _)| name).collect();
             ensure!(twice.is_empty(), "told twice: {twice:?}");
             Ok(())
         });
@@ -96,15 +111,31 @@ fn churned(engine: &str) -> Result<()> {
 
 #[test]
 fn by_netlink() -> Result<()> {
-    churned("netlink")
+    churned("-tanH", "netlink")
 }
 
 #[test]
 fn by_itself() -> Result<()> {
-    churned("auto")
+    churned("-tanH", "auto")
 }
 
 #[test]
 fn by_iterators() -> Result<()> {
-    churned("bpf")
+    churned("-tanH", "bpf")
+}
+
+#[test]
+fn with_processes_by_netlink() -> Result<()> {
+    churned("-tanpH", "netlink")
+}
+
+/// So many sockets that iterators are taken.
+#[test]
+fn with_processes_by_itself() -> Result<()> {
+    churned("-tanpH", "auto")
+}
+
+#[test]
+fn with_processes_by_iterators() -> Result<()> {
+    churned("-tanpH", "bpf")
 }

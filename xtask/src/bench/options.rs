@@ -83,7 +83,7 @@ pub struct SsOptions {
     /// Runs of each command
     #[arg(long, default_value_t = 9)]
     pub rounds: usize,
-    /// Only parts whose name contains NAME: 50000, 1000, processes, namespaces (repeatable)
+    /// Only parts whose name contains NAME: 50000, churned, 1000, processes, namespaces (repeatable)
     #[arg(long, value_name = "NAME")]
     pub only: Vec<String>,
 }

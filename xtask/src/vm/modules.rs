@@ -11,7 +11,7 @@ use super::cpio::Archive;
 use crate::cmd;
 
 /// Below `kernel/`: networking, virtio, and the filesystems of containers.
-const WANTED: [&str; 29] = [
+const WANTED: [&str; 34] = [
     "net/802",
     "net/8021q/",
     "net/bridge/",
@@ -24,6 +24,7 @@ const WANTED: [&str; 29] = [
     "net/netlink/",
     "net/packet/",
     "net/psample/",
+    "net/sctp/",
     "net/sched/",
     "net/tls/",
     "net/unix/",
@@ -31,6 +32,10 @@ const WANTED: [&str; 29] = [
     "net/llc/",
     "drivers/net/veth",
     "drivers/net/dummy",
+    "drivers/net/bonding/",
+    "drivers/net/geneve",
+    "drivers/net/vxlan",
+    "drivers/net/wireguard/",
     "drivers/net/ifb",
     "drivers/net/tun",
     "drivers/net/virtio_net",

@@ -23,7 +23,10 @@ pub fn string(info: &[u8], revision: u32) -> Option<String> {
     let (flag, shown) = if pattern.iter().all(printable) && pattern.last() != Some(&b'|') {
         ("string", in_quotes(&text(pattern)))
     } else {
-        let digits: String = pattern.iter().map(|b| format!("{b:02x}")).collect();
+        let digits = pattern.iter().fold(String::new(), |mut all, b| {
+            _ = write!(all, "{b:02x}");
+            all
+        });
         ("hex-string", format!("\"|{digits}|\""))
     };
     let mut words = format!(

@@ -120,7 +120,7 @@ fn two_ends(head: &str, info: &[u8], set: u32, inverted: u32) -> Option<String> 
 /// `struct xt_policy_elem`.
 const ELEMENT: usize = 76;
 
-/// `struct xt_policy_info`: up to four associations of IPsec.
+/// `struct xt_policy_info`: up to four associations of `IPsec`.
 pub fn policy(of: &Extension<'_>) -> Option<String> {
     let (set, len) = (
         u16_at(of.info, ELEMENT * 4)?,

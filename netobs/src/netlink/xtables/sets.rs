@@ -7,25 +7,26 @@ use std::fmt::Write as _;
 /// No set.
 const NOBODY: u16 = u16::MAX;
 
-/// `struct xt_set_info` at `at`: name, or `#3` if the kernel does not tell it, and which ends of a packet are looked up.
-fn member(of: &Extension<'_>, at: usize) -> Option<Option<String>> {
+/// `struct xt_set_info` at `at`: name, or `#3` if the kernel does not tell it, and which ends of a packet are looked up;
+/// nothing: no set.
+fn member(of: &Extension<'_>, at: usize) -> Option<String> {
     let number = u16_at(of.info, at)?;
     let [dimensions, flags] = array(of.info, at + 2)?;
     if number == NOBODY {
-        return Some(None);
+        return Some(String::new());
     }
     let sides: Vec<&str> = (1..=dimensions.min(6))
         .map(|dim| if flags >> dim & 1 != 0 { "src" } else { "dst" })
         .collect();
     let name = of.sets.name(number).unwrap_or_else(|| format!("#{number}"));
-    Some(Some(format!("{name} {}", sides.join(","))))
+    Some(format!("{name} {}", sides.join(",")))
 }
 
 /// `struct xt_set_info_match_v1`, `v3` and `v4`.
 pub fn matched(of: &Extension<'_>) -> Option<String> {
     const NO_MATCH: u8 = 1 << 7;
     let inverted = not(*of.info.get(3)? & 1 != 0);
-    let mut words = format!("-m set {inverted}--match-set {}", member(of, 0)??);
+    let mut words = format!("-m set {inverted}--match-set {}", member(of, 0)?);
     if of.revision == 1 {
         return Some(words);
     }
@@ -80,7 +81,8 @@ pub fn target(of: &Extension<'_>) -> Option<String> {
         _ => return None,
     };
     let mut words = "-j SET".to_owned();
-    if let Some(set) = member(of, 0)? {
+    let set = member(of, 0)?;
+    if !set.is_empty() {
         _ = write!(words, " --add-set {set}");
         if flags & EXIST != 0 {
             words.push_str(" --exist");
@@ -89,12 +91,16 @@ pub fn target(of: &Extension<'_>) -> Option<String> {
             _ = write!(words, " --timeout {timeout}");
         }
     }
-    if let Some(set) = member(of, 4)? {
+    let set = member(of, 4)?;
+    if !set.is_empty() {
         _ = write!(words, " --del-set {set}");
     }
-    if of.revision == 3
-        && let Some(set) = member(of, 8)?
-    {
+    let set = if of.revision == 3 {
+        member(of, 8)?
+    } else {
+        String::new()
+    };
+    if !set.is_empty() {
         _ = write!(words, " --map-set {set}");
         for (bit, word) in [
             (1 << 8, " --map-mark"),

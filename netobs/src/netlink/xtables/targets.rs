@@ -325,7 +325,7 @@ fn tracking(info: &[u8]) -> Option<String> {
     if expected != 0 {
         _ = write!(words, " --expevents new");
     }
-    let flag = match flags & 12 {
+    let flag = match flags & 0xc {
         4 => "--zone-orig",
         8 => "--zone-reply",
         _ => "--zone",

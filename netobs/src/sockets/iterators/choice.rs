@@ -38,7 +38,8 @@ pub fn tells_unix(want: &Want) -> bool {
     const UNIX: Tables = Tables::one(Table::UnixStream)
         .with(Table::UnixDgram)
         .with(Table::UnixSeqpacket);
-    !want.tables.only(UNIX).is_empty() && !(want.memory || want.details || want.identity)
+    let more = want.memory || want.details || want.identity;
+    !more && !want.tables.only(UNIX).is_empty()
 }
 
 /// Of which sockets the holders are asked for: MPTCP always goes with TCP.

@@ -18,6 +18,8 @@ impl Row for Address {
         "PREFERRED",
         "VALID",
     ];
+    const YIELDING: &'static [&'static str] =
+        &["PROTO", "METRIC", "BROADCAST", "FAMILY", "PREFERRED"];
 
     fn cells(&self) -> Vec<String> {
         let label = self.label.clone().filter(|label| *label != self.ifname);

@@ -46,6 +46,7 @@ impl Row for Entry {
         "PROTO", "STATE", "FROM", "TO", "NAT", "PACKETS", "BYTES", "TIMEOUT", "STATUS", "MARK",
         "ZONE", "HELPER",
     ];
+    const YIELDING: &'static [&'static str] = &["HELPER", "TIMEOUT", "STATUS", "PACKETS"];
 
     fn cells(&self) -> Vec<String> {
         let both = |a: Option<u64>, b: Option<u64>, show: fn(u64) -> String| match (a, b) {

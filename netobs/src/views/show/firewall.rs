@@ -3,7 +3,7 @@
 use super::Row;
 use crate::{
     netlink::firewall::{Chain, Rule, Ruleset, SetRow},
-    views::table::{Table, shown},
+    views::table::{Table, escape, shown},
 };
 use std::collections::HashMap;
 use std::fmt::Write as _;
@@ -115,6 +115,7 @@ impl Row for SetRow {
         "FAMILY", "TABLE", "NAME", "KIND", "TYPE", "HANDLE", "PACKETS", "BYTES", "COUNT",
         "ELEMENTS",
     ];
+    const YIELDING: &'static [&'static str] = &["HANDLE", "FAMILY", "COUNT"];
 
     fn cells(&self) -> Vec<String> {
         let count = self.elements.len();
@@ -160,23 +161,83 @@ pub fn text(ruleset: &Ruleset, width: Option<usize>) -> String {
         );
         rules.entry(key).or_default().push(rule);
     }
-    let mut table = Table::new(HEAD);
-    for chain in &ruleset.chains {
-        table.push(&chain.cells());
-        let key = (
-            chain.via,
-            chain.family,
-            chain.table.as_str(),
-            chain.chain.as_str(),
-        );
-        for rule in rules.remove(&key).unwrap_or_default() {
-            table.push(&rule.cells());
-        }
+    let chains: Vec<(&Chain, Vec<&Rule>)> = ruleset
+        .chains
+        .iter()
+        .map(|chain| {
+            let key = (
+                chain.via,
+                chain.family,
+                chain.table.as_str(),
+                chain.chain.as_str(),
+            );
+            (chain, rules.remove(&key).unwrap_or_default())
+        })
+        .collect();
+    let mut text = whole(&chains);
+    let fits = width.is_none_or(|width| text.lines().all(|line| line.chars().count() <= width));
+    if !fits {
+        text = chains
+            .iter()
+            .map(|(chain, rules)| block(chain, rules, width))
+            .collect();
     }
-    let mut text = table.render(width);
     if !ruleset.sets.is_empty() {
         text.push('\n');
         text.push_str(&super::table(&ruleset.sets, width));
+    }
+    text
+}
+
+/// All in one table.
+fn whole(chains: &[(&Chain, Vec<&Rule>)]) -> String {
+    let mut table = Table::new(HEAD);
+    for (chain, rules) in chains {
+        table.push(&chain.cells());
+        for rule in rules {
+            table.push(&rule.cells());
+        }
+    }
+    table.render(None)
+}
+
+/// Columns of a rule that its chain's line does not say.
+const OF_RULE: [usize; 6] = [5, 6, 7, 8, 9, 10];
+
+/// A chain in a line, and its rules below: for terminals that are too narrow for all columns.
+fn block(chain: &Chain, rules: &[&Rule], width: Option<usize>) -> String {
+    let cells = chain.cells();
+    let mut words = vec![cells[9].clone()];
+    if !cells[3].is_empty() {
+        words.insert(0, format!("{} priority {}", cells[3], cells[4]));
+    }
+    if let (Some(packets), Some(bytes)) = (chain.packets, chain.bytes) {
+        words.push(format!("{packets} packets {bytes} bytes"));
+    }
+    if !cells[5].is_empty() {
+        words.push(format!("handle {}", cells[5]));
+    }
+    let head = format!(
+        "{} {} {}: {}",
+        cells[0],
+        cells[1],
+        cells[2],
+        words.join(", ")
+    );
+    let mut text = format!("{}\n", escape(&head));
+    if rules.is_empty() {
+        return text;
+    }
+    let mut table = Table::new(&OF_RULE.map(|n| HEAD[n])).yielding(&["NAT"]);
+    for rule in rules {
+        let cells = rule.cells();
+        table.push(&OF_RULE.map(|n| cells[n].clone()));
+    }
+    for line in table
+        .render(width.map(|width| width.saturating_sub(2)))
+        .lines()
+    {
+        _ = writeln!(text, "  {line}");
     }
     text
 }

@@ -30,6 +30,7 @@ impl Row for Limit {
     const KIND: &'static str = "limit";
     const HEAD: &'static [&'static str] =
         &["LIMIT", "OF", "USED", "MAX", "FREE", "USED%", "SOURCE"];
+    const YIELDING: &'static [&'static str] = &["SOURCE"];
 
     fn cells(&self) -> Vec<String> {
         vec![
@@ -58,6 +59,7 @@ impl Row for Verdict {
 impl Row for Fact {
     const KIND: &'static str = "resolver";
     const HEAD: &'static [&'static str] = &["KIND", "VALUE", "NAMES", "FILE", "LINE", "NOTE"];
+    const YIELDING: &'static [&'static str] = &["LINE"];
 
     fn cells(&self) -> Vec<String> {
         vec![

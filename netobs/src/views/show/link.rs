@@ -53,26 +53,33 @@ impl Row for Link {
 
 /// Columns that say what an interface is; the others count.
 const STATE: [usize; 11] = [0, 1, 2, 3, 4, 5, 6, 7, 18, 20, 21];
-const COUNTERS: [usize; 12] = [0, 8, 9, 10, 11, 12, 13, 14, 15, 16, 17, 19];
+/// Name, then bytes, packets, errors, drops and overruns of each way.
+const RECEIVED: [usize; 6] = [0, 8, 9, 10, 11, 12];
+const SENT: [usize; 6] = [0, 13, 14, 15, 16, 17];
 
-/// One table where it fits, else one of states and one of counters.
+/// One table where it fits, else one of states and one of counters with a line for each way.
 pub fn text(links: &[Link], width: Option<usize>) -> String {
     let whole = super::table(links, None);
     let fits = width.is_none_or(|width| whole.lines().all(|line| line.chars().count() <= width));
     if fits {
         return whole;
     }
-    let part = |columns: &[usize]| {
-        let head: Vec<&str> = columns.iter().map(|n| Link::HEAD[*n]).collect();
-        let mut table = Table::new(&head);
-        for link in links {
-            let cells = link.cells();
-            let cells: Vec<String> = columns.iter().map(|n| cells[*n].clone()).collect();
-            table.push(&cells);
+    let head = STATE.map(|n| Link::HEAD[n]);
+    let mut states = Table::new(&head).yielding(&["MAC", "KIND", "CARRIER"]);
+    let mut counters = Table::new(&[
+        "LINK", "WAY", "BYTES", "PACKETS", "ERRORS", "DROPS", "OVERRUNS", "Q-DROP",
+    ]);
+    for link in links {
+        let cells = link.cells();
+        states.push(&STATE.map(|n| cells[n].clone()));
+        for (way, columns, dropped) in [("rx", RECEIVED, ""), ("tx", SENT, cells[19].as_str())] {
+            let mut row = columns.map(|n| cells[n].clone()).to_vec();
+            row.insert(1, way.to_owned());
+            row.push(dropped.to_owned());
+            counters.push(&row);
         }
-        table.render(width)
-    };
-    format!("{}\n{}", part(&STATE), part(&COUNTERS))
+    }
+    format!("{}\n{}", states.render(width), counters.render(width))
 }
 
 /// `eth0@if7`, as `ip` writes what lies below.

@@ -17,6 +17,8 @@ pub trait Row: Serialize {
     /// Its name in JSON: the key `show`.
     const KIND: &'static str;
     const HEAD: &'static [&'static str];
+    /// Columns that a narrow terminal does without, the first first.
+    const YIELDING: &'static [&'static str] = &[];
 
     /// The row as cells under [`Row::HEAD`].
     fn cells(&self) -> Vec<String>;
@@ -27,7 +29,7 @@ pub fn table<'a, R: Row + 'a>(
     rows: impl IntoIterator<Item = &'a R>,
     width: Option<usize>,
 ) -> String {
-    let mut table = Table::new(R::HEAD);
+    let mut table = Table::new(R::HEAD).yielding(R::YIELDING);
     let mut empty = true;
     for row in rows {
         table.push(&row.cells());

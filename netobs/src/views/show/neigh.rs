@@ -16,6 +16,7 @@ impl Row for Neighbour {
         "UPDATED",
         "PROBES",
     ];
+    const YIELDING: &'static [&'static str] = &["PROBES", "UPDATED", "CONFIRMED", "FLAGS", "USED"];
 
     fn cells(&self) -> Vec<String> {
         let age = |s: Option<f64>| s.map(seconds).unwrap_or_default();

@@ -22,6 +22,7 @@ impl Row for Route {
         "METRIC",
         "MORE",
     ];
+    const YIELDING: &'static [&'static str] = &["SCOPE", "PROTO", "SRC"];
 
     fn cells(&self) -> Vec<String> {
         let kind = if self.kind == "unicast" {

@@ -7,6 +7,7 @@ use std::fmt::Write as _;
 impl Row for Rule {
     const KIND: &'static str = "rule";
     const HEAD: &'static [&'static str] = &["FAMILY", "PRIORITY", "SELECTOR", "ACTION", "PROTO"];
+    const YIELDING: &'static [&'static str] = &["PROTO"];
 
     fn cells(&self) -> Vec<String> {
         vec![
@@ -16,7 +17,7 @@ impl Row for Rule {
             action(self),
             self.proto
                 .clone()
-                .filter(|p| p != "kernel")
+                .filter(|p| p != "kernel" && p != "unspec")
                 .unwrap_or_default(),
         ]
     }

@@ -46,6 +46,8 @@ impl SocketNames {
             hosts.clear();
         }
         let lookup = &self.lookup;
+        // As ss does: an IPv4 address in IPv6 has the name it has there.
+        let ip = ip.to_canonical();
         let known = hosts.entry(ip).or_insert_with(|| lookup.host(ip));
         known.as_deref()
     }

@@ -113,6 +113,41 @@ fn states_counters_and_kinds() -> Result<()> {
     .or_else(|_| same("links", told(&lab.a)?, truth(&lab.a)?))
 }
 
+/// Kinds of links, which kernels have or not.
+const KINDS: [&str; 12] = [
+    "link add link eth0 name vlan5 type vlan id 5",
+    "link add dummy0 type dummy",
+    "link add bond0 type bond mode active-backup",
+    "link add vrf0 type vrf table 100",
+    "link add gre1 type gre local 10.0.0.1 remote 10.0.0.2",
+    "link add tap1 type gretap local 10.0.0.1 remote 10.0.0.2 key 7",
+    "link add tun6 type ip6tnl local fd00::1 remote fd00::2",
+    "link add vx type vxlan id 42 dstport 4789 remote 10.0.0.2 dev eth0",
+    "link add gnv type geneve id 3 remote 10.0.0.2",
+    "link add wg0 type wireguard",
+    "link add link eth0 name ipv type ipvlan mode l3",
+    "link add link vlan5 name inner type vlan id 9",
+];
+
+#[test]
+fn kinds_are_those_of_ip() -> Result<()> {
+    let lab = Pair::new()?;
+    let taken = KINDS.iter().filter(|kind| match lab.a.ip(kind) {
+        Ok(_) => true,
+        Err(error) => {
+            eprintln!("left out, this kernel does not take {kind}: {error:#}");
+            false
+        }
+    });
+    ensure!(taken.count() > 0, "this kernel has none of these links");
+    wait::until("ip and netobs to agree on links", || {
+        Ok(same("links", told(&lab.a)?, truth(&lab.a)?)
+            .is_ok()
+            .then_some(()))
+    })
+    .or_else(|_| same("links", told(&lab.a)?, truth(&lab.a)?))
+}
+
 #[test]
 fn speed_is_ethtools() -> Result<()> {
     let lab = Pair::new()?;

@@ -2,6 +2,7 @@
 //!
 //! All commands of a part run one after the other, round by round, so that the machine's other work spoils all alike. CPU is
 //! user and system time of the command from exec to exit; medians.
+mod churn;
 pub mod dump;
 pub mod hold;
 mod once;

@@ -19,7 +19,7 @@ pub struct Spec {
     pub run: fn(&str, &str, &SsOptions) -> Result<Part>,
 }
 
-pub const ALL: [Spec; 5] = [
+pub const ALL: [Spec; 6] = [
     Spec {
         name: "50000 sockets",
         run: |name, netobs, options| sockets(name, netobs, options, 25_000),
@@ -27,6 +27,10 @@ pub const ALL: [Spec; 5] = [
     Spec {
         name: "50000 sockets, 5000 in TIME-WAIT",
         run: waiting,
+    },
+    Spec {
+        name: "25000 sockets, churned",
+        run: super::churn::part,
     },
     Spec {
         name: "1000 sockets",
@@ -49,12 +53,12 @@ const NAMESPACES: usize = 500;
 const WAITING: usize = 5_000;
 
 /// A command, and the one it is measured against.
-struct Contender {
+pub struct Contender {
     argv: Vec<String>,
     against: Option<usize>,
 }
 
-fn contender(command: &str, flags: &str, against: Option<usize>) -> Contender {
+pub fn contender(command: &str, flags: &str, against: Option<usize>) -> Contender {
     let words = std::iter::once(command).chain(flags.split(' '));
     Contender {
         argv: words.map(str::to_owned).collect(),
@@ -188,7 +192,7 @@ fn namespaces(name: &str, netobs: &str, options: &SsOptions) -> Result<Part> {
 }
 
 /// Runs all in turn, round by round.
-fn compare(name: &str, netns: &Netns, options: &SsOptions, all: &[Contender]) -> Result<Part> {
+pub fn compare(name: &str, netns: &Netns, options: &SsOptions, all: &[Contender]) -> Result<Part> {
     let mut runs: Vec<Vec<Run>> = vec![Vec::new(); all.len()];
     for _ in 0..options.rounds {
         for (contender, runs) in all.iter().zip(&mut runs) {
@@ -213,6 +217,7 @@ fn compare(name: &str, netns: &Netns, options: &SsOptions, all: &[Contender]) ->
     Ok(Part {
         name: name.to_owned(),
         rows: rows.collect(),
+        notes: Vec::new(),
     })
 }
 

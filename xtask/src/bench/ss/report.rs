@@ -17,6 +17,8 @@ pub struct Report {
 pub struct Part {
     pub name: String,
     pub rows: Vec<Row>,
+    /// What else was looked at.
+    pub notes: Vec<String>,
 }
 
 #[derive(Serialize)]
@@ -74,6 +76,9 @@ impl Report {
                     (Some(ratio), Some(peer)) => writeln!(out, "  {ratio:.2} x {peer}")?,
                     _ => writeln!(out)?,
                 }
+            }
+            for note in &part.notes {
+                writeln!(out, "{note}")?;
             }
         }
         writeln!(out)?;
