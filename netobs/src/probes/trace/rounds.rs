@@ -71,6 +71,7 @@ struct Sent {
 }
 
 /// Rounds of probes to every hop.
+#[expect(clippy::struct_excessive_bools, reason = "each is a fact of its own")]
 pub struct Rounds {
     plan: Plan,
     interval_ns: u64,
