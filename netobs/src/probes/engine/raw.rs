@@ -93,6 +93,8 @@ impl Raw {
         } else {
             let whole = raw(v4, Protocol::from(libc::IPPROTO_RAW), options)?;
             stamp_receiving(&whole, v4, stamped)?;
+            // What the kernel knows of the path would else refuse what is to find it out.
+            dress(&whole, v4, options)?;
             Some(whole)
         };
         Ok(Self {

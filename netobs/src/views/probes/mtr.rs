@@ -119,8 +119,12 @@ pub fn sentence(rounds: &Rounds, engine: &str) -> String {
     let target = rounds.plan().target;
     let last = rounds.hops().last();
     if !rounds.reached {
+        let why = match rounds.failed {
+            Some(error) => format!("; not sent: {error}"),
+            None => String::new(),
+        };
         return format!(
-            "{target} was not reached in {} rounds (engine {engine})",
+            "{target} was not reached in {} rounds{why} (engine {engine})",
             rounds.rounds()
         );
     }
