@@ -278,8 +278,9 @@ fn finish(
             (false, _) => "",
         };
         let line = format!(
-            "{word}{} ports asked in {took_ms} ms, {open} open, {sent} probes, engine {}",
+            "{word}{} port{} asked in {took_ms} ms, {open} open, {sent} probes, engine {}",
             ports.len(),
+            if ports.len() == 1 { "" } else { "s" },
             engine.name()
         );
         scanning.out.line(&line);
