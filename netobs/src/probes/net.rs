@@ -33,9 +33,8 @@ impl Proto {
     /// Whether it begins with two ports, so that routers may tell flows apart.
     pub const fn has_ports(self) -> bool {
         match self {
-            Self::Icmp => false,
             Self::Udp | Self::Tcp | Self::DCCP | Self::SCTP | Self::UDP_LITE => true,
-            Self::Other(_) => false,
+            Self::Icmp | Self::Other(_) => false,
         }
     }
 }

@@ -3,7 +3,10 @@
 use anyhow::{Result, ensure};
 use netobs_tests::path::Path;
 use netobs_tests::rules::{Hook, Rule};
-use netobs_tests::{topology::v4, wait};
+use netobs_tests::{
+    topology::{Pair, v4},
+    wait,
+};
 use serde_json::{Value, json};
 
 use super::probe;
@@ -138,5 +141,15 @@ fn a_route_change_is_kept() -> Result<()> {
             && c["to"] == "10.77.2.77"),
         "{text}"
     );
+    Ok(())
+}
+
+/// Probes that never left are not lost on the way.
+#[test]
+fn no_way_out() -> Result<()> {
+    let lab = Pair::new()?;
+    let args = ["mtr", "-n", "-r", "-c", "1", "-W", "0.2", "10.99.0.1"];
+    let said = probe::text(&lab.a, &args)?.ended(1)?;
+    ensure!(said.text.contains("not sent: no route"), "{}", said.text);
     Ok(())
 }

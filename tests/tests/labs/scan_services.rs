@@ -100,7 +100,7 @@ fn serve(host: &Host, port: u16, answer: Answer) -> Result<()> {
     } else {
         socket.try_clone()?
     };
-    socket.set_read_timeout(Some(Duration::from_secs(60)))?;
+    socket.set_read_timeout(Some(Duration::from_secs(30)))?;
     std::thread::spawn(move || {
         let mut bytes = [0; 2048];
         while let Ok((len, from)) = socket.recv_from(&mut bytes) {

@@ -83,8 +83,15 @@ fn the_mtu_of_each_link() -> Result<()> {
     let lab = Path::new(5)?;
     lab.node(2).ip("link set dev right mtu 1400\n")?;
     lab.node(4).ip("link set dev right mtu 1300\n")?;
-    for six in [false, true] {
+    // Again, when the kernel has learnt the MTU of the path.
+    for (six, again) in [(false, false), (true, false), (false, true), (true, true)] {
         let target = lab.target(six).to_string();
+        if again {
+            let large = [
+                "ping", "-c", "2", "-i", "0.1", "-M", "do", "-s", "1350", &target,
+            ];
+            probe::text(lab.source(), &large)?;
+        }
         let said = probe::json(lab.source(), &["traceroute", "-n", "--mtu", &target])?.ended(0)?;
         said.expect(&json!({"event": "hop", "ttl": 2, "mtu": 1400}))?;
         said.expect(&json!({"event": "hop", "ttl": 4, "mtu": 1300}))?;

@@ -84,7 +84,7 @@ fn udp_lite() -> Result<()> {
 
 /// Sends back what comes until nobody has asked for some seconds.
 fn echo(socket: UdpSocket) -> Result<()> {
-    socket.set_read_timeout(Some(Duration::from_secs(60)))?;
+    socket.set_read_timeout(Some(Duration::from_secs(30)))?;
     thread::spawn(move || {
         let mut bytes = [0; 2048];
         while let Ok((len, from)) = socket.recv_from(&mut bytes) {

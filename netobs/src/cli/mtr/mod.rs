@@ -200,7 +200,7 @@ impl Rounding {
                 out.json(&end);
             }
         } else if args.csv {
-            out.line(&view::csv(&self.rounds, &mut self.names));
+            out.line(&view::csv(&self.rounds, &mut self.names, self.engine));
         } else {
             let report = view::report(&self.rounds, &mut self.names, &mut self.clock, self.engine);
             out.line(&report);

@@ -26,7 +26,7 @@ use ratatui::{
     },
     layout::{Constraint, Layout},
     style::{Style, Stylize as _},
-    text::Line,
+    text::{Line, Text},
     widgets::{Cell, Row, Table},
 };
 use std::{
@@ -151,18 +151,16 @@ fn draw(frame: &mut Frame<'_>, page: &mut Page<'_>, names: &mut Names) {
         page.rounds.rounds(),
         page.engine
     );
-    frame.render_widget(Line::from(title).bold(), areas[0]);
+    let mut head = vec![Line::from(title).bold()];
+    head.extend(beside_line(&page.rounds.beside).map(|line| Line::from(line).dim()));
+    frame.render_widget(Text::from(head), areas[0]);
     frame.render_widget(table(page.rounds, names, areas[1].width), areas[1]);
     let mut lines: Vec<Line<'_>> = changes
         .into_iter()
         .map(|text| Line::from(text).yellow())
         .collect();
-    let mut keys = "q quit   p pause   r reset".to_owned();
-    if let Some(times) = beside_line(&page.rounds.beside) {
-        keys = format!("{keys}   {times}");
-    }
-    lines.push(Line::from(keys).dim());
-    frame.render_widget(ratatui::text::Text::from(lines), areas[2]);
+    lines.push(Line::from("q quit   p pause   r reset").dim());
+    frame.render_widget(Text::from(lines), areas[2]);
 }
 
 fn table(rounds: &Rounds, names: &mut Names, width: u16) -> Table<'static> {
@@ -174,7 +172,7 @@ fn table(rounds: &Rounds, names: &mut Names, width: u16) -> Table<'static> {
         .unwrap_or(0);
     let host_width = u16::try_from(longest)
         .unwrap_or(u16::MAX)
-        .clamp(15, width / 3 + 8);
+        .clamp(8, width / 3 + 8);
     // Hop number, eight figures of seven columns, and a space between each.
     let taken = 3 + 1 + host_width + 8 * 7 + 2;
     let picture = usize::from(width.saturating_sub(taken)).min(120);

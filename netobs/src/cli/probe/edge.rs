@@ -139,6 +139,20 @@ fn wanted(plan: &Plan<'_>, given: &Given, netns: u32) -> ProbesWanted {
     }
 }
 
+/// The MTU of the device towards `target`, whatever smaller one of the path an earlier packet has taught the kernel.
+pub fn device_mtu(target: IpAddr, options: &Options) -> Option<u16> {
+    let plan = Plan {
+        targets: &[target],
+        proto: Proto::Icmp,
+        ports: 0..=0,
+    };
+    let found = devices(&plan, options);
+    let links = links::all(&mut Socket::open(ROUTE).ok()?).ok()?.rows;
+    let towards = links.iter().filter(|link| found.contains(&link.ifindex));
+    let mtu = towards.filter_map(|link| link.mtu).max()?;
+    Some(u16::try_from(mtu).unwrap_or(u16::MAX))
+}
+
 /// The devices that the routing tables choose towards the targets.
 fn devices(plan: &Plan<'_>, options: &Options) -> Vec<u32> {
     let index = |name: &str| if_nametoindex(name).ok();

@@ -11,7 +11,7 @@ use crate::{
     event::Mono,
     probes::{
         engine::{Engine, Options, connect::Connect, dual::Dual},
-        net::{Event, Proto},
+        net::{Event, Odd, Proto},
         port::{self, Plan, Port, State},
         resolve::Config,
         run::{self, Asked, Broken, Run, Signals},
@@ -262,23 +262,13 @@ fn finish(
         .filter(|port| port.state == State::Open)
         .count();
     if args.common.json {
-        let states = [
-            State::Open,
-            State::Closed,
-            State::Filtered,
-            State::OpenFiltered,
-            State::Unreachable,
-        ];
-        let count = |state: &State| ports.iter().filter(|port| port.state == *state).count();
-        let counts: serde_json::Map<_, _> = states
-            .iter()
-            .map(|s| (s.name().to_owned(), json!(count(s))))
-            .collect();
-        let [before, after] = beside(&scanning.scan.beside);
-        scanning.out.json(&json!({
-            "event": "summary", "ports": ports.len(), "states": counts, "sent": scanning.scan.sent, "time_ms": took_ms,
-            "before_p50_us": before, "after_p50_us": after, "engine": engine.name(), "interrupted": interrupted, "ignored": ignored(odd),
-        }));
+        let end = End {
+            took_ms,
+            interrupted,
+            engine: engine.name(),
+            odd,
+        };
+        scanning.out.json(&summary(&scanning.scan, &ports, &end));
     } else {
         table(wanted, &mut scanning, &ports);
         let sent = scanning.scan.sent;
@@ -288,8 +278,9 @@ fn finish(
             (false, _) => "",
         };
         let line = format!(
-            "{word}{} ports asked in {took_ms} ms, {open} open, {sent} probes, engine {}",
+            "{word}{} port{} asked in {took_ms} ms, {open} open, {sent} probes, engine {}",
             ports.len(),
+            if ports.len() == 1 { "" } else { "s" },
             engine.name()
         );
         scanning.out.line(&line);
@@ -305,6 +296,35 @@ fn finish(
         .flush()
         .or_else(|why| broken(Broken::Show(why)))?;
     Ok(if open > 0 { Status::Done } else { Status::No })
+}
+
+/// How a scan went, beside what it found.
+struct End {
+    took_ms: u64,
+    interrupted: bool,
+    engine: &'static str,
+    odd: Odd,
+}
+
+/// `{"event":"summary",...}`.
+fn summary(scan: &port::Scan, ports: &[Port], end: &End) -> serde_json::Value {
+    let states = [
+        State::Open,
+        State::Closed,
+        State::Filtered,
+        State::OpenFiltered,
+        State::Unreachable,
+    ];
+    let count = |state: &State| ports.iter().filter(|port| port.state == *state).count();
+    let counts: serde_json::Map<_, _> = states
+        .iter()
+        .map(|s| (s.name().to_owned(), json!(count(s))))
+        .collect();
+    let [before, after] = beside(&scan.beside);
+    json!({
+        "event": "summary", "ports": ports.len(), "states": counts, "sent": scan.sent, "time_ms": end.took_ms,
+        "before_p50_us": before, "after_p50_us": after, "engine": end.engine, "interrupted": end.interrupted, "ignored": ignored(end.odd),
+    })
 }
 
 fn table(wanted: &Wanted<'_>, scanning: &mut Scanning, ports: &[Port]) {

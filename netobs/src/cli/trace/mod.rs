@@ -8,12 +8,12 @@ pub use args::Trace;
 
 use super::{
     Failure, Status,
-    probe::{self, From, broken, out::Out, scope::scoped},
+    probe::{self, From, broken, edge::device_mtu, out::Out, scope::scoped},
 };
 use crate::{
     clock,
     probes::{
-        engine::{Engine, Options},
+        engine::{Engine, Options, link_mtu},
         names::Names,
         net::Proto,
         packet::other::DCCP_REQUEST,
@@ -218,8 +218,9 @@ fn mtu(run: &mut Run<'_>) -> Result<(Vec<Narrowing>, Option<u16>), Failure> {
             "--mtu needs UDP or ICMP: a SYN is never large",
         ));
     }
-    let link =
-        crate::probes::engine::link_mtu(run.plan.target, &run.options).map_err(probe::refused)?;
+    let (target, options) = (run.plan.target, &run.options);
+    let path = link_mtu(target, options).map_err(probe::refused)?;
+    let link = device_mtu(target, options).map_or(path, |device| device.max(path));
     let wait = run.plan.wait_ns.min(1_000_000_000);
     let mut measuring = Measuring(Mtu::new(run.plan.clone(), link, wait));
     if let Err(why) = run::run(run.engine.as_mut(), run.signals, &mut measuring) {

@@ -1,5 +1,6 @@
 //! Engines: what sends probes and yields stamped answers, and has a name.
 
+mod answers;
 pub mod connect;
 pub mod datagram;
 pub mod dual;

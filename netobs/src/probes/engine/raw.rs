@@ -2,6 +2,7 @@
 
 use super::{
     Engine, EngineError, Interest, Options,
+    answers::{Which, destination, read_one},
     filter::{self, Start},
     route::{source_towards, unspecified},
     send_error,
@@ -92,6 +93,8 @@ impl Raw {
         } else {
             let whole = raw(v4, Protocol::from(libc::IPPROTO_RAW), options)?;
             stamp_receiving(&whole, v4, stamped)?;
+            // What the kernel knows of the path would else refuse what is to find it out.
+            dress(&whole, v4, options)?;
             Some(whole)
         };
         Ok(Self {
@@ -235,44 +238,6 @@ impl Raw {
             self.refuse(refusal);
         }
     }
-}
-
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Which {
-    Icmp,
-    Ported,
-    Udp,
-}
-
-fn read_one(
-    which: Which,
-    proto: Proto,
-    received: Received<'_>,
-    to: IpAddr,
-) -> Result<Answer, Refusal> {
-    match (which, proto) {
-        (Which::Ported, Proto::Tcp) => read::tcp(received, to),
-        (Which::Ported, _) => read::ported(received, proto),
-        (Which::Icmp | Which::Udp, _) => match read::icmp(received) {
-            // About another program's protocol.
-            Ok(answer)
-                if matches!(answer.identity.proto, Proto::Other(_))
-                    && answer.identity.proto != proto =>
-            {
-                Err(Refusal::Other)
-            }
-            other => other,
-        },
-    }
-}
-
-/// Where an IPv4 packet was sent to.
-fn destination(packet: &[u8]) -> IpAddr {
-    let addr: [u8; 4] = packet
-        .get(16..20)
-        .and_then(|addr| addr.try_into().ok())
-        .unwrap_or_default();
-    IpAddr::from(addr)
 }
 
 impl Wanted {

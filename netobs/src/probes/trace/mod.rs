@@ -105,8 +105,8 @@ pub struct Reply {
     pub mark: Option<Mark>,
     /// Hop limit of the answer as it came in.
     pub ttl: Option<u8>,
-    /// Hop limit left in the quoted probe.
-    pub quoted_ttl: Option<u8>,
+    /// This machine itself made the error: the probe never left it.
+    pub own: bool,
     pub extensions: Option<Box<Extensions>>,
     /// Checksum or ports of the probe were changed before it got there.
     pub rewritten: bool,
@@ -123,7 +123,10 @@ impl Reply {
             what: answer.what,
             mark: answer.mark(),
             ttl: answer.ttl,
-            quoted_ttl: answer.quote.map(|quote| quote.ttl),
+            own: answer
+                .quote
+                .is_some_and(|quote| quote.source == answer.from)
+                && answer.mark().is_some(),
             extensions: answer.extensions.clone(),
             rewritten: false,
             dropped,

@@ -109,7 +109,7 @@ impl Paths {
         // What routers hash: the port that answers do not need to find us by.
         match self.plan.proto {
             Proto::Udp | Proto::Icmp | Proto::Other(_) => {
-                probe.identity.b = self.plan.dport.wrapping_add(shift)
+                probe.identity.b = self.plan.dport.wrapping_add(shift);
             }
             Proto::Tcp => probe.identity.a = self.plan.sport.wrapping_add(shift),
         }

@@ -4,7 +4,7 @@ use super::{Plan, Step};
 use crate::{
     event::Mono,
     probes::{
-        net::{Answer, Event, Extensions, Identity, Probe, What},
+        net::{Answer, Event, Extensions, Identity, Probe, SendError, What},
         outstanding::Outstanding,
         stats::{Beside, Rtts},
     },
@@ -71,6 +71,7 @@ struct Sent {
 }
 
 /// Rounds of probes to every hop.
+#[expect(clippy::struct_excessive_bools, reason = "each is a fact of its own")]
 pub struct Rounds {
     plan: Plan,
     interval_ns: u64,
@@ -95,6 +96,8 @@ pub struct Rounds {
     pub changes: VecDeque<Change>,
     /// Of all hops.
     pub beside: Beside,
+    /// Why the last probe that could not be sent was not.
+    pub failed: Option<SendError>,
     pub reached: bool,
     pub foreign: u64,
     pub paused: bool,
@@ -125,6 +128,7 @@ impl Rounds {
             missed: 0,
             changes: VecDeque::new(),
             beside: Beside::default(),
+            failed: None,
             reached: false,
             foreign: 0,
             paused: false,
@@ -271,7 +275,7 @@ impl Rounds {
                     sent.at = *at;
                 }
             }
-            Event::Failed { .. } => {}
+            Event::Failed { error, .. } => self.failed = Some(*error),
             Event::Answer(answer) => self.answer(answer, false),
             // The network has done its part.
             Event::Dropped(answer) => self.answer(answer, true),

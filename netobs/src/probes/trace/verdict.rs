@@ -206,6 +206,8 @@ fn dropped_here(hops: &[Hop], sentence: &mut String) {
 fn refusal(ttl: u8, reply: &Reply, target: IpAddr) -> String {
     let who = if reply.from == target {
         "the destination itself".to_owned()
+    } else if reply.own {
+        format!("this machine ({})", reply.from)
     } else {
         reply.from.to_string()
     };
@@ -216,7 +218,9 @@ fn refusal(ttl: u8, reply: &Reply, target: IpAddr) -> String {
     };
     let meaning = match mark {
         Mark::Network => "it has no route to the destination's network",
-        Mark::Host => "the destination does not answer its neighbour discovery: down, or not there",
+        Mark::Host => {
+            "the destination, or the router behind it, does not answer its neighbour discovery: down, or not there"
+        }
         Mark::Protocol => "the destination does not speak this protocol",
         Mark::Prohibited => "a firewall forbids it",
         Mark::SourceRoute => "it does not take this source address or route",

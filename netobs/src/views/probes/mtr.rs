@@ -119,8 +119,12 @@ pub fn sentence(rounds: &Rounds, engine: &str) -> String {
     let target = rounds.plan().target;
     let last = rounds.hops().last();
     if !rounds.reached {
+        let why = match rounds.failed {
+            Some(error) => format!("; not sent: {error}"),
+            None => String::new(),
+        };
         return format!(
-            "{target} was not reached in {} rounds (engine {engine})",
+            "{target} was not reached in {} rounds{why} (engine {engine})",
             rounds.rounds()
         );
     }
@@ -170,9 +174,9 @@ pub fn ends(rounds: &Rounds, engine: &str, odd: Odd) -> Vec<Value> {
 }
 
 /// Comma-separated, with a head.
-pub fn csv(rounds: &Rounds, names: &mut Names) -> String {
+pub fn csv(rounds: &Rounds, names: &mut Names, engine: &str) -> String {
     let mut text =
-        "ttl,addr,name,loss_pct,sent,last_ms,avg_ms,best_ms,worst_ms,stdev_ms,jitter_ms,changes,before_p50_ms,after_p50_ms"
+        "ttl,addr,name,loss_pct,sent,last_ms,avg_ms,best_ms,worst_ms,stdev_ms,jitter_ms,changes,before_p50_ms,after_p50_ms,engine"
             .to_owned();
     for hop in rounds.hops() {
         let addr = hop
@@ -200,7 +204,7 @@ pub fn csv(rounds: &Rounds, names: &mut Names) -> String {
         let [before, after] = medians.unwrap_or_default();
         _ = write!(
             text,
-            "\n{},{addr},{name},{:.3},{},{figures},{},{before},{after}",
+            "\n{},{addr},{name},{:.3},{},{figures},{},{before},{after},{engine}",
             hop.ttl,
             hop.loss_pct(),
             hop.sent,

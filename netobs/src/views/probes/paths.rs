@@ -84,7 +84,9 @@ impl Drawing<'_> {
             if passed.best_ns > 0 {
                 _ = write!(self.text, "  {} ms", ms(passed.best_ns));
             }
-            if passed.flows < self.total {
+            // Alone in its place it has passed all of them, answered or not.
+            let alone = self.graph.keys().filter(|(at, _)| *at == ttl).count() == 1;
+            if passed.flows < self.total && !alone {
                 _ = write!(self.text, "  {} of {} flows", passed.flows, self.total);
             }
         }

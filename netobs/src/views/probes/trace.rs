@@ -116,7 +116,8 @@ fn notes(tracer: &Tracer, place: usize, narrowings: &[Narrowing]) -> Vec<String>
         notes.push("behind address translation".to_owned());
     }
     if let Some(back) = asymmetry(hop) {
-        notes.push(format!("the way back has {back} hops"));
+        let s = if back == 1 { "" } else { "s" };
+        notes.push(format!("the way back has {back} hop{s}"));
     }
     let narrows = |n: &&Narrowing| n.by.is_some_and(|by| hop.replies().any(|r| r.from == by));
     for narrowing in narrowings.iter().filter(narrows) {
