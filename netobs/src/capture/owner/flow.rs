@@ -155,6 +155,32 @@ fn answer((flow, _): (Flow, bool)) -> (Flow, bool) {
 mod tests {
     use super::*;
 
+    /// Bytes as they may come from anybody: nothing but an answer, or none.
+    #[test]
+    fn no_packet_is_too_odd() {
+        const KINDS: [[u8; 2]; 4] = [[0x08, 0], [0x86, 0xdd], [0x81, 0], [0x88, 0xa8]];
+        let mut state = 0x9e37_79b9_7f4a_7c15_u64;
+        let mut random = || {
+            state ^= state << 13;
+            state ^= state >> 7;
+            state ^= state << 17;
+            state.to_le_bytes()[3]
+        };
+        for round in 0..200_000 {
+            let length = usize::from(random()) / 2;
+            let mut data: Vec<u8> = (0..length).map(|_| random()).collect();
+            let kind = KINDS[round % 4];
+            for (at, byte) in [(12, kind[0]), (13, kind[1]), (14, 0x40 | random() & 15)] {
+                if let Some(place) = data.get_mut(at) {
+                    *place = byte;
+                }
+            }
+            for link in [LinkType::Ethernet, LinkType::Sll2, LinkType::Raw] {
+                of(link, &data);
+            }
+        }
+    }
+
     #[test]
     fn ends_of_segments_and_echoes() {
         let mut frame = vec![0; 12];
@@ -167,6 +193,18 @@ mod tests {
         assert_eq!(flow.from, number("10.0.0.1".parse().unwrap()));
         assert!(first);
         assert_eq!(of(LinkType::Ethernet, &frame[..39]), None);
+        // An error that quotes the segment is about its flow, and one that quotes an error about nothing.
+        let error = |quoted: &[u8]| {
+            let mut packet = vec![
+                0x45, 0, 0, 0, 0, 0, 0, 0, 64, 1, 0, 0, 9, 9, 9, 9, 10, 0, 0, 1,
+            ];
+            packet.extend([3, 3, 0, 0, 0, 0, 0, 0]);
+            packet.extend(quoted);
+            packet
+        };
+        let about = of(LinkType::Raw, &error(&frame[18..])).map(|(flow, _)| flow);
+        assert_eq!(about, Some(flow.back()));
+        assert_eq!(of(LinkType::Raw, &error(&error(&frame[18..]))), None);
         for cut in 0..frame.len() {
             of(LinkType::Ethernet, &frame[..cut]);
             of(LinkType::Sll2, &frame[..cut]);

@@ -36,6 +36,18 @@ impl Labels {
         labels
     }
 
+    /// Whether no more are to be remembered.
+    pub fn is_full(&self) -> bool {
+        self.all.len() >= MOST
+    }
+
+    /// Forgets all: numbers that were given out mean nothing any more.
+    pub fn forget(&mut self) {
+        self.all.clear();
+        self.numbers.clear();
+        self.of([None, None]);
+    }
+
     /// Of a packet that nobody is known to have.
     pub fn none(&self) -> &Label {
         self.get(0)
@@ -49,9 +61,6 @@ impl Labels {
     pub fn of(&mut self, pair: Pair) -> u32 {
         if let Some(number) = self.numbers.get(&pair) {
             return *number;
-        }
-        if self.all.len() >= MOST {
-            return 0;
         }
         let label = self.make(&pair);
         let number = u32::try_from(self.all.len()).unwrap_or(0);

@@ -148,6 +148,10 @@ impl Owners {
     }
 
     fn find(&mut self, flow: Flow, first: bool) -> Known {
+        if self.labels.is_full() {
+            self.labels.forget();
+            self.flows.clear();
+        }
         let kept = self.flows.get(&flow).copied();
         let known = match kept {
             // What is remembered of the first segment of a connection is of an earlier one, unless it is sent again.
