@@ -27,6 +27,10 @@ pub mod lifecycle {
     //! TCP connections made, accepted, refused and ended.
     pub mod event;
 }
+pub mod holders {
+    //! Sockets with the process that has them.
+    pub mod record;
+}
 pub mod icmp {
     //! ICMP errors, with the packets they are about.
     pub mod event;

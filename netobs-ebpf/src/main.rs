@@ -5,6 +5,7 @@
 #![allow(static_mut_refs, reason = "maps are shared with the kernel by design")]
 
 mod filter;
+mod holders;
 mod kernel;
 mod maps;
 mod owners;

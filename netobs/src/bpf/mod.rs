@@ -7,6 +7,7 @@ pub mod btf;
 pub mod cost;
 mod files;
 pub mod filters;
+pub mod holders;
 pub mod log;
 pub mod object;
 pub mod owners;

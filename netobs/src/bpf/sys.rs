@@ -17,6 +17,8 @@ const LINK_CREATE: u32 = 28;
 const ENABLE_STATS: u32 = 32;
 const ITER_CREATE: u32 = 33;
 const BPF_TRACE_ITER: u32 = 28;
+/// `BPF_CGROUP_INET_SOCK_RELEASE`
+const SOCK_RELEASE: u32 = 34;
 
 /// Program types and attach types of uapi/linux/bpf.h.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -29,6 +31,8 @@ pub enum ProgType {
     Fexit,
     Iter,
     SchedCls,
+    /// `cgroup/sock_release` (5.9)
+    SockRelease,
 }
 
 impl ProgType {
@@ -50,6 +54,7 @@ impl ProgType {
             Self::Fexit => (26, 25),
             Self::Iter => (26, BPF_TRACE_ITER),
             Self::SchedCls => (3, 0),
+            Self::SockRelease => (9, SOCK_RELEASE),
         }
     }
 }
@@ -221,6 +226,17 @@ pub fn attach_tcx(program: BorrowedFd<'_>, device: u32, at: TcxAt) -> io::Result
         target_fd: device,
         attach_type: at as u32,
         flags: BEFORE,
+        ..LinkCreateAttr::default()
+    };
+    bpf_fd(LINK_CREATE, &mut link)
+}
+
+/// Runs a program on each socket that processes of a cgroup close; others on the same cgroup stay (links: 5.7).
+pub fn attach_sock_release(program: BorrowedFd<'_>, cgroup: BorrowedFd<'_>) -> io::Result<OwnedFd> {
+    let mut link = LinkCreateAttr {
+        prog_fd: number(program),
+        target_fd: number(cgroup),
+        attach_type: SOCK_RELEASE,
         ..LinkCreateAttr::default()
     };
     bpf_fd(LINK_CREATE, &mut link)

@@ -5,3 +5,4 @@ pub mod filter;
 pub mod lines;
 pub mod link;
 pub mod live;
+pub mod owner;

@@ -15,6 +15,11 @@ pub fn own_cpu_ns() -> u64 {
     read(ClockId::CLOCK_PROCESS_CPUTIME_ID).expect("CLOCK_PROCESS_CPUTIME_ID exists on every Linux")
 }
 
+/// User and system CPU time of the calling thread, nanoseconds.
+pub fn thread_cpu_ns() -> Result<u64> {
+    read(ClockId::CLOCK_THREAD_CPUTIME_ID)
+}
+
 /// User and system CPU time of another process, exited threads included, nanoseconds.
 pub fn cpu_ns(pid: u32) -> Result<u64> {
     read(clock_getcpuclockid(Pid::from_raw(pid.cast_signed()))?)

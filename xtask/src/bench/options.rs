@@ -21,6 +21,8 @@ pub enum Task {
     Hold(HoldOptions),
     /// Reading and filtering a large capture beside tcpdump
     Dump(ReadOptions),
+    /// Capturing packets of a veth pair beside tcpdump
+    Capture(CaptureOptions),
     /// The bare dump of sockets
     #[command(hide = true)]
     BareSs(DumpOptions),
@@ -107,6 +109,16 @@ pub struct ReadOptions {
     /// Size of the capture
     #[arg(long, value_name = "MIB", default_value_t = 1024)]
     pub size: u64,
+}
+
+#[derive(Args, Clone, Debug)]
+pub struct CaptureOptions {
+    /// Runs of each tool
+    #[arg(long, default_value_t = 5)]
+    pub rounds: usize,
+    /// Packets of each run
+    #[arg(long, default_value_t = 300_000)]
+    pub packets: u64,
 }
 
 #[derive(Args, Clone, Debug)]

@@ -109,7 +109,7 @@ impl<'a> Block<'a> {
         Some(Captured {
             time_ns: u64::from(header.seconds) * 1_000_000_000 + u64::from(header.nanoseconds),
             data: self.bytes.get(start..end)?,
-            wire: header.wire + u32::try_from(added).unwrap_or(0),
+            wire: header.wire.wrapping_add(u32::try_from(added).unwrap_or(0)),
             device: header.device,
             kind: header.kind,
             gso: header.status & GSO_TCP != 0,
@@ -119,8 +119,8 @@ impl<'a> Block<'a> {
 
     /// Puts a tag back between the addresses and the type. The kernel leaves room before each packet.
     fn tag(&mut self, header: &Header, start: usize, end: usize, tag: u16) -> usize {
-        let room = start - TAG_BYTES..start + ADDRESSES;
-        let short = end - start < ADDRESSES + 2;
+        let room = start.saturating_sub(TAG_BYTES)..start + ADDRESSES;
+        let short = end.saturating_sub(start) < ADDRESSES + 2 || start < TAG_BYTES;
         let Some(addresses) = self.bytes.get_mut(room).filter(|_| !short) else {
             return 0;
         };
@@ -145,7 +145,8 @@ impl<'a> Block<'a> {
         cooked[10] = header.kind;
         cooked[11] = header.address_length;
         cooked[12..COOKED].copy_from_slice(&header.address);
-        let Some(place) = self.bytes.get_mut(start - length..start) else {
+        let room = start.saturating_sub(length)..start;
+        let Some(place) = self.bytes.get_mut(room).filter(|room| room.len() == length) else {
             return 0;
         };
         place.copy_from_slice(&cooked[..length]);
@@ -159,6 +160,76 @@ impl Header {
             TAG
         } else {
             self.tag_type
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A block with one tagged frame of 60 bytes.
+    fn block() -> Vec<u8> {
+        let mut bytes = vec![0_u8; 512];
+        let mut put = |at: usize, word: u32| bytes[at..at + 4].copy_from_slice(&word.to_ne_bytes());
+        put(COUNT, 1);
+        put(FIRST, 48);
+        for (at, word) in [(4, 7), (8, 5), (12, 60), (16, 60)] {
+            put(48 + at, word);
+        }
+        put(48 + 20, TAGGED | TAG_TYPE_KNOWN | GSO_TCP);
+        put(48 + 32, 42);
+        bytes[48 + 24..48 + 26].copy_from_slice(&82_u16.to_ne_bytes());
+        bytes[48 + 36..48 + 38].copy_from_slice(&0x88a8_u16.to_ne_bytes());
+        for (at, byte) in bytes[48 + 82..48 + 82 + 60].iter_mut().enumerate() {
+            *byte = u8::try_from(at).unwrap();
+        }
+        bytes
+    }
+
+    #[test]
+    fn a_tag_stands_behind_the_addresses() {
+        let mut bytes = block();
+        let mut block = Block::new(&mut bytes, LinkType::Ethernet);
+        let packet = block.packet().unwrap();
+        assert_eq!((packet.time_ns, packet.wire), (7_000_000_005, 64));
+        assert_eq!(
+            packet.data[..18],
+            [
+                0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 0x88, 0xa8, 0, 42, 12, 13
+            ]
+        );
+        assert!(packet.gso && packet.data.len() == 64);
+        assert!(block.packet().is_none());
+    }
+
+    #[test]
+    fn the_cooked_header_tells_the_tag_as_protocol() {
+        let mut bytes = block();
+        let mut block = Block::new(&mut bytes, LinkType::Sll2);
+        let packet = block.packet().unwrap();
+        assert_eq!((packet.data.len(), packet.wire), (84, 84));
+        assert_eq!(
+            (&packet.data[..2], &packet.data[20..22]),
+            (&[0x88, 0xa8][..], &[0, 42][..])
+        );
+    }
+
+    /// Whatever lengths say, nothing outside of the block is touched.
+    #[test]
+    fn no_block_is_too_odd() {
+        let good = block();
+        for at in 0..130 {
+            for byte in [0, 1, 0x7f, 0x80, 0xff] {
+                for link in [LinkType::Ethernet, LinkType::Sll2, LinkType::Raw] {
+                    let mut bytes = good.clone();
+                    bytes[at] = byte;
+                    let mut block = Block::new(&mut bytes, link);
+                    for _ in 0..64 {
+                        block.packet();
+                    }
+                }
+            }
         }
     }
 }

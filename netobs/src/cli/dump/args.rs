@@ -66,6 +66,59 @@ pub struct Dump {
     #[arg(short = 'W', value_name = "FILES", requires = "write", value_parser = clap::value_parser!(u64).range(1..))]
     pub files: Option<u64>,
 
+    /// Packets of these processes only: of either end, several with commas
+    #[arg(
+        long,
+        value_name = "PID",
+        value_delimiter = ',',
+        conflicts_with = "read",
+        help_heading = "Owners"
+    )]
+    pub pid: Vec<u32>,
+
+    /// Packets of processes of this name
+    #[arg(
+        long,
+        value_name = "NAME",
+        value_delimiter = ',',
+        conflicts_with = "read",
+        help_heading = "Owners"
+    )]
+    pub comm: Vec<String>,
+
+    /// Packets of processes of this container, by the beginning of its id
+    #[arg(
+        long,
+        value_name = "ID",
+        value_delimiter = ',',
+        conflicts_with = "read",
+        help_heading = "Owners"
+    )]
+    pub container: Vec<String>,
+
+    /// Packets of sockets of this network namespace: a name, a process id, a path or an inode number
+    #[arg(
+        long,
+        value_name = "NETNS",
+        conflicts_with = "read",
+        help_heading = "Owners"
+    )]
+    pub netns: Vec<String>,
+
+    /// Packets of sockets of this user id
+    #[arg(
+        long,
+        value_name = "UID",
+        value_delimiter = ',',
+        conflicts_with = "read",
+        help_heading = "Owners"
+    )]
+    pub uid: Vec<u32>,
+
+    /// Packets without their owners, which then nobody looks for
+    #[arg(long, conflicts_with_all = ["pid", "comm", "container", "netns", "uid"], help_heading = "Owners")]
+    pub no_owner: bool,
+
     /// Stop after so many packets that match
     #[arg(short, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
     pub count: Option<u64>,

@@ -3,6 +3,7 @@
 use super::{
     args::Dump,
     names::System,
+    owners::Whose,
     refused, show_program,
     signals::{Asked, Signals},
     sink::{Ended, Sink},
@@ -37,6 +38,8 @@ use std::{io, net::IpAddr, time::Duration};
 /// A block that is not full is handed over after so long: soon to who watches, late to a file.
 const SOON_MS: u32 = 10;
 const LATE_MS: u32 = 100;
+/// Without packets sockets are closed all the same, and want to be taken note of.
+const IDLE: Duration = Duration::from_millis(500);
 /// What has passed the filter is in the ring soon after.
 const LAST: Duration = Duration::from_millis(500);
 /// The ring, without `-B`.
@@ -69,6 +72,8 @@ pub fn run(args: &Dump, expression: &str, names: &System) -> Result<Status, Fail
         shape: shape(args),
     })
     .map_err(cannot)?;
+    // Packets that come meanwhile wait in the ring.
+    let whose = Whose::open(args)?;
     if let Some(error) = live.trouble() {
         return Err(Failure::new(
             Status::Other,
@@ -88,6 +93,7 @@ pub fn run(args: &Dump, expression: &str, names: &System) -> Result<Status, Fail
     let mut capture = Capture {
         live,
         interfaces: Interfaces::new(&device, &all, snaplen(args)),
+        whose,
         captured: 0,
         most: args.count.unwrap_or(u64::MAX),
         device,
@@ -159,6 +165,7 @@ fn cannot(error: LiveError) -> Failure {
 struct Capture {
     live: Live,
     interfaces: Interfaces,
+    whose: Whose,
     captured: u64,
     most: u64,
     device: Device,
@@ -173,7 +180,8 @@ impl Capture {
                 Some(true) => {}
                 None => {
                     sink.flush()?;
-                    wait(&self.live, signals, None).map_err(broken)?;
+                    wait(&self.live, signals, Some(IDLE)).map_err(broken)?;
+                    self.whose.refresh();
                     self.look()?;
                 }
             }
@@ -190,10 +198,17 @@ impl Capture {
     /// One block of packets; false: as many as wanted are there.
     fn block(&mut self, sink: &mut Sink<'_>) -> Result<Option<bool>, Ended> {
         let (interfaces, captured) = (&mut self.interfaces, &mut self.captured);
-        let most = self.most;
+        let (whose, link, most) = (&mut self.whose, self.device.link, self.most);
+        let mut fresh = true;
         let outcome = self.live.block(|packet| {
+            if std::mem::take(&mut fresh) {
+                whose.refresh();
+            }
+            let Some(comment) = whose.of(link, packet.data, packet.gso) else {
+                return Ok(true);
+            };
             let number = interfaces.number(packet.device);
-            sink.packet(&told(packet, number), interfaces.all())?;
+            sink.packet(&told(packet, number, comment), interfaces.all())?;
             *captured += 1;
             Ok::<bool, Ended>(*captured < most)
         })?;
@@ -216,7 +231,7 @@ impl Capture {
                 None => {}
             }
             let left = end.saturating_duration_since(clock::instant());
-            if self.captured + counts.lost >= counts.received || left.is_zero() {
+            if self.taken() + counts.lost >= counts.received || left.is_zero() {
                 return Ok(());
             }
             wait(&self.live, signals, Some(left)).map_err(broken)?;
@@ -247,15 +262,27 @@ impl Capture {
         Err(Ended::Failed(Failure::new(Status::Other, what)))
     }
 
+    /// Packets that came out of the ring.
+    fn taken(&self) -> u64 {
+        self.captured + self.whose.others
+    }
+
     fn figures(&mut self) {
         let counts = self.live.counts();
         // What passed the filter is captured, lost, or waits in the ring.
-        let received = counts.received.max(self.captured + counts.lost);
+        let received = counts.received.max(self.taken() + counts.lost);
+        let others = match self.whose.others {
+            0 => String::new(),
+            others => format!(", {others} of other owners"),
+        };
         tell(&format!(
-            "netobs: {} captured, {received} received by filter, {} lost by the kernel, 0 lost by netobs",
+            "netobs: {} captured, {received} received by filter{others}, {} lost by the kernel, 0 lost by netobs",
             count(self.captured),
             counts.lost
         ));
+        if let Some(missed) = self.whose.missed() {
+            tell(&missed);
+        }
     }
 
     fn end(mut self, sink: &mut Sink<'_>, outcome: Result<(), Ended>) -> Result<Status, Failure> {
@@ -299,7 +326,7 @@ fn broken(error: io::Error) -> Ended {
 
 /// A packet of the ring as files and lines know it.
 #[inline]
-fn told<'a>(packet: &Captured<'a>, interface: usize) -> Packet<'a> {
+fn told<'a>(packet: &Captured<'a>, interface: usize, comment: &'a [u8]) -> Packet<'a> {
     // PACKET_HOST, PACKET_BROADCAST, PACKET_MULTICAST, PACKET_OTHERHOST
     const RECEPTIONS: [u8; 4] = [1, 3, 2, 4];
     Packet {
@@ -314,7 +341,7 @@ fn told<'a>(packet: &Captured<'a>, interface: usize) -> Packet<'a> {
                 .copied()
                 .unwrap_or(0),
         }),
-        comment: if packet.gso { b"gso" } else { &[] },
+        comment,
     }
 }
 

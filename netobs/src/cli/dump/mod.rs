@@ -3,6 +3,7 @@
 pub mod args;
 mod live;
 mod names;
+mod owners;
 mod reading;
 mod rotate;
 mod signals;

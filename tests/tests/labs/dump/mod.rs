@@ -6,6 +6,7 @@ mod files;
 mod filters;
 mod lines;
 mod live;
+mod owners;
 
 use std::process::Command;
 

@@ -1,0 +1,100 @@
+//! Who has each socket: those that are open in one walk, and each as it is closed. What is neither is not there yet.
+
+use crate::{
+    kernel::{
+        access::{Probed, Ptr, Typed, field},
+        sock, task,
+    },
+    maps::put,
+    owners::existing::{TaskFile, ip_sock, socket_of},
+    symbols::Meta,
+};
+use aya_ebpf::{
+    bindings::BPF_RB_NO_WAKEUP,
+    helpers::generated::{
+        bpf_get_current_comm, bpf_get_current_pid_tgid, bpf_ringbuf_output, bpf_seq_write,
+    },
+    macros::map,
+    maps::{Array, RingBuf},
+};
+use core::mem::MaybeUninit;
+use netobs_ebpf::{
+    event::{COMM_LEN, CommWords},
+    holders::record::Holding,
+};
+
+/// Sockets as they are closed.
+#[map]
+static HOLDERS: RingBuf = RingBuf::with_byte_size(1 << 20, 0);
+
+/// How many found no room there.
+#[map]
+static UNTOLD: Array<u64> = Array::with_max_entries(1, 0);
+
+/// Tells the sockets of all processes.
+#[unsafe(no_mangle)]
+#[unsafe(link_section = "iter/task_file")]
+pub fn holders_open(ctx: *const TaskFile) -> i32 {
+    let Some((holder, socket, _)) = (unsafe { socket_of(ctx) }) else {
+        return 0;
+    };
+    let Some(sk) = ip_sock::<Probed>(socket) else {
+        return 0;
+    };
+    let mut room = MaybeUninit::<Holding>::uninit();
+    let record = room.as_mut_ptr();
+    let pid: u32 = field!(Typed, holder, task_tgid);
+    fill(record, sk, pid, task::comm(holder));
+    unsafe {
+        let meta = (*ctx).meta.cast::<Meta>();
+        let seq = (&raw const (*meta).seq).read_volatile();
+        // A full buffer has this file shown again in the next one.
+        bpf_seq_write(seq.cast(), record.cast(), size_of::<Holding>() as u32);
+    }
+    0
+}
+
+/// Tells a socket that its last holder closes; its context is the socket itself.
+#[unsafe(no_mangle)]
+#[unsafe(link_section = "cgroup/sock_release")]
+pub fn holders_closed(sk: Ptr) -> i32 {
+    let mut comm = [0_u64; 2];
+    let pid = unsafe {
+        bpf_get_current_comm(comm.as_mut_ptr().cast(), COMM_LEN as u32);
+        bpf_get_current_pid_tgid() >> 32
+    } as u32;
+    let mut room = MaybeUninit::<Holding>::uninit();
+    let record = room.as_mut_ptr();
+    fill(record, sk, pid, comm);
+    let len = size_of::<Holding>() as u64;
+    unsafe {
+        let ring = (&raw const HOLDERS).cast_mut().cast();
+        if bpf_ringbuf_output(ring, record.cast(), len, u64::from(BPF_RB_NO_WAKEUP)) != 0
+            && let Some(untold) = UNTOLD.get_ptr_mut(0)
+        {
+            *untold += 1;
+        }
+    }
+    1
+}
+
+#[inline(always)]
+fn fill(record: *mut Holding, sk: Ptr, pid: u32, comm: CommWords) {
+    let family: u16 = field!(Probed, sk, sk_family);
+    let (local, remote) = sock::addresses::<Probed>(sk, family);
+    let rport: u16 = field!(Probed, sk, sk_dport);
+    put!(record, {
+        laddr: local,
+        raddr: remote,
+        cgroup: sock::cgroup::<Probed>(sk),
+        comm: comm,
+        netns: sock::netns::<Probed>(sk),
+        pid: pid,
+        uid: field!(Probed, sk, sk_uid),
+        lport: field!(Probed, sk, sk_num),
+        rport: u16::from_be(rport),
+        family: family,
+        proto: field!(Probed, sk, sk_protocol),
+        state: sock::state::<Probed>(sk) as u32,
+    });
+}

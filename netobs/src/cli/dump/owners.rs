@@ -1,0 +1,111 @@
+//! Owners of packets as they were asked for, and what is said when there are none.
+
+use super::args::Dump;
+use crate::{
+    capture::{
+        link::LinkType,
+        owner::{Owners, Wanted},
+    },
+    cli::{Failure, Status},
+    netns::Netns,
+    sinks::stream::tell,
+};
+
+/// Nobody looks for owners, or somebody does.
+pub struct Whose {
+    owners: Option<Owners>,
+    gso: Vec<u8>,
+    /// Packets of owners that were not asked for.
+    pub others: u64,
+}
+
+impl Whose {
+    /// Where owners are only shown, a machine that tells none shows none, and it is said; where they are asked for it is an error.
+    pub fn open(args: &Dump) -> Result<Self, Failure> {
+        let wanted = wanted(args)?;
+        let is_any = wanted.is_any();
+        let mut whose = Self {
+            owners: None,
+            gso: Vec::new(),
+            others: 0,
+        };
+        if args.no_owner {
+            return Ok(whose);
+        }
+        match Owners::open(wanted) {
+            Ok(owners) => {
+                if let Some(why) = owners.refusal() {
+                    tell(&format!(
+                        "netobs: sockets that live shortly may have no owner: {why}"
+                    ));
+                }
+                whose.owners = Some(owners);
+            }
+            Err(error) if is_any => {
+                let what = format!("packets have no owner here: {error}");
+                return Err(Failure::new(Status::Missing, what));
+            }
+            Err(error) => tell(&format!("netobs: packets have no owner here: {error}")),
+        }
+        Ok(whose)
+    }
+
+    /// Packets were taken from the kernel.
+    pub fn refresh(&mut self) {
+        if let Some(owners) = &mut self.owners {
+            owners.refresh();
+        }
+    }
+
+    /// What is said of a packet; none: it is of an owner that was not asked for.
+    #[inline]
+    pub fn of(&mut self, link: LinkType, data: &[u8], gso: bool) -> Option<&[u8]> {
+        let Some(owners) = &mut self.owners else {
+            return Some(if gso { b"gso" } else { &[] });
+        };
+        let (text, wanted) = owners.of(link, data);
+        if !wanted {
+            self.others += 1;
+            return None;
+        }
+        if !gso {
+            return Some(text);
+        }
+        self.gso.clear();
+        self.gso.extend_from_slice(b"gso; ");
+        self.gso.extend_from_slice(text);
+        let length = if text.is_empty() { 3 } else { self.gso.len() };
+        Some(&self.gso[..length])
+    }
+
+    /// What owners could not be told of, for the end.
+    pub fn missed(&self) -> Option<String> {
+        let owners = self.owners.as_ref()?;
+        let (untold, unsought) = (owners.untold(), owners.unsought);
+        (untold + unsought > 0).then(|| {
+            format!(
+                "netobs: owners: {untold} closed sockets found no room to be told, {unsought} packets no time to be looked for"
+            )
+        })
+    }
+}
+
+fn wanted(args: &Dump) -> Result<Wanted, Failure> {
+    let mut namespaces = Vec::new();
+    for which in &args.netns {
+        let inode = match Netns::find(which) {
+            Ok(netns) => netns.inode(),
+            Err(error) => which
+                .parse()
+                .map_err(|_| Failure::new(Status::Usage, error.to_string()))?,
+        };
+        namespaces.push(inode);
+    }
+    Ok(Wanted {
+        pids: args.pid.clone(),
+        comms: args.comm.clone(),
+        containers: args.container.clone(),
+        namespaces,
+        uids: args.uid.clone(),
+    })
+}

@@ -1,0 +1,170 @@
+//! `cargo xtask bench capture`: packets of a veth pair captured by `netobs dump` and tcpdump, to files and to lines: the tool's own CPU,
+//! what the sender pays, and what is lost.
+//!
+//! Each round runs every tool once, a run without any first, so that the machine's other work spoils all alike; medians.
+use std::fs;
+use std::io::Write;
+use std::net::UdpSocket;
+use std::process::Stdio;
+use std::time::Duration;
+
+use anyhow::{Context, Result, ensure};
+use netobs_tests::netns::Netns;
+
+use super::clock::{Deadline, cpu_ns, thread_cpu_ns};
+use super::cost::scratch;
+use super::options::CaptureOptions;
+use super::stats::median;
+use super::tools;
+
+/// Bytes of a datagram whose frame has 64 bytes, and 1,400.
+const SIZES: [usize; 2] = [22, 1358];
+/// Where the load goes, and where one packet of a thousand goes.
+const PORT: u16 = 9;
+const RARE: u16 = 10;
+
+struct Tool {
+    name: &'static str,
+    argv: Vec<String>,
+    sender: Vec<f64>,
+    own: Vec<f64>,
+    lost: u64,
+}
+
+pub fn run(options: &CaptureOptions) -> Result<()> {
+    let (a, b) = (Netns::new("bench-a")?, Netns::new("bench-b")?);
+    a.ip(&format!(
+        "link add v0 type veth peer name v1 netns {}\naddr add 10.9.0.1/24 dev v0\nlink set v0 up",
+        b.path()
+    ))?;
+    b.ip("addr add 10.9.0.2/24 dev v1\nlink set v1 up")?;
+    // Nobody answers: errors would be packets of their own.
+    let rules = "table ip bench {\nchain pre {\ntype filter hook prerouting priority -400\nudp dport 9-10 drop\n}\n}\n";
+    b.tool("nft", &["-f", "-"], rules)?;
+    let mut out = std::io::stdout().lock();
+    let file = scratch("capture.pcap")?;
+    for size in SIZES {
+        let mut tools = tools_of(&file.to_string_lossy());
+        let mut alone = Vec::new();
+        for _ in 0..options.rounds {
+            alone.push(send(&a, options.packets, size)?);
+            for tool in &mut tools {
+                one(&a, tool, options.packets, size)?;
+            }
+        }
+        let alone = median(&alone);
+        writeln!(
+            out,
+            "{} datagrams of {size} bytes, {} rounds; the sender alone {alone:.0} ns each",
+            options.packets, options.rounds
+        )?;
+        writeln!(
+            out,
+            "{:<34} {:>8} {:>10} {:>8}",
+            "ns a packet", "own CPU", "to sender", "lost"
+        )?;
+        for tool in tools {
+            writeln!(
+                out,
+                "{:<34} {:>8.0} {:>10.0} {:>8}",
+                tool.name,
+                median(&tool.own),
+                median(&tool.sender) - alone,
+                tool.lost
+            )?;
+        }
+    }
+    fs::remove_file(&file).with_context(|| format!("remove {}", file.display()))
+}
+
+fn tools_of(file: &str) -> Vec<Tool> {
+    let netobs = tools::netobs().to_string_lossy().into_owned();
+    let rare = format!("udp port {RARE}");
+    let ours = |rest: &[&str]| {
+        [&[netobs.as_str(), "dump", "-i", "v0", "-n"], rest]
+            .concat()
+            .into_iter()
+            .map(str::to_owned)
+            .collect()
+    };
+    let theirs = |rest: &[&str]| {
+        [&["tcpdump", "-i", "v0", "-n"], rest]
+            .concat()
+            .into_iter()
+            .map(str::to_owned)
+            .collect()
+    };
+    let all: [(&'static str, Vec<String>); 7] = [
+        ("netobs -w", ours(&["-w", file])),
+        ("netobs -w --no-owner", ours(&["--no-owner", "-w", file])),
+        ("tcpdump -w", theirs(&["-w", file])),
+        ("netobs, lines", ours(&[])),
+        ("tcpdump, lines", theirs(&[])),
+        ("netobs -w, 1 of 1,000", ours(&["-w", file, &rare])),
+        ("tcpdump -w, 1 of 1,000", theirs(&["-w", file, &rare])),
+    ];
+    let tool = |(name, argv)| Tool {
+        name,
+        argv,
+        sender: Vec::new(),
+        own: Vec::new(),
+        lost: 0,
+    };
+    all.map(tool).into()
+}
+
+/// CPU nanoseconds of the sender for each datagram; its work in softirq is the receiver's.
+fn send(ns: &Netns, count: u64, size: usize) -> Result<f64> {
+    #[expect(clippy::cast_precision_loss, reason = "a mean of millions")]
+    ns.run(|| {
+        let sockets = [PORT, RARE].map(|port| -> Result<UdpSocket> {
+            let socket = UdpSocket::bind("10.9.0.1:0")?;
+            socket.connect(("10.9.0.2", port))?;
+            Ok(socket)
+        });
+        let [often, rarely] = sockets;
+        let (often, rarely) = (often?, rarely?);
+        let payload = vec![b'x'; size];
+        let before = thread_cpu_ns()?;
+        for number in 0..count {
+            let socket = if number % 1000 == 0 { &rarely } else { &often };
+            socket.send(&payload).context("send")?;
+        }
+        Ok((thread_cpu_ns()? - before) as f64 / count as f64)
+    })
+}
+
+#[expect(clippy::cast_precision_loss, reason = "a mean of millions")]
+fn one(ns: &Netns, tool: &mut Tool, count: u64, size: usize) -> Result<()> {
+    let said = scratch("capture.said")?;
+    let mut command = std::process::Command::new("nsenter");
+    command.arg(format!("--net={}", ns.path())).args(&tool.argv);
+    command.stdout(Stdio::null()).stdin(Stdio::null());
+    command.stderr(fs::File::create(&said)?);
+    let mut child = command
+        .spawn()
+        .with_context(|| format!("start {}", tool.name))?;
+    let text = || fs::read_to_string(&said).context("read what a tool says");
+    let listens = Deadline::after(Duration::from_secs(5)).poll(Duration::from_millis(5), || {
+        Ok(text()?.contains("listening on"))
+    })?;
+    ensure!(listens, "{} does not listen: {}", tool.name, text()?);
+    std::thread::sleep(Duration::from_millis(200));
+    let before = cpu_ns(child.id())?;
+    let sender = send(ns, count, size)?;
+    // What waits in the ring is its work too.
+    std::thread::sleep(Duration::from_millis(1500));
+    let own = cpu_ns(child.id())? - before;
+    let pid = nix::unistd::Pid::from_raw(child.id().cast_signed());
+    nix::sys::signal::kill(pid, nix::sys::signal::Signal::SIGINT)?;
+    child.wait()?;
+    let words = text()?;
+    let lost = words
+        .split([',', '\n'])
+        .find(|part| part.contains("lost by the kernel") || part.contains("dropped by kernel"));
+    let lost = lost.and_then(|part| part.split_whitespace().next()?.parse::<u64>().ok());
+    tool.lost += lost.with_context(|| format!("{} tells no losses: {words}", tool.name))?;
+    tool.sender.push(sender);
+    tool.own.push(own as f64 / count as f64);
+    fs::remove_file(&said).with_context(|| format!("remove {}", said.display()))
+}
