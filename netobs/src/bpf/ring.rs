@@ -14,18 +14,12 @@ pub struct Ring {
     ring: RingBuf<MapData>,
     /// The `RUNTIME` map.
     runtime: WritableWords,
-    // What programs use stays open until they are loaded.
-    _map: MapData,
 }
 
 impl Ring {
-    pub(super) fn new(ring: RingBuf<MapData>, map: MapData) -> io::Result<Self> {
-        let runtime = Words::writable(map.fd().as_fd(), RUNTIME_WORDS as usize)?;
-        Ok(Self {
-            ring,
-            runtime,
-            _map: map,
-        })
+    pub(super) fn new(ring: RingBuf<MapData>, runtime: MapData) -> io::Result<Self> {
+        let runtime = Words::writable(runtime, RUNTIME_WORDS as usize)?;
+        Ok(Self { ring, runtime })
     }
 
     /// Hands up to `max` waiting events to `take`; returns how many.

@@ -1,8 +1,9 @@
 //! An array map of 64-bit words as memory of ours (5.5).
 
+use aya::maps::MapData;
 use std::{
     io,
-    os::fd::{AsRawFd as _, BorrowedFd},
+    os::fd::{AsFd as _, AsRawFd as _, BorrowedFd},
     sync::atomic::{AtomicU64, Ordering},
 };
 
@@ -21,8 +22,12 @@ impl Words {
 
     /// Words that both sides write. A system call on a map holds off all programs on its CPU that kprobes and classic
     /// tracepoints call (`bpf_disable_instrumentation`), for as long as it is preempted; memory holds off nobody.
-    pub fn writable(map: BorrowedFd<'_>, words: usize) -> io::Result<WritableWords> {
-        Self::mapped(map, words, libc::PROT_READ | libc::PROT_WRITE).map(WritableWords)
+    pub fn writable(map: MapData, words: usize) -> io::Result<WritableWords> {
+        let protection = libc::PROT_READ | libc::PROT_WRITE;
+        Ok(WritableWords {
+            words: Self::mapped(map.fd().as_fd(), words, protection)?,
+            _map: map,
+        })
     }
 
     fn mapped(map: BorrowedFd<'_>, words: usize, protection: i32) -> io::Result<Self> {
@@ -52,16 +57,20 @@ impl Words {
 }
 
 /// Words that were mapped to be written too.
-pub struct WritableWords(Words);
+pub struct WritableWords {
+    words: Words,
+    // What programs use stays open until they are loaded.
+    _map: MapData,
+}
 
 impl WritableWords {
     /// Writes a word, and returns what stood there. What is read after this was written after it.
     pub fn swap(&self, place: usize, value: u64) -> Option<u64> {
-        Some(self.0.at(place)?.swap(value, Ordering::SeqCst))
+        Some(self.words.at(place)?.swap(value, Ordering::SeqCst))
     }
 
     pub fn get(&self, place: usize) -> Option<u64> {
-        self.0.get(place)
+        self.words.get(place)
     }
 }
 
