@@ -14,14 +14,14 @@ const SETS: [&str; 3] = [
 /// Fewer than this were not worth a lab.
 const ENOUGH: usize = 30;
 
-/// Loads what this kernel takes; how many rules that is.
-fn load(ns: &Netns, six: bool) -> Result<usize> {
+/// Loads what this kernel takes; how many rules that is, and those that it refuses.
+fn load(ns: &Netns, six: bool) -> Result<(usize, Vec<&'static str>)> {
     let program = if six {
         "ip6tables-legacy-restore"
     } else {
         "iptables-legacy-restore"
     };
-    let mut taken = 0;
+    let (mut taken, mut refused) = (0, Vec::new());
     for line in RULES.lines().filter(|line| !line.starts_with('#')) {
         let (rule, of_six) = match line.strip_prefix("6 ") {
             Some(rule) => (rule, true),
@@ -37,10 +37,10 @@ fn load(ns: &Netns, six: bool) -> Result<usize> {
         let input = format!("*{table}\n{rule}\nCOMMIT\n");
         match ns.tool(program, &["--noflush"], &input) {
             Ok(_) => taken += 1,
-            Err(error) => eprintln!("left out, this kernel does not take {rule}: {error:#}"),
+            Err(_) => refused.push(rule),
         }
     }
-    Ok(taken)
+    Ok((taken, refused))
 }
 
 /// `table -A CHAIN words` of every rule.
@@ -82,14 +82,16 @@ fn as_saved() -> Result<()> {
             eprintln!("left out, this kernel does not take the set {set}: {error:#}");
         }
     }
-    let taken = load(&ns, false)?;
+    let (taken, refused) = load(&ns, false)?;
+    eprintln!("left out, this kernel does not take {refused:#?}");
     ensure!(taken >= ENOUGH, "this kernel takes {taken} rules only");
     same(
         "IPv4",
         told(&ns, "ip")?,
         saved(&ns, "iptables-legacy-save")?,
     )?;
-    load(&ns, true)?;
+    let (_, refused) = load(&ns, true)?;
+    eprintln!("left out, this kernel does not take {refused:#?}");
     same(
         "IPv6",
         told(&ns, "ip6")?,
