@@ -215,7 +215,7 @@ const OBSERVATIONS: [&str; 13] = [
 ];
 
 /// Long labs of what is the same on every kernel: the filter language, views, words. They run on the host.
-const OF_THE_TOOL: [&str; 16] = [
+const OF_THE_TOOL: [&str; 18] = [
     "ss_filters::",
     "ss_views::",
     "ss_input::",
@@ -223,8 +223,10 @@ const OF_THE_TOOL: [&str; 16] = [
     "show::firewall::",
     "mtr::",
     "scan::",
+    "scan_services::",
     "trace::",
     "trace_ends::",
+    "trace_protocols::",
     "connect_command::",
     "tcping::",
     "hostile::",
