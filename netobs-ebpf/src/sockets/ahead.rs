@@ -3,7 +3,7 @@
 
 use super::wanted;
 use crate::{
-    kernel::access::{Access, Probed, Ptr, Typed, field, has, offset},
+    kernel::access::{Access, Probed, Ptr, Typed, field, has, number, offset},
     maps::config,
 };
 use core::mem::MaybeUninit;
@@ -54,6 +54,23 @@ pub fn load(task: Ptr, fd: u32, file: Ptr) {
     for i in 0..PLACES {
         touch(get(i));
     }
+}
+
+/// Whether a descriptor of `task` leads to `file` at this moment.
+#[inline(always)]
+pub fn still_there(task: Ptr, fd: u32, file: Ptr) -> bool {
+    let slot = u64::from(fd) * 8;
+    if config!(types.words) == 0 {
+        let files: Ptr = field!(Probed, task, task_files);
+        let table: Ptr = field!(Probed, files, files_fdt);
+        let array: u64 = field!(Probed, table, fdt_fd);
+        let here: u64 = unsafe { Probed::load(array.wrapping_add(slot) as Ptr, 0) };
+        return here == number(file);
+    }
+    let files = word(number(task), offset!(task_files));
+    let table = word(files, offset!(files_fdt));
+    let array = word(table, offset!(fdt_fd));
+    word(array.wrapping_add(slot), 0) == number(file)
 }
 
 #[inline(always)]

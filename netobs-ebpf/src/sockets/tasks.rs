@@ -124,7 +124,9 @@ fn tcp_row<A: Access>(ctx: *const TaskFile, holder: Ptr, file: Ptr, socket: Ptr,
         } else {
             row::inode(socket)
         },
+        // In this order: a child that closes what it inherited would else look like the only holder for a moment.
         sole: references(file) <= 2
+            && ahead::still_there(holder, unsafe { (*ctx).fd }, file)
             && at(holder)
                 .is_some_and(|at| unsafe { (&raw const (*at).shares).read_volatile() } == 0),
     };

@@ -57,6 +57,20 @@ pub struct Sizes {
     log: bool,
 }
 
+/// Maps of the programs for sockets, probes and holders: two are rings, whose pages would take longer than a hook.
+const OF_OTHERS: [&str; 10] = [
+    "AT",
+    "GO_ON",
+    "HOLDERS",
+    "STAMP",
+    "STAMPS",
+    "TOLD",
+    "UNIX_COUNTS",
+    "UNIX_NAMES",
+    "UNIX_ROWS",
+    "UNTOLD",
+];
+
 /// Everything up to aya-log's debug level; 0 makes the lines dead code to the verifier.
 const LOG_LEVEL: u8 = 4;
 
@@ -80,9 +94,10 @@ impl Sizes {
         }
     }
 
-    /// Every map is made, those of these sizes with so many entries.
+    /// Every map of `watch` is made, those of these sizes with so many entries.
     pub fn of(&self, map: &str) -> Entries {
         match map {
+            other if OF_OTHERS.contains(&other) => Entries::None,
             "EVENTS" => Entries::Number(self.ring_bytes),
             "SOCKS" => Entries::Number(self.sockets),
             "AYA_LOGS" if !self.log => Entries::Number(1 << 12),

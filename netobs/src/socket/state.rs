@@ -1,5 +1,7 @@
 //! States of sockets: the kernel's numbers and ss's names, and sets of them.
 
+use super::Table;
+
 /// A state by the kernel's number (`TCP_ESTABLISHED` is 1); every table uses TCP's.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct State(pub u8);
@@ -34,6 +36,28 @@ impl State {
             10 => "LISTEN",
             11 => "CLOSING",
             13 => "BOUND-INACTIVE",
+            _ => "UNKNOWN",
+        }
+    }
+
+    /// Whether it is the state of an SCTP association, which counts from 0; endpoints have TCP's.
+    pub fn is_association(self, table: Table) -> bool {
+        table == Table::Sctp && self != Self::LISTEN && self != Self::CLOSE
+    }
+
+    /// As ss prints it for a socket of `table`.
+    pub fn name_in(self, table: Table) -> &'static str {
+        if !self.is_association(table) {
+            return self.name();
+        }
+        match self.0 {
+            0 => "CLOSED",
+            1 => "COOKIE_WAIT",
+            2 => "COOKIE_ECHOED",
+            3 => "ESTAB",
+            4 => "SHUTDOWN_PENDING",
+            5 => "SHUTDOWN_SENT",
+            6 => "SHUTDOWN_RECEIVED",
             _ => "UNKNOWN",
         }
     }

@@ -32,6 +32,7 @@ fn churn(ns: &Netns, at: SocketAddr, until: &AtomicBool) -> Result<()> {
 struct Told {
     times: usize,
     ours: usize,
+    processes: String,
 }
 
 fn look(ns: &Netns, flags: &str, engine: &str) -> Result<BTreeMap<String, Told>> {
@@ -50,6 +51,7 @@ fn look(ns: &Netns, flags: &str, engine: &str) -> Result<BTreeMap<String, Told>>
             .or_default();
         told.times += 1;
         told.ours += usize::from(processes.contains(&own));
+        processes.clone_into(&mut told.processes);
     }
     Ok(rows)
 }
@@ -83,14 +85,19 @@ fn churned(flags: &str, engine: &str) -> Result<()> {
         });
         let looks = (0..LOOKS).try_for_each(|_| {
             let rows = look(&ns, flags, engine)?;
-            let whole = |told: &Told| !flags.contains('p') || told.ours == 1;
-            let missing = names
+            let missing = names.iter().filter(|name| !rows.contains_key(*name));
+            let missing = missing.count();
+            ensure!(missing == 0, "{missing} sockets that were held open are not told");
+            let alone: Vec<&String> = rows
                 .iter()
-                .filter(|name| !rows.get(*name).is_some_and(whole))
-                .count();
+                .filter(|(name, told)| names.contains(*name) && told.ours == 0)
+                .map(|(_, told)| &told.processes)
+                .collect();
             ensure!(
-                missing == 0,
-                "{missing} sockets that were held open are not told, or without their process"
+                !flags.contains('p') || alone.is_empty(),
+                "{} sockets that were held open are told without their process, the first with {:?}",
+                alone.len(),
+                alone[0]
             );
             let twice = rows.iter().filter(|(_, told)| told.times > 1);
             let twice: Vec<&String> = twice.map(|(name, _)| name).collect();

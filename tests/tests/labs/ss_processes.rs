@@ -1,5 +1,6 @@
 //! `netobs ss -p`: every process that holds a socket, also after fork and after a descriptor was passed on.
 
+use std::fs;
 use std::net::SocketAddr;
 
 use anyhow::{Context, Result, ensure};
@@ -85,6 +86,45 @@ fn after_fork() -> Result<()> {
     );
     parent.say(0)?;
     parent.join()
+}
+
+/// Children come and go with copies of all descriptors, under lower pids, so that the walk meets them first: their parent is
+/// told all the same.
+#[test]
+fn beside_children_that_close() -> Result<()> {
+    const HELD: usize = 1500;
+    let ns = Netns::new("closing")?;
+    sys::raise_file_limit()?;
+    let mut holder = Process::spawn(&ns, "holder", |link| {
+        let listener = tcp::listen(any(), 64)?;
+        let mut held = Vec::new();
+        for _ in 0..HELD {
+            held.push(tcp::Dial::to(listener.local_addr()?).connect()?);
+            held.push(listener.accept()?.0);
+        }
+        link.say(0)?;
+        loop {
+            // Where the kernel lets nobody choose, pids come as they come.
+            fs::write("/proc/sys/kernel/ns_last_pid", "400").unwrap_or_default();
+            let child = sys::fork_copy(sys::close_descriptors)?;
+            wait::until("a child to end", || Ok(sys::try_wait(child)?))?;
+        }
+    })?;
+    holder.hear()?;
+    let own = format!("pid={},", holder.pid());
+    for _ in 0..20 {
+        let text = binary::run_within(&ns, &["ss", "-tnpH", "--engine", "bpf"])?;
+        let rows = text.lines().count();
+        ensure!(rows == 2 * HELD, "{rows} rows");
+        let others: Vec<&str> = text.lines().filter(|line| !line.contains(&own)).collect();
+        ensure!(
+            others.is_empty(),
+            "{} rows without their process {own} such as {}",
+            others.len(),
+            others[0]
+        );
+    }
+    Ok(())
 }
 
 /// A descriptor passed over a UNIX socket belongs to whom it was passed.

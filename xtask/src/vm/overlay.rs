@@ -35,6 +35,9 @@ const PROGRAMS: [&str; 19] = [
 /// Plugins that iptables loads by name.
 const XTABLES: &str = "/usr/lib/x86_64-linux-gnu/xtables";
 
+/// Names of protocols, which iptables prints where it has them.
+const PROTOCOLS: &str = "/etc/protocols";
+
 /// Builds the archive from what is installed here.
 pub fn build() -> Result<Vec<u8>> {
     let missing: Vec<_> = PROGRAMS
@@ -59,6 +62,9 @@ pub fn build() -> Result<Vec<u8>> {
     }
     for file in files {
         archive.file(file.to_string_lossy().trim_start_matches('/'), &file)?;
+    }
+    if Path::new(PROTOCOLS).is_file() {
+        archive.file(PROTOCOLS.trim_start_matches('/'), Path::new(PROTOCOLS))?;
     }
     archive.link("bin/sh", Path::new("/usr/sbin/dash"));
     archive.link("usr/sbin/nc", Path::new("/usr/sbin/nc.openbsd"));

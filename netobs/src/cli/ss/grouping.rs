@@ -55,7 +55,7 @@ impl By {
                 None => row.remote.ip.to_canonical().to_string(),
             },
             Self::Remote => none(),
-            Self::State => row.state.name().to_owned(),
+            Self::State => row.state.name_in(row.table).to_owned(),
             Self::Container => {
                 let container = shown.about.and_then(|about| about.container.as_deref());
                 container.map_or_else(none, str::to_owned)

@@ -195,7 +195,7 @@ fn gone_text(seen: &Seen) -> Vec<u8> {
     line.raw(b"gone ")
         .raw(seen.table.name().as_bytes())
         .raw(b" ");
-    line.raw(seen.state.name().as_bytes());
+    line.raw(seen.state.name_in(seen.table).as_bytes());
     for end in [&seen.local, &seen.remote] {
         line.raw(b" ");
         if end.ip.is_ipv6() {
@@ -215,7 +215,7 @@ fn gone_json(seen: &Seen, ts: &[u8]) -> Vec<u8> {
     fields.bytes("ts", ts);
     fields.str("event", "socket-gone");
     fields.str("proto", seen.table.name());
-    fields.str("state", seen.state.name());
+    fields.str("state", seen.state.name_in(seen.table));
     fields.ip("laddr", seen.local.ip);
     fields.num("lport", u64::from(seen.local.port));
     fields.ip("raddr", seen.remote.ip);

@@ -29,15 +29,7 @@ pub fn association(line: &[u8], row: &mut Row) -> bool {
         words.skip(1)?;
         row.sk = words.hex()?;
         words.skip(2)?;
-        // Associations count their states from 0 (closed) over 3 (established); shown as TCP's.
-        row.state = match words.decimal()? {
-            0 => State::CLOSE,
-            1 | 2 => State::SYN_SENT,
-            3 => State::ESTABLISHED,
-            4 | 5 => State::FIN_WAIT1,
-            6 => State::CLOSE_WAIT,
-            _ => State::LAST_ACK,
-        };
+        row.state = State(u8::try_from(words.decimal()?).ok()?);
         words.skip(2)?;
         row.sendq = words.decimal32()?;
         row.recvq = words.decimal32()?;

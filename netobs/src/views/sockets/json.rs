@@ -21,7 +21,7 @@ pub fn write(buf: &mut Vec<u8>, ts: &[u8], shown: &Shown<'_>, names: &mut Socket
     }
     fields.str("proto", proto(row.table));
     fields.str("family", family(row.family));
-    fields.str("state", row.state.name());
+    fields.str("state", row.state.name_in(row.table));
     ends(&mut fields, row);
     fields.num("recvq", u64::from(row.recvq));
     fields.num("sendq", u64::from(row.sendq));

@@ -93,7 +93,11 @@ impl Text {
             self.cell();
         }
         if self.options.state {
-            self.line.raw(row.state.name().as_bytes());
+            if row.state.is_association(row.table) {
+                self.line.raw(b"`- ");
+            }
+            let state = row.state.name_in(row.table);
+            self.line.raw(state.as_bytes());
             self.cell();
         }
         self.line.number(u64::from(row.recvq));
