@@ -40,9 +40,11 @@ impl State {
         }
     }
 
-    /// Whether it is the state of an SCTP association, which counts from 0; endpoints have TCP's.
+    /// Whether it is the state of an SCTP association, which counts from 0; endpoints have TCP's. 1 stands for both, as in ss:
+    /// an association is in it only until the first answer.
     pub fn is_association(self, table: Table) -> bool {
-        table == Table::Sctp && self != Self::LISTEN && self != Self::CLOSE
+        let endpoint = [Self::ESTABLISHED, Self::CLOSE, Self::LISTEN];
+        table == Table::Sctp && !endpoint.contains(&self)
     }
 
     /// As ss prints it for a socket of `table`.
@@ -52,7 +54,6 @@ impl State {
         }
         match self.0 {
             0 => "CLOSED",
-            1 => "COOKIE_WAIT",
             2 => "COOKIE_ECHOED",
             3 => "ESTAB",
             4 => "SHUTDOWN_PENDING",

@@ -33,7 +33,7 @@ const fn column(name: &'static str, write: Write) -> Column {
 const ALL: [Column; 52] = [
     column("netid", |l, s, _| _ = l.raw(s.row.table.name().as_bytes())),
     column("state", |l, s, _| {
-        _ = l.raw(s.row.state.name_in(s.row.table).as_bytes())
+        _ = l.raw(s.row.state.name_in(s.row.table).as_bytes());
     }),
     column("recvq", |l, s, _| number(l, s.row.recvq)),
     column("sendq", |l, s, _| number(l, s.row.sendq)),
