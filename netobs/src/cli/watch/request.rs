@@ -1,6 +1,6 @@
 //! From arguments to hooks, and whether those that attached are enough.
 
-use super::args::Watch;
+use super::{args::Watch, summary::process_cpu_ns};
 use crate::{
     bpf::{
         attach::{Attached, Climb, Refusal, by_reason, in_one_line},
@@ -21,9 +21,12 @@ pub struct Watching {
     pub session: Session,
     pub events: u32,
     pub filters: Filters,
+    /// What this process had used of the CPU when it began.
+    pub cpu_before_ns: u64,
 }
 
 pub fn open(args: &Watch) -> Result<Watching, Failure> {
+    let cpu_before_ns = process_cpu_ns();
     let events = args.kinds()?;
     let filters = args.filters.parse()?;
     filters.0.iter().for_each(note_vanished);
@@ -51,6 +54,7 @@ pub fn open(args: &Watch) -> Result<Watching, Failure> {
         session,
         events,
         filters,
+        cpu_before_ns,
     })
 }
 

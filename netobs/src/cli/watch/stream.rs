@@ -7,7 +7,7 @@ use super::{
     pace::{Pace, Wait},
     request::{self, Watching},
     show::Shown,
-    summary::{Summary, own_cpu_ns},
+    summary::{Summary, process_cpu_ns},
     wait::{End, Signals, Woken, after, ahead_of_others},
 };
 use crate::{
@@ -46,6 +46,7 @@ struct Stream<'a> {
     shown: Shown,
     out: Stdout,
     started: Mono,
+    cpu_before_ns: u64,
     unreadable: u64,
     lost_told: Vec<u64>,
     timing: Timing,
@@ -81,6 +82,7 @@ impl<'a> Stream<'a> {
             shown: Shown::new(args, &session),
             out: Stdout,
             started,
+            cpu_before_ns: watching.cpu_before_ns,
             unreadable: 0,
             lost_told: Vec::new(),
             timing: Timing::new(Mono(started.0 + SECOND.0 / 20)),
@@ -315,7 +317,7 @@ impl<'a> Stream<'a> {
         Summary {
             hooks: account(&self.session, collectors::of_hook, elapsed_ns),
             elapsed_ns,
-            own_cpu_ns: own_cpu_ns(),
+            own_cpu_ns: process_cpu_ns() - self.cpu_before_ns,
         }
     }
 

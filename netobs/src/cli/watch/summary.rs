@@ -89,8 +89,8 @@ fn round(n: f64) -> f64 {
     (n * 100.0).round() / 100.0
 }
 
-/// User and system time this process has used.
-pub fn own_cpu_ns() -> u64 {
+/// User and system time this process has used, also as another program before exec.
+pub fn process_cpu_ns() -> u64 {
     let time = rustix::time::clock_gettime(rustix::time::ClockId::ProcessCPUTime);
     time.tv_sec.cast_unsigned() * 1_000_000_000 + time.tv_nsec.cast_unsigned()
 }
