@@ -88,7 +88,8 @@ mod tests {
         );
         let line = b" ffff ffff 2   1   3  29       5        0        7  0  15127 11111 40000  10.0.0.1 10.0.1.1 <-> *10.0.0.2 10.0.1.2 7500 10 10";
         assert!(association(line, &mut row));
-        assert_eq!(row.state, State::ESTABLISHED);
+        assert!(row.state.is_association(row.table));
+        assert_eq!(row.state.name_in(row.table), "ESTAB");
         assert_eq!(row.remote.ip.to_string(), "10.0.0.2");
         assert_eq!((row.remote.port, row.recvq), (40000, 7));
         assert!(!association(b"x y", &mut row));
