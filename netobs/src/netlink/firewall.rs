@@ -111,27 +111,27 @@ impl Ruleset {
         let hooks: HashMap<Key<'_>, (Option<&'static str>, Option<i32>)> = self
             .chains
             .iter()
-            .map(|chain| {
-                let key = (
-                    chain.via,
-                    chain.family,
-                    chain.table.as_str(),
-                    chain.chain.as_str(),
-                );
-                (key, (chain.hook, chain.priority))
-            })
+            .map(|chain| (chain.key(), (chain.hook, chain.priority)))
             .collect();
         for rule in &mut self.rules {
-            let key = (
-                rule.via,
-                rule.family,
-                rule.table.as_str(),
-                rule.chain.as_str(),
-            );
-            (rule.hook, rule.priority) = hooks.get(&key).copied().unwrap_or_default();
+            let of_chain = hooks.get(&rule.key()).copied();
+            (rule.hook, rule.priority) = of_chain.unwrap_or_default();
         }
     }
 }
 
 /// What tells chains apart.
-type Key<'a> = (&'static str, &'static str, &'a str, &'a str);
+pub type Key<'a> = (&'static str, &'static str, &'a str, &'a str);
+
+impl Chain {
+    pub fn key(&self) -> Key<'_> {
+        (self.via, self.family, &self.table, &self.chain)
+    }
+}
+
+impl Rule {
+    /// Of the chain that it stands in.
+    pub fn key(&self) -> Key<'_> {
+        (self.via, self.family, &self.table, &self.chain)
+    }
+}

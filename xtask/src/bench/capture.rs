@@ -14,6 +14,7 @@ use netobs_tests::netns::Netns;
 use super::clock::{Deadline, cpu_ns, thread_cpu_ns};
 use super::cost::scratch;
 use super::options::CaptureOptions;
+use super::process::until_idle;
 use super::stats::median;
 use super::tools;
 
@@ -149,11 +150,11 @@ fn one(ns: &Netns, tool: &mut Tool, count: u64, size: usize) -> Result<()> {
         Ok(text()?.contains("listening on"))
     })?;
     ensure!(listens, "{} does not listen: {}", tool.name, text()?);
-    std::thread::sleep(Duration::from_millis(200));
+    until_idle(|| cpu_ns(child.id()))?;
     let before = cpu_ns(child.id())?;
     let sender = send(ns, count, size)?;
     // What waits in the ring is its work too.
-    std::thread::sleep(Duration::from_millis(1500));
+    until_idle(|| cpu_ns(child.id()))?;
     let own = cpu_ns(child.id())? - before;
     let pid = nix::unistd::Pid::from_raw(child.id().cast_signed());
     nix::sys::signal::kill(pid, nix::sys::signal::Signal::SIGINT)?;

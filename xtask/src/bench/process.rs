@@ -95,15 +95,7 @@ impl Tool {
 
     /// Waits until the tool has worked off what the load left it: no CPU used in two polls.
     pub fn wait_idle(&self) -> Result<()> {
-        let (mut last, mut same) = (0, 0);
-        Deadline::after(Duration::from_secs(10)).poll(Duration::from_millis(100), || {
-            let cpu = self.cpu_ns()?;
-            // A timer of the tool may tick: 1 ms of CPU in 100 ms is idle.
-            same = if cpu - last < 1_000_000 { same + 1 } else { 0 };
-            last = cpu;
-            Ok(same >= 2)
-        })?;
-        Ok(())
+        until_idle(|| self.cpu_ns())
     }
 
     /// CPU time of the process tree, nanoseconds.
@@ -197,4 +189,17 @@ fn status_kib(pid: u32, key: &str) -> Option<u64> {
         .map_while(Result::ok)
         .find(|line| line.starts_with(key))?;
     line.split_whitespace().nth(1)?.parse().ok()
+}
+
+/// Waits until what `cpu_ns` counts has all but stopped.
+pub fn until_idle(cpu_ns: impl Fn() -> Result<u64>) -> Result<()> {
+    let (mut last, mut same) = (0, 0);
+    Deadline::after(Duration::from_secs(10)).poll(Duration::from_millis(100), || {
+        let cpu = cpu_ns()?;
+        // A timer of the tool may tick: 1 ms of CPU in 100 ms is idle.
+        same = if cpu - last < 1_000_000 { same + 1 } else { 0 };
+        last = cpu;
+        Ok(same >= 2)
+    })?;
+    Ok(())
 }

@@ -2,7 +2,7 @@
 
 use super::Row;
 use crate::{
-    netlink::firewall::{Chain, Rule, Ruleset, SetRow},
+    netlink::firewall::{Chain, Key, Rule, Ruleset, SetRow},
     views::table::{Table, escape, shown},
 };
 use std::collections::HashMap;
@@ -151,28 +151,14 @@ pub fn text(ruleset: &Ruleset, width: Option<usize>) -> String {
     if ruleset.chains.is_empty() && ruleset.sets.is_empty() {
         return "no firewall rules: nothing is filtered or translated here\n".to_owned();
     }
-    let mut rules: HashMap<(&str, &str, &str, &str), Vec<&Rule>> = HashMap::new();
+    let mut rules: HashMap<Key<'_>, Vec<&Rule>> = HashMap::new();
     for rule in &ruleset.rules {
-        let key = (
-            rule.via,
-            rule.family,
-            rule.table.as_str(),
-            rule.chain.as_str(),
-        );
-        rules.entry(key).or_default().push(rule);
+        rules.entry(rule.key()).or_default().push(rule);
     }
     let chains: Vec<(&Chain, Vec<&Rule>)> = ruleset
         .chains
         .iter()
-        .map(|chain| {
-            let key = (
-                chain.via,
-                chain.family,
-                chain.table.as_str(),
-                chain.chain.as_str(),
-            );
-            (chain, rules.remove(&key).unwrap_or_default())
-        })
+        .map(|chain| (chain, rules.remove(&chain.key()).unwrap_or_default()))
         .collect();
     let mut text = whole(&chains);
     let fits = width.is_none_or(|width| text.lines().all(|line| line.chars().count() <= width));
