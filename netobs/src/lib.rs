@@ -16,6 +16,7 @@ pub mod netlink;
 pub mod netns;
 pub mod packet;
 pub mod probes;
+pub mod signals;
 pub mod sinks;
 pub mod socket;
 pub mod sockets;

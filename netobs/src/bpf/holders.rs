@@ -3,25 +3,19 @@
 use super::{
     adapt::Kernel,
     btf::{BtfError, KernelTypes, VMLINUX, Wanted},
-    object::{ObjectError, object_bytes},
-    sys::{self, Load, LoadError, ProgType},
+    object::{Entries, ObjectError, Programs, object_bytes},
+    sys::{self, LoadError, ProgType},
 };
 use aya::maps::{Array, MapData, RingBuf};
-use aya_obj::{Object, Program};
-use netobs_ebpf::{
-    ABI_VERSION,
-    config::{Config, TYPES},
-    offsets::{FIELD_COUNT, Offsets},
-};
+use netobs_ebpf::config::TYPES;
 use rustix::mount::{FsMountFlags, FsOpenFlags, MountAttrFlags, fsconfig_create, fsmount, fsopen};
 use std::{
-    collections::{HashMap, HashSet},
     fs::File,
     io::{self, Read as _},
-    os::fd::{AsFd as _, AsRawFd as _, OwnedFd},
+    os::fd::{AsFd as _, OwnedFd},
     path::Path,
 };
-use zerocopy::{FromBytes as _, FromZeros as _, IntoBytes as _};
+use zerocopy::FromBytes as _;
 
 pub use netobs_ebpf::holders::record::Holding;
 
@@ -29,8 +23,7 @@ const OPEN: &str = "holders_open";
 const CLOSED: &str = "holders_closed";
 const TASK_FILE: &str = "bpf_iter_task_file";
 const RING: &str = "HOLDERS";
-const COUNT: &str = "UNTOLD";
-const MAPS: [&str; 3] = [RING, COUNT, ".rodata"];
+const UNTOLD: &str = "UNTOLD";
 
 /// Why nobody tells who has a socket.
 #[derive(Debug, thiserror::Error)]
@@ -58,7 +51,8 @@ pub struct Holders {
     refusal: Option<String>,
     buffer: Vec<u8>,
     _link: Option<OwnedFd>,
-    _maps: Vec<MapData>,
+    // With the constants.
+    _programs: Programs,
 }
 
 impl Holders {
@@ -75,22 +69,25 @@ impl Holders {
         )?;
         let target = types.functions.get(TASK_FILE);
         let target = target.ok_or(HoldersError::Missing)?.id;
-        let (object, mut maps) = prepare(&types)?;
-        let open = load_one(&object, OPEN, ProgType::Iter, target)?;
-        let link = load_one(&object, CLOSED, ProgType::SockRelease, 0)
-            .map_err(|e| e.to_string())
+        let mut programs = Programs::few(
+            object_bytes()?,
+            (&types, Kernel::of(&types)),
+            &[],
+            &[OPEN, CLOSED],
+            &[RING, UNTOLD].map(|name| (name, Entries::AsBuilt)),
+        )?;
+        let open = programs.load(OPEN, ProgType::Iter, target);
+        let open = open.map_err(|why| HoldersError::Load { name: OPEN, why })?;
+        let link = programs
+            .load(CLOSED, ProgType::SockRelease, 0)
+            .map_err(|why| HoldersError::Load { name: CLOSED, why }.to_string())
             .and_then(|program| {
                 let dir = root_of_all(root)?;
                 sys::attach_sock_release(program.as_fd(), dir.as_fd())
                     .map_err(|e| format!("attach to the root of cgroup v2: {e}"))
             });
-        let mut take = |name: &'static str| {
-            let place = maps.iter().position(|(of, _)| of == name);
-            place
-                .map(|place| maps.swap_remove(place).1)
-                .ok_or(ObjectError::Missing(name))
-        };
-        let (ring, count) = (take(RING)?, take(COUNT)?);
+        let (ring, untold) = (programs.take_map(RING)?, programs.take_map(UNTOLD)?);
+        programs.forget_code();
         let (link, refusal) = match link {
             Ok(link) => (Some(link), None),
             Err(why) => (None, Some(why)),
@@ -98,11 +95,11 @@ impl Holders {
         Ok(Self {
             open,
             closed: RingBuf::try_from(aya::maps::Map::from_map_data(ring)?)?,
-            untold: Array::try_from(aya::maps::Map::from_map_data(count)?)?,
+            untold: Array::try_from(aya::maps::Map::from_map_data(untold)?)?,
             refusal,
             buffer: vec![0; 1 << 16],
             _link: link,
-            _maps: maps.into_iter().map(|(_, made)| made).collect(),
+            _programs: programs,
         })
     }
 
@@ -164,83 +161,4 @@ fn root_of_all(mounted: Option<&Path>) -> Result<OwnedFd, String> {
         fsmount(&context, FsMountFlags::FSMOUNT_CLOEXEC, attributes)
     };
     made().map_err(|e| format!("cgroup v2 is not mounted, and cannot be: {e}"))
-}
-
-type Made = (Object, Vec<(String, MapData)>);
-
-/// The object with only these programs, their constants and maps in place.
-fn prepare(types: &KernelTypes) -> Result<Made, ObjectError> {
-    let damaged = |e: &dyn std::fmt::Display| ObjectError::Parse(e.to_string());
-    let bytes = object_bytes()?;
-    let mut object = Object::parse(&bytes).map_err(|e| damaged(&e))?;
-    let sections = object.functions.keys().map(|(section, _)| *section);
-    let text: HashSet<usize> = sections.collect();
-    object
-        .programs
-        .retain(|name, _| [OPEN, CLOSED].contains(&name.as_str()));
-    let programs = object.programs.values();
-    let kept: HashSet<_> = programs.map(Program::function_key).collect();
-    object.functions.retain(|key, _| kept.contains(key));
-    let kernel = Kernel::of(types);
-    let config = Config {
-        abi: ABI_VERSION,
-        types: kernel.type_ids(types),
-        ..Config::new_zeroed()
-    };
-    let offsets: [u32; FIELD_COUNT] = types
-        .offsets
-        .as_slice()
-        .try_into()
-        .expect("one offset per field");
-    let offsets: Offsets = zerocopy::transmute!(offsets);
-    let globals = HashMap::from([
-        ("CONFIG", (config.as_bytes(), true)),
-        ("KERNEL", (offsets.as_bytes(), true)),
-    ]);
-    object.patch_map_data(globals).map_err(|e| damaged(&e))?;
-    let mut maps = Vec::new();
-    for (name, map) in object.maps.drain() {
-        if !MAPS.contains(&name.as_str()) {
-            continue;
-        }
-        let error = |source| ObjectError::Map {
-            name: name.clone(),
-            source,
-        };
-        let definition = map.clone();
-        let made = MapData::create(map, &name, None).map_err(|e| error(Box::new(e)))?;
-        if name == ".rodata" {
-            sys::fill_section(made.fd().as_fd(), definition.data(), true)
-                .map_err(|e| error(Box::new(e)))?;
-        }
-        maps.push((name, made, definition));
-    }
-    let references = maps
-        .iter()
-        .map(|(name, made, map)| (name.as_str(), made.fd().as_fd().as_raw_fd(), map));
-    object
-        .relocate_maps(references, &text)
-        .map_err(|e| damaged(&e))?;
-    object.relocate_calls(&text).map_err(|e| damaged(&e))?;
-    kernel.adapt_all(&mut object);
-    let made = maps.into_iter().map(|(name, made, _)| (name, made));
-    Ok((object, made.collect()))
-}
-
-fn load_one(
-    object: &Object,
-    name: &'static str,
-    ty: ProgType,
-    attach_btf_id: u32,
-) -> Result<OwnedFd, HoldersError> {
-    let program = object.programs.get(name);
-    let function = program.and_then(|program| object.functions.get(&program.function_key()));
-    let function = function.ok_or(ObjectError::Missing(name))?;
-    sys::load(&Load {
-        name,
-        ty,
-        insns: super::insn_bytes(&function.instructions),
-        attach_btf_id,
-    })
-    .map_err(|why| HoldersError::Load { name, why })
 }

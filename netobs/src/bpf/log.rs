@@ -22,10 +22,19 @@ impl Log for Teller {
 }
 
 impl ProgramLog {
-    pub(super) fn open(program: Option<u32>, tell: fn(&str)) -> Result<Self, String> {
-        let program = program.ok_or("no hook is attached")?;
-        let logger = EbpfLogger::init_from_id_with_logger(program, Teller(tell));
-        logger.map(Self).map_err(|e| e.to_string())
+    /// Reads the log that all share through the first of these programs that writes to it.
+    pub(super) fn open(
+        programs: impl Iterator<Item = u32>,
+        tell: fn(&str),
+    ) -> Result<Self, String> {
+        let mut why = "no hook is attached".to_owned();
+        for program in programs {
+            match EbpfLogger::init_from_id_with_logger(program, Teller(tell)) {
+                Ok(logger) => return Ok(Self(logger)),
+                Err(error) => why = error.to_string(),
+            }
+        }
+        Err(why)
     }
 
     /// Tells what waits.

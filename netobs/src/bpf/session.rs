@@ -202,8 +202,8 @@ impl Session {
 
     /// The log lines of our programs, each given to `tell`.
     pub fn log(&self, tell: fn(&str)) -> Result<super::log::ProgramLog, String> {
-        let taken = self.hooks.iter().find_map(|hook| hook.taken.as_ref());
-        super::log::ProgramLog::open(taken.and_then(Taken::program_id), tell)
+        let taken = self.hooks.iter().filter_map(|hook| hook.taken.as_ref());
+        super::log::ProgramLog::open(taken.filter_map(Taken::program_id), tell)
     }
 
     /// Has the kernel time our programs while the guard lives.

@@ -45,6 +45,15 @@ impl Words {
         self.at(place).map(|word| word.load(Ordering::Relaxed))
     }
 
+    /// A record of `N` words: the one at `place` of many.
+    pub fn words<const N: usize>(&self, place: usize) -> Option<[u64; N]> {
+        let mut words = [0; N];
+        for (n, word) in words.iter_mut().enumerate() {
+            *word = self.get(place.checked_mul(N)?.checked_add(n)?)?;
+        }
+        Some(words)
+    }
+
     fn at(&self, place: usize) -> Option<&AtomicU64> {
         if place >= self.1 {
             return None;
@@ -71,17 +80,6 @@ impl WritableWords {
 
     pub fn get(&self, place: usize) -> Option<u64> {
         self.words.get(place)
-    }
-}
-
-impl Words {
-    /// A record of `N` words: the one at `place` of many.
-    pub fn words<const N: usize>(&self, place: usize) -> Option<[u64; N]> {
-        let mut words = [0; N];
-        for (n, word) in words.iter_mut().enumerate() {
-            *word = self.get(place.checked_mul(N)?.checked_add(n)?)?;
-        }
-        Some(words)
     }
 }
 

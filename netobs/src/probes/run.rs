@@ -5,21 +5,16 @@ use super::{
     net::{Event, Probe, SendError},
     trace::Step,
 };
-use crate::{clock, event::Mono};
+use crate::{
+    clock,
+    event::Mono,
+    signals::{Inbox, Signal},
+};
 use nix::{
     poll::{PollFd, PollFlags, ppoll},
-    sys::{
-        signal::{SigSet, Signal},
-        signalfd::{SfdFlags, SignalFd},
-        time::TimeSpec,
-    },
+    sys::time::TimeSpec,
 };
-use std::{
-    io,
-    os::fd::{AsFd, BorrowedFd},
-    sync::OnceLock,
-    time::Duration,
-};
+use std::{io, os::fd::BorrowedFd, sync::OnceLock, time::Duration};
 
 /// What a user wants by a signal.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -32,28 +27,22 @@ pub enum Asked {
     Resized,
 }
 
-/// Signals as something to read, and a moment that ends a run as Ctrl-C does. They must be taken before any thread is made, which
-/// inherits that.
+/// Signals, and a moment that ends a run as Ctrl-C does. They must be taken before any thread is made, which inherits that.
 pub struct Signals {
-    fd: SignalFd,
+    inbox: Inbox<Asked>,
     end: OnceLock<Mono>,
 }
 
 impl Signals {
     pub fn take() -> io::Result<Self> {
-        let mut set = SigSet::empty();
-        for signal in [
-            Signal::SIGINT,
-            Signal::SIGTERM,
-            Signal::SIGQUIT,
-            Signal::SIGWINCH,
-        ] {
-            set.add(signal);
-        }
-        set.thread_block()?;
-        let fd = SignalFd::with_flags(&set, SfdFlags::SFD_NONBLOCK | SfdFlags::SFD_CLOEXEC)?;
+        let inbox = Inbox::of([
+            (Signal::SIGINT, Asked::Quit),
+            (Signal::SIGTERM, Asked::Quit),
+            (Signal::SIGQUIT, Asked::Report),
+            (Signal::SIGWINCH, Asked::Resized),
+        ])?;
         let end = OnceLock::new();
-        Ok(Self { fd, end })
+        Ok(Self { inbox, end })
     }
 
     /// The run ends so many nanoseconds from now; said once.
@@ -72,20 +61,11 @@ impl Signals {
         if self.is_time_up() {
             return Some(Asked::Quit);
         }
-        let signal = self.fd.read_signal().ok()??;
-        let number = i32::try_from(signal.ssi_signo).ok()?;
-        let signal = Signal::try_from(number).ok()?;
-        Some(if signal == Signal::SIGQUIT {
-            Asked::Report
-        } else if signal == Signal::SIGWINCH {
-            Asked::Resized
-        } else {
-            Asked::Quit
-        })
+        self.inbox.next()
     }
 
     pub fn fd(&self) -> BorrowedFd<'_> {
-        self.fd.as_fd()
+        self.inbox.fd()
     }
 }
 

@@ -1,41 +1,36 @@
 //! Ctrl-C in the middle of a question: every wait also waits for it, so that what is known by then is told.
 
-use crate::clock;
+use crate::{
+    clock,
+    signals::{Inbox, Signal},
+};
 use nix::{
     errno::Errno,
     poll::{PollFd, PollFlags, ppoll},
-    sys::{
-        signal::{SigSet, Signal},
-        signalfd::{SfdFlags, SignalFd},
-        time::TimeSpec,
-    },
+    sys::time::TimeSpec,
 };
 use std::{
     error::Error,
     fmt, io,
-    os::fd::{AsFd, BorrowedFd},
+    os::fd::BorrowedFd,
     sync::OnceLock,
     time::Instant,
 };
 
 /// A signal is the whole process's, and so is this. It is never read: once asked to stop, every wait ends.
-static SIGNALS: OnceLock<SignalFd> = OnceLock::new();
+static SIGNALS: OnceLock<Inbox<()>> = OnceLock::new();
 
 /// From now on Ctrl-C and SIGTERM end waits, not the process. To be called before any thread is made, which inherits that.
 pub fn arm() -> io::Result<()> {
-    let mut set = SigSet::empty();
-    set.add(Signal::SIGINT);
-    set.add(Signal::SIGTERM);
-    set.thread_block()?;
-    let fd = SignalFd::with_flags(&set, SfdFlags::SFD_NONBLOCK | SfdFlags::SFD_CLOEXEC)?;
+    let inbox = Inbox::of([(Signal::SIGINT, ()), (Signal::SIGTERM, ())])?;
     // Armed before: the first one sees the same signals.
-    SIGNALS.get_or_init(|| fd);
+    SIGNALS.get_or_init(|| inbox);
     Ok(())
 }
 
 /// Readable from the moment on when a stop was asked for; none: not armed.
 pub fn fd() -> Option<BorrowedFd<'static>> {
-    SIGNALS.get().map(AsFd::as_fd)
+    SIGNALS.get().map(Inbox::fd)
 }
 
 /// Whether a stop was asked for.

@@ -1,5 +1,6 @@
 //! Flags of `netobs dump`, those of tcpdump.
 
+use super::owners::OwnerArgs;
 use crate::capture::{
     lines::{Bytes, Shown, Stamp},
     live::Direction,
@@ -66,57 +67,11 @@ pub struct Dump {
     #[arg(short = 'W', value_name = "FILES", requires = "write", value_parser = clap::value_parser!(u64).range(1..))]
     pub files: Option<u64>,
 
-    /// Packets of these processes only: of either end, several with commas
-    #[arg(
-        long,
-        value_name = "PID",
-        value_delimiter = ',',
-        conflicts_with = "read",
-        help_heading = "Owners"
-    )]
-    pub pid: Vec<u32>,
-
-    /// Packets of processes of this name
-    #[arg(
-        long,
-        value_name = "NAME",
-        value_delimiter = ',',
-        conflicts_with = "read",
-        help_heading = "Owners"
-    )]
-    pub comm: Vec<String>,
-
-    /// Packets of processes of this container, by the beginning of its id
-    #[arg(
-        long,
-        value_name = "ID",
-        value_delimiter = ',',
-        conflicts_with = "read",
-        help_heading = "Owners"
-    )]
-    pub container: Vec<String>,
-
-    /// Packets of sockets of this network namespace: a name, a process id, a path or an inode number
-    #[arg(
-        long,
-        value_name = "NETNS",
-        conflicts_with = "read",
-        help_heading = "Owners"
-    )]
-    pub netns: Vec<String>,
-
-    /// Packets of sockets of this user id
-    #[arg(
-        long,
-        value_name = "UID",
-        value_delimiter = ',',
-        conflicts_with = "read",
-        help_heading = "Owners"
-    )]
-    pub uid: Vec<u32>,
+    #[command(flatten, next_help_heading = "Owners")]
+    pub owners: OwnerArgs,
 
     /// Packets without their owners, which then nobody looks for
-    #[arg(long, conflicts_with_all = ["pid", "comm", "container", "netns", "uid"], help_heading = "Owners")]
+    #[arg(long, conflicts_with = "OwnerArgs", help_heading = "Owners")]
     pub no_owner: bool,
 
     /// Stop after so many packets that match

@@ -5,7 +5,7 @@ use super::{
     names::System,
     owners::Whose,
     refused, show_program,
-    signals::{Asked, Signals},
+    signals::{self, Asked, Signals},
     sink::{Ended, Sink},
     snaplen,
     table::Interfaces,
@@ -49,7 +49,7 @@ const LARGE: usize = 512 << 10;
 const SMALL: usize = 128 << 10;
 
 pub fn run(args: &Dump, expression: &str, names: &System) -> Result<Status, Failure> {
-    let signals = Signals::take()?;
+    let signals = signals::take()?;
     let all = devices::all()?;
     let device = match &args.interface {
         Some(name) => devices::find(&all, name).ok_or_else(|| unknown(name))?,

@@ -10,6 +10,32 @@ use crate::{
     netns::Netns,
     sinks::stream::tell,
 };
+use clap::Args;
+
+/// Whose packets are wanted; files do not say whose theirs are.
+#[derive(Args)]
+#[group(multiple = true, conflicts_with = "read")]
+pub struct OwnerArgs {
+    /// Packets of these processes only: of either end, several with commas
+    #[arg(long, value_name = "PID", value_delimiter = ',')]
+    pid: Vec<u32>,
+
+    /// Packets of processes of this name
+    #[arg(long, value_name = "NAME", value_delimiter = ',')]
+    comm: Vec<String>,
+
+    /// Packets of processes of this container, by the beginning of its id
+    #[arg(long, value_name = "ID", value_delimiter = ',')]
+    container: Vec<String>,
+
+    /// Packets of sockets of this network namespace: a name, a process id, a path or an inode number
+    #[arg(long, value_name = "NETNS")]
+    netns: Vec<String>,
+
+    /// Packets of sockets of this user id
+    #[arg(long, value_name = "UID", value_delimiter = ',')]
+    uid: Vec<u32>,
+}
 
 /// Nobody looks for owners, or somebody does.
 pub struct Whose {
@@ -22,7 +48,7 @@ pub struct Whose {
 impl Whose {
     /// Where owners are only shown, a machine that tells none shows none, and it is said; where they are asked for it is an error.
     pub fn open(args: &Dump) -> Result<Self, Failure> {
-        let wanted = wanted(args)?;
+        let wanted = wanted(&args.owners)?;
         let is_any = wanted.is_any();
         let mut whose = Self {
             owners: None,
@@ -90,7 +116,7 @@ impl Whose {
     }
 }
 
-fn wanted(args: &Dump) -> Result<Wanted, Failure> {
+fn wanted(args: &OwnerArgs) -> Result<Wanted, Failure> {
     let mut namespaces = Vec::new();
     for which in &args.netns {
         let inode = match Netns::find(which) {

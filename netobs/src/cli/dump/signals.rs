@@ -1,58 +1,27 @@
 //! Signals as tcpdump takes them: an end with the figures, or the figures alone.
 
-use nix::sys::{
-    signal::{SigSet, Signal},
-    signalfd::{SfdFlags, SignalFd},
-};
-use std::{
-    io,
-    os::fd::{AsFd as _, BorrowedFd},
-};
+use crate::signals::{Inbox, Signal};
+use std::io;
 
 /// What a user wants by a signal.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Asked {
     Quit,
-    /// The figures so far: SIGUSR1.
+    /// The figures so far.
     Figures,
-    /// What waits in memory goes to the file: SIGUSR2.
+    /// What waits in memory goes to the file.
     Flush,
 }
 
-/// Signals as something to read. They must be taken before any thread is made, which inherits that.
-pub struct Signals(SignalFd);
+pub type Signals = Inbox<Asked>;
 
-impl Signals {
-    pub fn take() -> io::Result<Self> {
-        let mut set = SigSet::empty();
-        for signal in [
-            Signal::SIGINT,
-            Signal::SIGTERM,
-            Signal::SIGHUP,
-            Signal::SIGUSR1,
-            Signal::SIGUSR2,
-        ] {
-            set.add(signal);
-        }
-        set.thread_block()?;
-        let fd = SignalFd::with_flags(&set, SfdFlags::SFD_NONBLOCK | SfdFlags::SFD_CLOEXEC)?;
-        Ok(Self(fd))
-    }
-
-    pub fn next(&self) -> Option<Asked> {
-        let signal = self.0.read_signal().ok()??;
-        let number = i32::try_from(signal.ssi_signo).ok()?;
-        let signal = Signal::try_from(number).ok()?;
-        Some(if signal == Signal::SIGUSR1 {
-            Asked::Figures
-        } else if signal == Signal::SIGUSR2 {
-            Asked::Flush
-        } else {
-            Asked::Quit
-        })
-    }
-
-    pub fn fd(&self) -> BorrowedFd<'_> {
-        self.0.as_fd()
-    }
+/// To be called before any thread is made, which inherits that they come here.
+pub fn take() -> io::Result<Signals> {
+    Inbox::of([
+        (Signal::SIGINT, Asked::Quit),
+        (Signal::SIGTERM, Asked::Quit),
+        (Signal::SIGHUP, Asked::Quit),
+        (Signal::SIGUSR1, Asked::Figures),
+        (Signal::SIGUSR2, Asked::Flush),
+    ])
 }

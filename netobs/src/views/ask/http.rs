@@ -3,7 +3,7 @@
 use super::{Page, object, time, us};
 use crate::{
     line::is_format,
-    probes::http::{Exchange, Head},
+    probes::http::{Exchange, Head, Stage},
 };
 use serde::Serialize;
 use std::{fmt::Write as _, time::Duration};
@@ -22,7 +22,9 @@ pub fn text(exchange: &Exchange, shown: bool) -> String {
             .collect();
         page.line(&format!("addresses: {}", all.join(" ")));
     }
-    for tried in &exchange.tried {
+    // Refused by all addresses: the last line names each.
+    let refused = matches!(&exchange.failed, Some(failed) if failed.stage == Stage::Connect);
+    for tried in exchange.tried.iter().filter(|_| !refused) {
         let outcome = match &tried.error {
             Some(error) => error.clone(),
             None => format!("{}: connected in {}", tried.addr, time(tried.time)),

@@ -98,8 +98,8 @@ fn certificate(page: &mut Page, depth: usize, cert: &Cert) {
         page.line(&format!("  names   {}{more}", shown.join(", ")));
     }
     let left = match cert.days_left {
-        days @ 0.. => format!("{days} days left"),
-        days => format!("expired {} days ago", -days),
+        left @ 0.. => format!("{} left", days(left)),
+        left => format!("expired {} ago", days(-left)),
     };
     page.line(&format!(
         "  valid   {} to {}, {left}",
@@ -111,6 +111,11 @@ fn certificate(page: &mut Page, depth: usize, cert: &Cert) {
         cert.key, cert.signature
     ));
     page.line(&format!("  sha256  {}", cert.sha256));
+}
+
+fn days(number: i64) -> String {
+    let s = if number == 1 { "" } else { "s" };
+    format!("{number} day{s}")
 }
 
 /// As people say it.
