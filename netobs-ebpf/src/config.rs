@@ -55,10 +55,12 @@ pub struct TypeIds {
     pub socket: u32,
     /// Of a struct that is an array of words: memory without a type is read through it.
     pub words: u32,
+    /// Of a full TCP socket, which saves asking a helper; 0 as `socket`.
+    pub tcp_sock: u32,
 }
 
 /// Names of the types, in order.
-pub const TYPES: [&str; 7] = [
+pub const TYPES: [&str; 8] = [
     "sock",
     "sk_buff",
     "net",
@@ -66,6 +68,7 @@ pub const TYPES: [&str; 7] = [
     "file",
     "socket",
     "linux_mib",
+    "tcp_sock",
 ];
 
 /// What programs call to cast a pointer: no helper has this number. The loader puts the kernel's own function for it

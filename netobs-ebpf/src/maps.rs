@@ -42,6 +42,7 @@ pub static CONFIG: Config = Config {
         file: 0,
         socket: 0,
         words: 0,
+        tcp_sock: 0,
     },
     state_format: StateFormat {
         skaddr: 0,

@@ -17,6 +17,15 @@ pub trait Access {
     /// The `tcp_sock` of a socket; null when it is none.
     unsafe fn tcp_sock(sk: Ptr) -> Ptr;
 
+    /// The same of a socket that is known to be one of TCP, and full.
+    ///
+    /// # Safety
+    /// It is.
+    #[inline(always)]
+    unsafe fn full_tcp(sk: Ptr) -> Ptr {
+        unsafe { Self::tcp_sock(sk) }
+    }
+
     /// The same pointer as one to the kernel type of number `id` that the verifier does not trust: loading a pointer
     /// from a trusted one costs it four walks over all of BTF (1 ms).
     unsafe fn untrusted(pointer: Ptr, id: u32) -> Ptr;
@@ -34,6 +43,14 @@ impl Access for Typed {
     #[inline(always)]
     unsafe fn tcp_sock(sk: Ptr) -> Ptr {
         unsafe { bpf_skc_to_tcp_sock(sk.cast_mut().cast()) }.cast()
+    }
+
+    #[inline(always)]
+    unsafe fn full_tcp(sk: Ptr) -> Ptr {
+        match config!(types.tcp_sock) {
+            0 => unsafe { Self::tcp_sock(sk) },
+            id => unsafe { Self::untrusted(sk, id) },
+        }
     }
 
     #[inline(always)]

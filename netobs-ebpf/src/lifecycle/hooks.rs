@@ -61,7 +61,7 @@ pub fn on_state<A: Access>(sk: Ptr, old: i32, new: i32) {
     if protocol != IPPROTO_TCP {
         return;
     }
-    let tp = unsafe { A::tcp_sock(sk) };
+    let tp = unsafe { A::full_tcp(sk) };
     if tp.is_null() {
         return;
     }

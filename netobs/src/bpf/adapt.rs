@@ -63,7 +63,7 @@ impl Kernel {
         let id = |name| types.structs.get(name).copied().unwrap_or(0);
         let mut ids: TypeIds = zerocopy::transmute!(TYPES.map(id));
         if self.cast.is_none() {
-            (ids.socket, ids.words) = (0, 0);
+            (ids.socket, ids.words, ids.tcp_sock) = (0, 0, 0);
         }
         ids
     }
