@@ -9,6 +9,7 @@ pub mod certs;
 pub mod cgroup;
 pub mod delay;
 pub mod host;
+pub mod machine;
 pub mod netns;
 pub mod netobs;
 pub mod path;

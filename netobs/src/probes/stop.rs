@@ -9,13 +9,7 @@ use nix::{
     poll::{PollFd, PollFlags, ppoll},
     sys::time::TimeSpec,
 };
-use std::{
-    error::Error,
-    fmt, io,
-    os::fd::BorrowedFd,
-    sync::OnceLock,
-    time::Instant,
-};
+use std::{error::Error, fmt, io, os::fd::BorrowedFd, sync::OnceLock, time::Instant};
 
 /// A signal is the whole process's, and so is this. It is never read: once asked to stop, every wait ends.
 static SIGNALS: OnceLock<Inbox<()>> = OnceLock::new();

@@ -6,7 +6,7 @@ use std::process::Output;
 
 use anyhow::{Context as _, Result, ensure};
 use netobs_tests::netobs::{binary, doctor::Doctor};
-use netobs_tests::truth;
+use netobs_tests::{machine, truth};
 use serde_json::{Value, json};
 
 pub fn at(ip: IpAddr, port: u16) -> SocketAddr {
@@ -85,8 +85,7 @@ pub fn only_polled(event: &str, what: &str) -> Result<bool> {
     Ok(polled)
 }
 
-/// Whether these programs are here. Machines of the kernel matrix have no servers: `NETOBS_LAB_BARE` says so, and then what needs
-/// them is left out; anywhere else a missing program fails the lab.
+/// Whether these programs are here. Machines of the kernel matrix have no servers, and what needs them is left out there; anywhere else a missing program fails the lab.
 #[expect(clippy::print_stderr, reason = "what a lab leaves out is never silent")]
 pub fn have(programs: &[&str]) -> Result<bool> {
     let path = std::env::var("PATH").unwrap_or_default();
@@ -100,7 +99,7 @@ pub fn have(programs: &[&str]) -> Result<bool> {
     }
     let missing = missing.join(" ");
     ensure!(
-        std::env::var_os("NETOBS_LAB_BARE").is_some(),
+        machine::is_bare(),
         "this lab needs {missing}: run `cargo xtask setup` as root"
     );
     eprintln!("left out on this machine, which lacks {missing}");

@@ -3,13 +3,17 @@
 use std::io::{BufRead as _, BufReader};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
+use std::thread;
 
-use anyhow::{Context as _, Result, bail};
+use anyhow::{Context as _, Result, anyhow, bail};
 
 use super::examples;
 use crate::count::Count;
 use crate::rustc::Rustc;
 use crate::{cmd, paths, release};
+
+/// The package of the labs.
+const LABS: &str = "netobs-tests";
 
 /// How tests are run, and which BPF object netobs loads in them.
 pub struct Runner {
@@ -29,7 +33,7 @@ impl Runner {
 
     /// Everything but the labs.
     pub fn units(&self, filter: &[String]) -> Result<Count> {
-        let packages = ["--workspace", "--exclude", "netobs-tests"];
+        let packages = ["--workspace", "--exclude", LABS];
         let mut count = self.run(&packages, filter, None)?;
         // Which nextest leaves out. To find none takes rustdoc half a minute.
         if self.nextest && examples::any(&paths::root())? {
@@ -43,8 +47,19 @@ impl Runner {
         if !cmd::is_root() {
             bail!("labs make network namespaces and load BPF: run as root");
         }
-        let netobs = release::build()?;
-        self.run(&["--package", "netobs-tests"], filter, Some(&netobs))
+        // Most of the time of a release goes into one thread that optimizes.
+        let (netobs, built) = thread::scope(|scope| {
+            let labs = scope.spawn(|| self.build_labs());
+            (release::build(), labs.join())
+        });
+        built.map_err(|_| anyhow!("the thread that builds the labs panicked"))??;
+        self.run(&["--package", LABS], filter, Some(&netobs?))
+    }
+
+    fn build_labs(&self) -> Result<()> {
+        let mut cargo = self.rustc.cargo();
+        cargo.args(["test", "--quiet", "--locked", "--no-run", "--package", LABS]);
+        cmd::run(release::static_labs(&mut cargo))
     }
 
     /// The examples in the documentation.
