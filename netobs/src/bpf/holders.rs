@@ -4,6 +4,7 @@ use super::{
     adapt::Kernel,
     btf::{BtfError, KernelTypes, VMLINUX, Wanted},
     object::{Entries, ObjectError, Programs, object_bytes},
+    support,
     sys::{self, LoadError, ProgType},
 };
 use aya::maps::{Array, MapData, RingBuf};
@@ -28,6 +29,8 @@ const UNTOLD: &str = "UNTOLD";
 /// Why nobody tells who has a socket.
 #[derive(Debug, thiserror::Error)]
 pub enum HoldersError {
+    #[error("{0}")]
+    Privilege(String),
     #[error(transparent)]
     Btf(#[from] BtfError),
     #[error(transparent)]
@@ -58,6 +61,7 @@ pub struct Holders {
 impl Holders {
     /// `root`: the cgroup v2 whose processes are told when they close sockets, in it and below it.
     pub fn load(root: Option<&Path>) -> Result<Self, HoldersError> {
+        support::privileges().map_err(HoldersError::Privilege)?;
         sys::unlimited_memlock();
         let types = KernelTypes::read(
             VMLINUX,

@@ -1,5 +1,6 @@
-//! Packets: the filter language, capture files, capture as they pass, and how a packet reads.
+//! Packets: the filter language, capture files, capture as they pass or are dropped, and how a packet reads.
 
+pub mod drops;
 pub mod file;
 pub mod filter;
 pub mod lines;

@@ -55,6 +55,10 @@ pub struct Dump {
     #[arg(short = 'l')]
     pub line_buffered: bool,
 
+    /// Packets that the kernel drops, too, with the reason and the place in its code
+    #[arg(long, conflicts_with = "read")]
+    pub drops: bool,
+
     /// Begin another file beyond so many million bytes; k, m or g: KiB, MiB, GiB
     #[arg(short = 'C', value_name = "SIZE", requires = "write", value_parser = file_size)]
     pub file_size: Option<u64>,

@@ -9,14 +9,15 @@ use super::{
     sink::{Ended, Sink},
     snaplen,
     table::Interfaces,
+    told::Told,
 };
 use crate::{
     capture::{
-        file::{Packet, Statistics, Way},
+        drops::{self, Drops},
+        file::Statistics,
         filter::{self, Options, Program},
         live::{
-            Captured, Counts, Live, LiveError, Request, Shape,
-            attach::OUTGOING,
+            Counts, Live, LiveError, Request, Shape,
             devices::{self, Device},
         },
     },
@@ -74,6 +75,7 @@ pub fn run(args: &Dump, expression: &str, names: &System) -> Result<Status, Fail
     .map_err(cannot)?;
     // Packets that come meanwhile wait in the ring.
     let whose = Whose::open(args)?;
+    let drops = drops(args, &device, &program)?;
     if let Some(error) = live.trouble() {
         return Err(Failure::new(
             Status::Other,
@@ -92,14 +94,40 @@ pub fn run(args: &Dump, expression: &str, names: &System) -> Result<Status, Fail
     }
     let mut capture = Capture {
         live,
-        interfaces: Interfaces::new(&device, &all, snaplen(args)),
-        whose,
-        captured: 0,
-        most: args.count.unwrap_or(u64::MAX),
+        told: Told {
+            interfaces: Interfaces::new(&device, &all, snaplen(args)),
+            whose,
+            drops,
+            link: device.link,
+            most: args.count.unwrap_or(u64::MAX),
+            captured: 0,
+            others: 0,
+            dropped: 0,
+            comment: Vec::new(),
+        },
         device,
+        retire_ns: u64::from(shape(args).retire_ms) * 1_000_000,
+        wall_offset_ns: clock::wall_offset_ns(),
     };
     let outcome = capture.run(&mut sink, &signals);
     capture.end(&mut sink, outcome)
+}
+
+fn drops(args: &Dump, device: &Device, filter: &Program) -> Result<Option<Drops>, Failure> {
+    if !args.drops {
+        return Ok(None);
+    }
+    let wanted = drops::Wanted {
+        device: device.index.map(|_| device.name.as_str()),
+        link: device.link,
+        filter,
+        snaplen: snaplen(args),
+    };
+    let opened = Drops::open(&wanted).map_err(|error| Failure {
+        status: Status::Missing,
+        error: anyhow::Error::from(error).context("--drops"),
+    });
+    opened.map(Some)
 }
 
 fn compile(
@@ -164,11 +192,11 @@ fn cannot(error: LiveError) -> Failure {
 
 struct Capture {
     live: Live,
-    interfaces: Interfaces,
-    whose: Whose,
-    captured: u64,
-    most: u64,
+    told: Told,
     device: Device,
+    /// How long a block may wait that is not full.
+    retire_ns: u64,
+    wall_offset_ns: u64,
 }
 
 impl Capture {
@@ -179,9 +207,12 @@ impl Capture {
                 Some(false) => return Ok(()),
                 Some(true) => {}
                 None => {
+                    if !self.drops(sink)? {
+                        return Ok(());
+                    }
                     sink.flush()?;
-                    wait(&self.live, signals, Some(IDLE)).map_err(broken)?;
-                    self.whose.refresh();
+                    wait(&self.live, signals, Some(self.idle())).map_err(broken)?;
+                    self.told.refresh();
                     self.look()?;
                 }
             }
@@ -195,22 +226,22 @@ impl Capture {
         }
     }
 
+    fn idle(&self) -> Duration {
+        match self.told.drops {
+            Some(_) => Duration::from_nanos(self.retire_ns),
+            None => IDLE,
+        }
+    }
+
     /// One block of packets; false: as many as wanted are there.
     fn block(&mut self, sink: &mut Sink<'_>) -> Result<Option<bool>, Ended> {
-        let (interfaces, captured) = (&mut self.interfaces, &mut self.captured);
-        let (whose, link, most) = (&mut self.whose, self.device.link, self.most);
+        let told = &mut self.told;
         let mut fresh = true;
         let outcome = self.live.block(|packet| {
             if std::mem::take(&mut fresh) {
-                whose.refresh();
+                told.refresh();
             }
-            let Some(comment) = whose.of(link, packet.data, packet.gso) else {
-                return Ok(true);
-            };
-            let number = interfaces.number(packet.device);
-            sink.packet(&told(packet, number, comment), interfaces.all())?;
-            *captured += 1;
-            Ok::<bool, Ended>(*captured < most)
+            told.packet(packet, sink)
         })?;
         if outcome.is_some() {
             let counts = self.live.counts();
@@ -219,9 +250,22 @@ impl Capture {
         Ok(outcome)
     }
 
+    /// No block waits: drops that no packet comes before any more; false: as many as wanted are there.
+    fn drops(&mut self, sink: &mut Sink<'_>) -> Result<bool, Ended> {
+        if self.told.drops.is_none() {
+            return Ok(true);
+        }
+        let now = clock::mono().0.wrapping_add(self.wall_offset_ns);
+        self.told
+            .until(now.saturating_sub(2 * self.retire_ns), sink)
+    }
+
     /// Nothing more passes; what did is in the ring, or will be at once.
     fn rest(&mut self, sink: &mut Sink<'_>, signals: &Signals) -> Result<(), Ended> {
         self.live.close().map_err(broken)?;
+        if let Some(drops) = &mut self.told.drops {
+            drops.close();
+        }
         let end = clock::instant() + LAST;
         loop {
             let counts = self.live.counts();
@@ -231,7 +275,9 @@ impl Capture {
                 None => {}
             }
             let left = end.saturating_duration_since(clock::instant());
-            if self.taken() + counts.lost >= counts.received || left.is_zero() {
+            if self.told.taken() + counts.lost >= counts.received || left.is_zero() {
+                self.told.refresh();
+                self.told.until(u64::MAX, sink)?;
                 return Ok(());
             }
             wait(&self.live, signals, Some(left)).map_err(broken)?;
@@ -262,25 +308,25 @@ impl Capture {
         Err(Ended::Failed(Failure::new(Status::Other, what)))
     }
 
-    /// Packets that came out of the ring.
-    fn taken(&self) -> u64 {
-        self.captured + self.whose.others
-    }
-
     fn figures(&mut self) {
-        let counts = self.live.counts();
+        let (counts, told) = (self.live.counts(), &self.told);
         // What passed the filter is captured, lost, or waits in the ring.
-        let received = counts.received.max(self.taken() + counts.lost);
-        let others = match self.whose.others {
+        let received = counts.received.max(told.taken() + counts.lost);
+        let others = match told.others {
             0 => String::new(),
             others => format!(", {others} of other owners"),
         };
+        let lost = told.drops.as_ref().map_or(0, Drops::lost);
+        let drops = match &told.drops {
+            Some(_) => format!(", {} drops told", told.dropped),
+            None => String::new(),
+        };
         tell(&format!(
-            "netobs: {} captured, {received} received by filter{others}, {} lost by the kernel, 0 lost by netobs",
-            count(self.captured),
+            "netobs: {} captured, {received} received by filter{others}{drops}, {} lost by the kernel, {lost} lost by netobs",
+            count(told.captured),
             counts.lost
         ));
-        if let Some(missed) = self.whose.missed() {
+        if let Some(missed) = told.whose.missed() {
             tell(&missed);
         }
     }
@@ -291,7 +337,9 @@ impl Capture {
         let counts = self.live.counts();
         let ended = match outcome {
             Err(Ended::Full) => Err(Ended::Full),
-            outcome => outcome.and(sink.finish(Some((statistics(counts), self.interfaces.all())))),
+            outcome => {
+                outcome.and(sink.finish(Some((statistics(counts), self.told.interfaces.all()))))
+            }
         };
         self.figures();
         match ended {
@@ -322,27 +370,6 @@ fn statistics(counts: Counts) -> Statistics {
 
 fn broken(error: io::Error) -> Ended {
     Ended::Failed(error.into())
-}
-
-/// A packet of the ring as files and lines know it.
-#[inline]
-fn told<'a>(packet: &Captured<'a>, interface: usize, comment: &'a [u8]) -> Packet<'a> {
-    // PACKET_HOST, PACKET_BROADCAST, PACKET_MULTICAST, PACKET_OTHERHOST
-    const RECEPTIONS: [u8; 4] = [1, 3, 2, 4];
-    Packet {
-        time_ns: packet.time_ns,
-        data: packet.data,
-        wire: packet.wire,
-        interface,
-        way: Some(Way {
-            out: packet.kind == OUTGOING,
-            reception: RECEPTIONS
-                .get(usize::from(packet.kind))
-                .copied()
-                .unwrap_or(0),
-        }),
-        comment,
-    }
 }
 
 fn wait(live: &Live, signals: &Signals, most: Option<Duration>) -> io::Result<()> {

@@ -9,6 +9,7 @@ mod rotate;
 mod signals;
 mod sink;
 mod table;
+mod told;
 
 use super::{Failure, Status};
 use crate::{

@@ -41,8 +41,6 @@ pub struct OwnerArgs {
 pub struct Whose {
     owners: Option<Owners>,
     gso: Vec<u8>,
-    /// Packets of owners that were not asked for.
-    pub others: u64,
 }
 
 impl Whose {
@@ -53,7 +51,6 @@ impl Whose {
         let mut whose = Self {
             owners: None,
             gso: Vec::new(),
-            others: 0,
         };
         if args.no_owner {
             return Ok(whose);
@@ -91,7 +88,6 @@ impl Whose {
         };
         let (text, wanted) = owners.of(link, data);
         if !wanted {
-            self.others += 1;
             return None;
         }
         if !gso {

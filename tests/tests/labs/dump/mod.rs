@@ -2,6 +2,7 @@
 
 mod bad;
 mod capture;
+mod drops;
 mod files;
 mod filters;
 mod lines;
