@@ -14,24 +14,26 @@ use crate::{
 use aya_ebpf::{
     EbpfContext as _,
     bindings::BPF_RB_NO_WAKEUP,
-    helpers::generated::{bpf_ktime_get_ns, bpf_ringbuf_output, bpf_skb_load_bytes_relative},
+    helpers::generated::{
+        bpf_ktime_get_ns, bpf_ringbuf_discard, bpf_ringbuf_output, bpf_ringbuf_reserve,
+        bpf_ringbuf_submit, bpf_skb_load_bytes_relative,
+    },
     macros::{btf_tracepoint, classifier, map},
     maps::{PerCpuArray, RingBuf},
     programs::{BtfTracePointContext, TcContext},
 };
 use core::{arch::asm, ffi::c_void};
-use netobs_ebpf::probes::record::{CAME, LEFT, STAMP_HEAD, STAMPED_BYTES, Stamp};
+use netobs_ebpf::probes::record::{
+    CAME, LEFT, PROBE_BYTES, ProbeStamp, STAMP_HEAD, STAMPED_BYTES, Stamp,
+};
 
 /// Read when the reader has something to do anyway: no wake-ups.
 #[map]
 static STAMPS: RingBuf = RingBuf::with_byte_size(1 << 19, 0);
 
-/// Where a record is put together. Neither hook is interrupted by itself on one processor.
+/// Where the record of an answer is put together. The hook is not interrupted by itself on one processor.
 #[map]
-static STAMP: PerCpuArray<Stamp> = PerCpuArray::with_max_entries(2, 0);
-
-/// Of a probe its headers are enough: IPv4 with all options, and eight bytes.
-const PROBE_BYTES: u32 = 68;
+static STAMP: PerCpuArray<Stamp> = PerCpuArray::with_max_entries(1, 0);
 
 /// `TC_ACT_UNSPEC`, which is `TCX_NEXT` too: the next program decides.
 const NEXT: i32 = -1;
@@ -42,7 +44,7 @@ const FROM_NETWORK: u32 = 1;
 #[inline(always)]
 pub fn probes_left_tc(ctx: TcContext) -> i32 {
     let packet = Tc(ctx.as_ptr());
-    tell(LEFT, packet::probe(&packet), &packet);
+    tell_probe(packet::probe(&packet), &packet);
     NEXT
 }
 
@@ -50,7 +52,7 @@ pub fn probes_left_tc(ctx: TcContext) -> i32 {
 #[inline(always)]
 pub fn probes_came_tc(ctx: TcContext) -> i32 {
     let packet = Tc(ctx.as_ptr());
-    tell(CAME, packet::answer(&packet), &packet);
+    tell_answer(packet::answer(&packet), &packet);
     NEXT
 }
 
@@ -61,7 +63,7 @@ pub fn probes_left_tp(ctx: BtfTracePointContext) -> i32 {
     let skb = skb(ctx.arg(0));
     let (head, network) = skb::network::<Typed>(skb);
     let packet = Skb::new(skb, unsafe { head.add(network as usize) }, network);
-    tell(LEFT, packet::probe(&packet), &packet);
+    tell_probe(packet::probe(&packet), &packet);
     0
 }
 
@@ -72,7 +74,7 @@ pub fn probes_came_tp(ctx: BtfTracePointContext) -> i32 {
     let skb = skb(ctx.arg(0));
     let (head, data): (Ptr, Ptr) = (field!(Typed, skb, skb_head), field!(Typed, skb, skb_data));
     let packet = Skb::new(skb, data, (data as u64).wrapping_sub(head as u64) as u32);
-    tell(CAME, packet::answer(&packet), &packet);
+    tell_answer(packet::answer(&packet), &packet);
     0
 }
 
@@ -94,29 +96,49 @@ trait Told: Bytes {
     unsafe fn copy(&self, to: *mut u8, len: u32) -> bool;
 }
 
+/// The time is taken as late as can be: whoever listens to the device comes next.
 #[inline(always)]
-fn tell(way: u32, total: u32, packet: &impl Told) {
+fn tell_probe(total: u32, packet: &impl Told) {
+    const SIZE: u64 = size_of::<ProbeStamp>() as u64;
+    if total == 0 || !packet.is_here() {
+        return;
+    }
+    let ring = (&raw const STAMPS).cast_mut().cast();
+    let slot: *mut ProbeStamp = unsafe { bpf_ringbuf_reserve(ring, SIZE, 0) }.cast();
+    if slot.is_null() {
+        return;
+    }
+    let most = packet.most();
+    let len = bounded::<PROBE_BYTES>(if total < most { total } else { most });
+    put!(slot, {
+        arrival_ns: packet.arrival(), ifindex: packet.ifindex(), way: LEFT, len: len, total: total,
+    });
+    unsafe {
+        if packet.copy((&raw mut (*slot).bytes).cast(), len) {
+            (&raw mut (*slot).time_ns).write(bpf_ktime_get_ns());
+            bpf_ringbuf_submit(slot.cast(), u64::from(BPF_RB_NO_WAKEUP));
+        } else {
+            bpf_ringbuf_discard(slot.cast(), u64::from(BPF_RB_NO_WAKEUP));
+        }
+    }
+}
+
+#[inline(always)]
+fn tell_answer(total: u32, packet: &impl Told) {
     if total == 0 || !packet.is_here() {
         return;
     }
     let now = unsafe { bpf_ktime_get_ns() };
-    let Some(slot) = STAMP.get_ptr_mut(way) else {
+    let Some(slot) = STAMP.get_ptr_mut(0) else {
         return;
     };
-    let mut most = packet.most();
-    if way == LEFT && most > PROBE_BYTES {
-        most = PROBE_BYTES;
-    }
-    let len = bounded(if total < most { total } else { most });
+    let most = packet.most();
+    let len = bounded::<STAMPED_BYTES>(if total < most { total } else { most });
     put!(slot, {
-        time_ns: now, arrival_ns: packet.arrival(), ifindex: packet.ifindex(), way: way, len: len, total: total,
+        time_ns: now, arrival_ns: packet.arrival(), ifindex: packet.ifindex(), way: CAME, len: len, total: total,
     });
     unsafe {
         if packet.copy((&raw mut (*slot).bytes).cast(), len) {
-            if way == LEFT {
-                // As late as can be: whoever listens to the device comes next.
-                (&raw mut (*slot).time_ns).write(bpf_ktime_get_ns());
-            }
             bpf_ringbuf_output(
                 (&raw const STAMPS).cast_mut().cast(),
                 slot.cast(),
@@ -130,7 +152,7 @@ fn tell(way: u32, total: u32, packet: &impl Told) {
 /// From 1 to all the bytes of a record. The compiler compares one copy of a number and uses another, of which verifiers before 5.11
 /// then know nothing.
 #[inline(always)]
-fn bounded(len: u32) -> u32 {
+fn bounded<const MOST: usize>(len: u32) -> u32 {
     let mut len = u64::from(len);
     unsafe {
         asm!(
@@ -139,7 +161,7 @@ fn bounded(len: u32) -> u32 {
             "if {len} <= {most} goto +1",
             "{len} = {most}",
             len = inlateout(reg) len,
-            most = const STAMPED_BYTES,
+            most = const MOST,
         );
     }
     len as u32

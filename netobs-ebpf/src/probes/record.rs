@@ -48,6 +48,23 @@ pub struct Stamp {
     pub bytes: [u8; STAMPED_BYTES],
 }
 
+/// Of a probe its headers are enough: IPv4 with all options, and eight bytes.
+pub const PROBE_BYTES: usize = 68;
+
+/// A packet on its way out, as a [`Stamp`] with fewer bytes: room for all of them is taken before the time is.
+#[repr(C)]
+#[derive(Clone, Copy)]
+pub struct ProbeStamp {
+    pub time_ns: u64,
+    pub arrival_ns: u64,
+    pub ifindex: u32,
+    pub way: u32,
+    pub len: u32,
+    pub total: u32,
+    pub bytes: [u8; PROBE_BYTES],
+    _pad: u32,
+}
+
 /// On its way out.
 pub const LEFT: u32 = 0;
 /// It came in.
