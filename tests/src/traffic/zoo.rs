@@ -26,8 +26,15 @@ const LOSSES: &str = "table inet zoo {
 ";
 
 /// Established connections of each family; an emulated processor shows them for ten times as long.
+const MANY: usize = 1000;
+const MANY_OF_FEW: usize = 150;
+
 fn many() -> usize {
-    if machine::is_bare() { 150 } else { 1000 }
+    if machine::is_bare() {
+        MANY_OF_FEW
+    } else {
+        MANY
+    }
 }
 
 /// Connections in each state that is hard to hold.
@@ -66,6 +73,11 @@ fn v6(port: u16) -> SocketAddr {
 }
 
 impl Zoo {
+    /// So many rows of a listing, of the whole zoo; a proportionate part of a small one.
+    pub fn rows(whole: usize) -> usize {
+        whole * many() / MANY
+    }
+
     pub fn new() -> Result<Self> {
         sys::raise_file_limit().context("raise the limit of open files")?;
         let ns = Netns::new("zoo")?;

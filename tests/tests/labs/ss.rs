@@ -3,7 +3,6 @@
 use std::collections::BTreeSet;
 
 use anyhow::{Result, ensure};
-use netobs_tests::machine;
 use netobs_tests::tables::{Lines, same, same_lines, same_words};
 use netobs_tests::traffic::zoo::{Zoo, has_mptcp};
 
@@ -26,9 +25,8 @@ fn every_state_is_in_the_lab() -> Result<()> {
         "TIME-WAIT",
     ];
     ensure!(states == BTreeSet::from(all), "the lab has {states:?}");
-    let least = if machine::is_bare() { 500 } else { 2000 };
     ensure!(
-        said.lines().count() > least,
+        said.lines().count() > Zoo::rows(2000),
         "only {} sockets",
         said.lines().count()
     );
@@ -90,8 +88,7 @@ fn everything_is_what_ss_shows() -> Result<()> {
     let zoo = Zoo::new()?;
     let own = |word: &str| !word.starts_with("tcpdiag:") && !word.starts_with("4:");
     let rows = same_words(&zoo.ns, &["-anH", "-A", "all,!netlink"], own)?;
-    let least = if machine::is_bare() { 1000 } else { 3000 };
-    ensure!(rows > least, "only {rows} sockets");
+    ensure!(rows > Zoo::rows(3000), "only {rows} sockets");
     Ok(())
 }
 
@@ -212,7 +209,7 @@ fn proc_tells_the_same_sockets() -> Result<()> {
     };
     for flags in ["-tanH", "-uanH"] {
         let rows = same_lines(&zoo.ns, &[flags], &["ss", flags, "--engine", "proc"], read)?;
-        ensure!(rows > 1000, "{flags}: only {rows} sockets");
+        ensure!(rows > Zoo::rows(1000), "{flags}: only {rows} sockets");
     }
     Ok(())
 }
