@@ -1,6 +1,6 @@
 //! Packets: the filter language, capture files, capture as they pass or are dropped, and how a packet reads.
 
-pub mod drops;
+pub mod events;
 pub mod file;
 pub mod filter;
 pub mod lines;

@@ -1,12 +1,15 @@
 //! Flags of `netobs dump`, those of tcpdump.
 
-use super::owners::OwnerArgs;
+use super::{
+    on::{Occasion, occasion},
+    owners::OwnerArgs,
+};
 use crate::capture::{
     lines::{Bytes, Shown, Stamp},
     live::Direction,
 };
 use clap::{ArgAction, Args, ValueEnum};
-use std::path::PathBuf;
+use std::{path::PathBuf, time::Duration};
 
 #[derive(Args)]
 #[expect(clippy::struct_excessive_bools, reason = "each is a flag of its own")]
@@ -58,6 +61,18 @@ pub struct Dump {
     /// Packets that the kernel drops, too, with the reason and the place in its code
     #[arg(long, conflicts_with = "read")]
     pub drops: bool,
+
+    /// Keep packets for some seconds, and tell them only around an event: drop, reset or retransmit, as reset:tcp port 443
+    #[arg(long, value_name = "EVENT[:FILTER]", conflicts_with = "read", value_parser = occasion)]
+    pub on: Option<(Occasion, String)>,
+
+    /// With --on: packets of so many seconds before the event
+    #[arg(long, value_name = "SECONDS", default_value = "10", requires = "on", value_parser = seconds)]
+    pub before: u64,
+
+    /// With --on: packets of so many seconds behind the event
+    #[arg(long, value_name = "SECONDS", default_value = "1", requires = "on", value_parser = seconds)]
+    pub after: u64,
 
     /// Begin another file beyond so many million bytes; k, m or g: KiB, MiB, GiB
     #[arg(short = 'C', value_name = "SIZE", requires = "write", value_parser = file_size)]
@@ -185,6 +200,13 @@ fn buffer(text: &str) -> Result<usize, String> {
         return Err(format!("expected 1 to {MOST} KiB"));
     }
     Ok(kib)
+}
+
+/// As nanoseconds.
+fn seconds(text: &str) -> Result<u64, String> {
+    let number: f64 = text.parse().map_err(|_| "is no number".to_owned())?;
+    let time = Duration::try_from_secs_f64(number).map_err(|e| e.to_string())?;
+    u64::try_from(time.as_nanos()).map_err(|e| e.to_string())
 }
 
 /// Of `-C`.

@@ -4,29 +4,23 @@ use super::{
     args::Dump,
     names::System,
     owners::Whose,
-    refused, show_program,
+    setup, show_program,
     signals::{self, Asked, Signals},
     sink::{Ended, Sink},
     snaplen,
     table::Interfaces,
-    told::Told,
+    told::{self, Told},
 };
 use crate::{
     capture::{
-        drops::{self, Drops},
         file::Statistics,
-        filter::{self, Options, Program},
         live::{
-            Counts, Live, LiveError, Request, Shape,
+            Counts, Live, LiveError, Request,
             devices::{self, Device},
         },
     },
     cli::{Failure, Status},
     clock,
-    netlink::{
-        addresses, links,
-        socket::{ROUTE, Socket},
-    },
     sinks::stream::{SinkError, tell},
 };
 use nix::{
@@ -34,20 +28,12 @@ use nix::{
     poll::{PollFd, PollFlags, ppoll},
     sys::time::TimeSpec,
 };
-use std::{io, net::IpAddr, time::Duration};
+use std::{fmt::Write as _, io, time::Duration};
 
-/// A block that is not full is handed over after so long: soon to who watches, late to a file.
-const SOON_MS: u32 = 10;
-const LATE_MS: u32 = 100;
 /// Without packets sockets are closed all the same, and want to be taken note of.
 const IDLE: Duration = Duration::from_millis(500);
 /// What has passed the filter is in the ring soon after.
 const LAST: Duration = Duration::from_millis(500);
-/// The ring, without `-B`.
-const RING: usize = 32 << 20;
-/// Room for the largest packets, with what stands before them.
-const LARGE: usize = 512 << 10;
-const SMALL: usize = 128 << 10;
 
 pub fn run(args: &Dump, expression: &str, names: &System) -> Result<Status, Failure> {
     let signals = signals::take()?;
@@ -56,7 +42,7 @@ pub fn run(args: &Dump, expression: &str, names: &System) -> Result<Status, Fail
         Some(name) => devices::find(&all, name).ok_or_else(|| unknown(name))?,
         None => devices::default(&all).ok_or_else(|| unknown("any"))?,
     };
-    let program = compile(args, expression, names, &device)?;
+    let program = setup::compile(args, expression, names, &device)?;
     if args.program > 0 {
         return show_program(args, &program);
     }
@@ -70,12 +56,13 @@ pub fn run(args: &Dump, expression: &str, names: &System) -> Result<Status, Fail
         snaplen: snaplen(args),
         direction: args.direction.unwrap_or_default().into(),
         promiscuous: !args.no_promiscuous,
-        shape: shape(args),
+        shape: setup::shape(args),
     })
     .map_err(cannot)?;
     // Packets that come meanwhile wait in the ring.
     let whose = Whose::open(args)?;
-    let drops = drops(args, &device, &program)?;
+    let drops = setup::drops(args, &device, &program)?;
+    let on = setup::on(args, &device, names)?;
     if let Some(error) = live.trouble() {
         return Err(Failure::new(
             Status::Other,
@@ -98,80 +85,18 @@ pub fn run(args: &Dump, expression: &str, names: &System) -> Result<Status, Fail
             interfaces: Interfaces::new(&device, &all, snaplen(args)),
             whose,
             drops,
+            on,
             link: device.link,
             most: args.count.unwrap_or(u64::MAX),
-            captured: 0,
-            others: 0,
-            dropped: 0,
+            counts: told::Counts::default(),
             comment: Vec::new(),
         },
         device,
-        retire_ns: u64::from(shape(args).retire_ms) * 1_000_000,
+        retire_ns: u64::from(setup::shape(args).retire_ms) * 1_000_000,
         wall_offset_ns: clock::wall_offset_ns(),
     };
     let outcome = capture.run(&mut sink, &signals);
     capture.end(&mut sink, outcome)
-}
-
-fn drops(args: &Dump, device: &Device, filter: &Program) -> Result<Option<Drops>, Failure> {
-    if !args.drops {
-        return Ok(None);
-    }
-    let wanted = drops::Wanted {
-        device: device.index.map(|_| device.name.as_str()),
-        link: device.link,
-        filter,
-        snaplen: snaplen(args),
-    };
-    let opened = Drops::open(&wanted).map_err(|error| Failure {
-        status: Status::Missing,
-        error: anyhow::Error::from(error).context("--drops"),
-    });
-    opened.map(Some)
-}
-
-fn compile(
-    args: &Dump,
-    expression: &str,
-    names: &System,
-    device: &Device,
-) -> Result<Program, Failure> {
-    let options = Options {
-        link: device.link,
-        snaplen: snaplen(args),
-        optimize: !args.unoptimized,
-        live: true,
-        swapped: false,
-        netmask: Some(netmask(device)),
-        names,
-    };
-    filter::compile(expression, &options).map_err(refused)
-}
-
-/// The netmask of the interface's first IPv4 address; 0 without one, as tcpdump takes it.
-fn netmask(device: &Device) -> u32 {
-    let ask = |index: u32| {
-        let mut socket = Socket::open(ROUTE).ok()?;
-        let names = links::names(&mut socket).ok()?;
-        let rows = addresses::all(&mut socket, &names).ok()?.rows;
-        let mut rows = rows.into_iter().filter(|row| row.ifindex == index);
-        let first = rows.find(|row| matches!(row.addr, IpAddr::V4(_)))?;
-        Some(u32::MAX.checked_shl(32 - u32::from(first.prefixlen)))
-    };
-    device.index.and_then(ask).flatten().unwrap_or(0)
-}
-
-/// `-B`, and how long a block may wait.
-fn shape(args: &Dump) -> Shape {
-    let snaplen = snaplen(args) as usize;
-    let block = if snaplen > SMALL / 2 { LARGE } else { SMALL };
-    let bytes = args.buffer.map_or(RING, |kib| kib.saturating_mul(1024));
-    let soon = args.write.is_none() || args.unbuffered || args.line_buffered;
-    Shape {
-        block,
-        blocks: (bytes / block).max(2),
-        retire_ms: if soon { SOON_MS } else { LATE_MS },
-    }
 }
 
 fn unknown(name: &str) -> Failure {
@@ -207,7 +132,7 @@ impl Capture {
                 Some(false) => return Ok(()),
                 Some(true) => {}
                 None => {
-                    if !self.drops(sink)? {
+                    if !self.events(sink)? {
                         return Ok(());
                     }
                     sink.flush()?;
@@ -227,9 +152,10 @@ impl Capture {
     }
 
     fn idle(&self) -> Duration {
-        match self.told.drops {
-            Some(_) => Duration::from_nanos(self.retire_ns),
-            None => IDLE,
+        if self.told.has_events() {
+            Duration::from_nanos(self.retire_ns)
+        } else {
+            IDLE
         }
     }
 
@@ -250,9 +176,9 @@ impl Capture {
         Ok(outcome)
     }
 
-    /// No block waits: drops that no packet comes before any more; false: as many as wanted are there.
-    fn drops(&mut self, sink: &mut Sink<'_>) -> Result<bool, Ended> {
-        if self.told.drops.is_none() {
+    /// No block waits: events that no packet comes before any more; false: as many packets as wanted are there.
+    fn events(&mut self, sink: &mut Sink<'_>) -> Result<bool, Ended> {
+        if !self.told.has_events() {
             return Ok(true);
         }
         let now = clock::mono().0.wrapping_add(self.wall_offset_ns);
@@ -263,9 +189,7 @@ impl Capture {
     /// Nothing more passes; what did is in the ring, or will be at once.
     fn rest(&mut self, sink: &mut Sink<'_>, signals: &Signals) -> Result<(), Ended> {
         self.live.close().map_err(broken)?;
-        if let Some(drops) = &mut self.told.drops {
-            drops.close();
-        }
+        self.told.close();
         let end = clock::instant() + LAST;
         loop {
             let counts = self.live.counts();
@@ -312,19 +236,26 @@ impl Capture {
         let (counts, told) = (self.live.counts(), &self.told);
         // What passed the filter is captured, lost, or waits in the ring.
         let received = counts.received.max(told.taken() + counts.lost);
-        let others = match told.others {
+        let others = match told.counts.others {
             0 => String::new(),
             others => format!(", {others} of other owners"),
         };
-        let lost = told.drops.as_ref().map_or(0, Drops::lost);
-        let drops = match &told.drops {
-            Some(_) => format!(", {} drops told", told.dropped),
+        let mut more = match &told.drops {
+            Some(_) => format!(", {} drops", told.counts.dropped),
             None => String::new(),
         };
+        if let Some(on) = &told.on {
+            let (happened, told) = (on.happened, told.counts.shown);
+            _ = write!(more, ", {told} told around {happened} events");
+            if on.crowded > 0 {
+                _ = write!(more, ", {} given up for want of room", on.crowded);
+            }
+        }
         tell(&format!(
-            "netobs: {} captured, {received} received by filter{others}{drops}, {} lost by the kernel, {lost} lost by netobs",
-            count(told.captured),
-            counts.lost
+            "netobs: {} captured, {received} received by filter{others}{more}, {} lost by the kernel, {} lost by netobs",
+            count(told.counts.captured),
+            counts.lost,
+            told.lost()
         ));
         if let Some(missed) = told.whose.missed() {
             tell(&missed);

@@ -3,9 +3,11 @@
 pub mod args;
 mod live;
 mod names;
+mod on;
 mod owners;
 mod reading;
 mod rotate;
+mod setup;
 mod signals;
 mod sink;
 mod table;

@@ -1,30 +1,41 @@
 //! What a capture tells: packets of the ring, with their owners, and dropped ones, in the order of their time.
 
 use super::{
+    on::On,
     owners::Whose,
     sink::{Ended, Sink},
     table::Interfaces,
 };
 use crate::capture::{
-    drops::{Dropped, Drops},
+    events::{Events, Happened},
     file::{Packet, Way},
     link::LinkType,
     live::{Captured, attach::OUTGOING},
 };
 
+/// How many packets there were.
+#[derive(Default)]
+pub struct Counts {
+    /// Told.
+    pub shown: u64,
+    /// Of the ring, told or kept for an event.
+    pub captured: u64,
+    /// Of the ring, of owners that were not asked for.
+    pub others: u64,
+    /// Dropped, told or kept.
+    pub dropped: u64,
+}
+
 pub struct Told {
     pub interfaces: Interfaces,
     pub whose: Whose,
-    pub drops: Option<Drops>,
+    pub drops: Option<Events>,
+    /// Packets are told around an event only.
+    pub on: Option<On>,
     pub link: LinkType,
     /// As many packets as wanted.
     pub most: u64,
-    /// Packets of the ring that were told.
-    pub captured: u64,
-    /// Packets of the ring, of owners that were not asked for.
-    pub others: u64,
-    /// Drops that were told.
-    pub dropped: u64,
+    pub counts: Counts,
     /// What is said of a drop.
     pub comment: Vec<u8>,
 }
@@ -33,28 +44,44 @@ impl Told {
     /// Packets were taken from the kernel.
     pub fn refresh(&mut self) {
         self.whose.refresh();
-        if let Some(drops) = &mut self.drops {
-            drops.collect();
-        }
+        self.drops.iter_mut().for_each(Events::collect);
+        self.on.iter_mut().for_each(On::collect);
+    }
+
+    /// Whether anything but the ring tells packets.
+    pub fn has_events(&self) -> bool {
+        self.drops.is_some() || self.on.is_some()
+    }
+
+    /// From here on nothing more happens.
+    pub fn close(&mut self) {
+        self.drops.iter_mut().for_each(Events::close);
+        self.on.iter_mut().for_each(On::close);
+    }
+
+    /// Events that found no room.
+    pub fn lost(&self) -> u64 {
+        self.drops.as_ref().map_or(0, Events::lost) + self.on.as_ref().map_or(0, On::lost)
     }
 
     /// A packet of the ring; false: as many as wanted were told.
     #[inline]
     pub fn packet(&mut self, packet: &Captured<'_>, sink: &mut Sink<'_>) -> Result<bool, Ended> {
-        if self.drops.is_some() && !self.until(packet.time_ns, sink)? {
+        if self.has_events() && !self.until(packet.time_ns, sink)? {
             return Ok(false);
         }
         let Some(comment) = self.whose.of(self.link, packet.data, packet.gso) else {
-            self.others += 1;
+            self.counts.others += 1;
             return Ok(true);
         };
         let number = self.interfaces.number(packet.device);
-        sink.packet(&told(packet, number, comment), self.interfaces.all())?;
-        self.captured += 1;
+        let packet = told(packet, number, comment);
+        self.counts.shown += tell(&mut self.on, &packet, &self.interfaces, sink)?;
+        self.counts.captured += 1;
         Ok(self.wants_more())
     }
 
-    /// Drops that came before `time_ns`; false: as many as wanted were told.
+    /// What happened before `time_ns`; false: as many packets as wanted were told.
     pub fn until(&mut self, time_ns: u64, sink: &mut Sink<'_>) -> Result<bool, Ended> {
         while let Some(dropped) = self.drops.as_mut().and_then(|drops| drops.next(time_ns)) {
             self.drop(&dropped, sink)?;
@@ -62,10 +89,13 @@ impl Told {
                 return Ok(false);
             }
         }
-        Ok(true)
+        if let Some(on) = &mut self.on {
+            self.counts.shown += on.until(time_ns, &self.interfaces, sink)?;
+        }
+        Ok(self.wants_more())
     }
 
-    fn drop(&mut self, dropped: &Dropped, sink: &mut Sink<'_>) -> Result<(), Ended> {
+    fn drop(&mut self, dropped: &Happened, sink: &mut Sink<'_>) -> Result<(), Ended> {
         let Some(owners) = self.whose.of(self.link, &dropped.frame, false) else {
             return Ok(());
         };
@@ -75,27 +105,43 @@ impl Told {
             self.comment.extend_from_slice(b"; ");
             self.comment.extend_from_slice(owners);
         }
+        let interface = self.interfaces.number(dropped.device);
         let packet = Packet {
             time_ns: dropped.time_ns,
             data: &dropped.frame,
             wire: dropped.wire,
-            interface: self.interfaces.number(dropped.device),
+            interface,
             way: None,
             comment: &self.comment,
         };
-        sink.packet(&packet, self.interfaces.all())?;
-        self.dropped += 1;
+        self.counts.shown += tell(&mut self.on, &packet, &self.interfaces, sink)?;
+        self.counts.dropped += 1;
         Ok(())
     }
 
     fn wants_more(&self) -> bool {
-        self.captured + self.dropped < self.most
+        self.counts.shown < self.most
     }
 
     /// Packets that came out of the ring.
     pub fn taken(&self) -> u64 {
-        self.captured + self.others
+        self.counts.captured + self.counts.others
     }
+}
+
+/// How many packets were told: one, or none as it is kept for an event.
+#[inline]
+fn tell(
+    on: &mut Option<On>,
+    packet: &Packet<'_>,
+    interfaces: &Interfaces,
+    sink: &mut Sink<'_>,
+) -> Result<u64, Ended> {
+    if on.as_mut().is_some_and(|on| !on.tells(packet)) {
+        return Ok(0);
+    }
+    sink.packet(packet, interfaces.all())?;
+    Ok(1)
 }
 
 /// A packet of the ring as files and lines know it.

@@ -1,13 +1,14 @@
 //! `--drops`: as many dropped packets as the rule has counted, each behind the packet that it was, with reason, place and owner.
 
-use std::net::SocketAddr;
+use std::net::{SocketAddr, TcpStream};
+use std::time::Duration;
 
 use anyhow::{Result, ensure};
 use netobs_tests::captures::Folder;
 use netobs_tests::rules::{Hook, Rule};
-use netobs_tests::tool;
 use netobs_tests::traffic::{Process, udp};
 use netobs_tests::truth::Meter;
+use netobs_tests::{tool, wait};
 
 use super::capture::{Capture, Pair};
 use crate::support::{self, kernel_since};
@@ -113,6 +114,52 @@ fn in_files_with_the_owner() -> Result<()> {
         let told = comments.lines().filter(|line| line.starts_with("dropped "));
         ensure!(told.count() as u64 == refused, "{comments}");
     }
+    Ok(())
+}
+
+/// Around a reset: what came in the seconds before it and right behind it, and nothing of the time before that.
+#[test]
+fn around_an_event() -> Result<()> {
+    let pair = Pair::new()?;
+    let args = [
+        "-i",
+        "v1",
+        "-n",
+        "--on",
+        "reset:tcp port 9",
+        "--before",
+        "2",
+        "--after",
+        "5",
+        "udp or tcp",
+    ];
+    let mut capture = Capture::netobs(&pair.b, &args)?;
+    pair.send(7, 3, 11)?;
+    // Longer than what is kept: the lab's own clock, not a wait for something.
+    let old = wait::now();
+    wait::until("what is kept to grow old", || {
+        Ok((old.elapsed() > Duration::from_millis(3000)).then_some(()))
+    })?;
+    pair.send(7, 3, 22)?;
+    let other = pair
+        .a
+        .run(|| Ok(TcpStream::connect("10.9.0.2:10").is_err()))?;
+    let refused = pair
+        .a
+        .run(|| Ok(TcpStream::connect("10.9.0.2:9").is_err()))?;
+    ensure!(other && refused, "somebody listens there");
+    capture.says("10.9.0.2:9 -> 10.9.0.1:")?;
+    pair.send(7, 3, 33)?;
+    capture.wait_for_lines(10)?;
+    let (end, text) = capture.end_with_text()?;
+    let lines = |what: &str| text.lines().filter(|line| line.contains(what)).count();
+    ensure!(lines("length 11") == 0, "what is too old is told: {text}");
+    ensure!(lines("length 22") == 3 && lines("length 33") == 3, "{text}");
+    ensure!(
+        lines("Flags [R.]") == 2 && lines("Flags [S]") == 2,
+        "{text}"
+    );
+    ensure!(end.captured == 13 && end.received == 13, "{end:?}");
     Ok(())
 }
 
