@@ -23,9 +23,7 @@ use aya_ebpf::{
     programs::{BtfTracePointContext, TcContext},
 };
 use core::{arch::asm, ffi::c_void};
-use netobs_ebpf::probes::record::{
-    CAME, LEFT, PROBE_BYTES, ProbeStamp, STAMP_HEAD, STAMPED_BYTES, Stamp,
-};
+use netobs_ebpf::probes::record::{CAME, LEFT, PROBE_BYTES, STAMP_HEAD, STAMPED_BYTES, Stamp};
 
 /// Read when the reader has something to do anyway: no wake-ups.
 #[map]
@@ -33,7 +31,7 @@ static STAMPS: RingBuf = RingBuf::with_byte_size(1 << 19, 0);
 
 /// Where the record of an answer is put together. The hook is not interrupted by itself on one processor.
 #[map]
-static STAMP: PerCpuArray<Stamp> = PerCpuArray::with_max_entries(1, 0);
+static STAMP: PerCpuArray<Stamp<STAMPED_BYTES>> = PerCpuArray::with_max_entries(1, 0);
 
 /// `TC_ACT_UNSPEC`, which is `TCX_NEXT` too: the next program decides.
 const NEXT: i32 = -1;
@@ -99,12 +97,12 @@ trait Told: Bytes {
 /// The time is taken as late as can be: whoever listens to the device comes next.
 #[inline(always)]
 fn tell_probe(total: u32, packet: &impl Told) {
-    const SIZE: u64 = size_of::<ProbeStamp>() as u64;
+    const SIZE: u64 = size_of::<Stamp<PROBE_BYTES>>() as u64;
     if total == 0 || !packet.is_here() {
         return;
     }
     let ring = (&raw const STAMPS).cast_mut().cast();
-    let slot: *mut ProbeStamp = unsafe { bpf_ringbuf_reserve(ring, SIZE, 0) }.cast();
+    let slot: *mut Stamp<PROBE_BYTES> = unsafe { bpf_ringbuf_reserve(ring, SIZE, 0) }.cast();
     if slot.is_null() {
         return;
     }

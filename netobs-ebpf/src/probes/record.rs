@@ -1,6 +1,6 @@
 //! Probes and answers as they pass the edge of the stack, with their time.
 
-use zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout};
+use zerocopy::{FromBytes, Immutable, IntoBytes};
 
 /// In place of a port or identifier: none is wanted.
 pub const NONE: u32 = u32::MAX;
@@ -30,10 +30,10 @@ pub const STAMPED_BYTES: usize = 1280;
 /// Bytes of a [`Stamp`] before the packet's own.
 pub const STAMP_HEAD: usize = 32;
 
-/// One packet. Of the bytes only `len` are handed over.
+/// One packet: an answer, with room for `STAMPED_BYTES`, or a probe. Of the bytes `len` are the packet's.
 #[repr(C)]
-#[derive(Clone, Copy, FromBytes, IntoBytes, Immutable, KnownLayout)]
-pub struct Stamp {
+#[derive(Clone, Copy)]
+pub struct Stamp<const ROOM: usize> {
     /// When the hook saw it, monotonic clock.
     pub time_ns: u64,
     /// When the kernel took it in (`skb->tstamp`, wall clock); 0: not told. Something else where a packet never left the machine.
@@ -45,25 +45,11 @@ pub struct Stamp {
     pub len: u32,
     /// Length of the IP packet.
     pub total: u32,
-    pub bytes: [u8; STAMPED_BYTES],
+    pub bytes: [u8; ROOM],
 }
 
-/// Of a probe its headers are enough: IPv4 with all options, and eight bytes.
-pub const PROBE_BYTES: usize = 68;
-
-/// A packet on its way out, as a [`Stamp`] with fewer bytes: room for all of them is taken before the time is.
-#[repr(C)]
-#[derive(Clone, Copy)]
-pub struct ProbeStamp {
-    pub time_ns: u64,
-    pub arrival_ns: u64,
-    pub ifindex: u32,
-    pub way: u32,
-    pub len: u32,
-    pub total: u32,
-    pub bytes: [u8; PROBE_BYTES],
-    _pad: u32,
-}
+/// Of a probe its headers are enough: IPv4 with all options, and twelve bytes.
+pub const PROBE_BYTES: usize = 72;
 
 /// On its way out.
 pub const LEFT: u32 = 0;

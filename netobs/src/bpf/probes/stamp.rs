@@ -49,16 +49,18 @@ impl<'a> Stamp<'a> {
 mod tests {
     use super::*;
     use netobs_ebpf::probes::record::{CAME, STAMPED_BYTES, Stamp as Record};
-    use zerocopy::{FromZeros as _, IntoBytes as _};
 
     #[test]
     fn records_are_read_to_their_length() {
-        let mut record = Record::new_zeroed();
-        (record.time_ns, record.arrival_ns) = (5, 7);
-        (record.ifindex, record.way, record.len, record.total) = (3, CAME, 4, 60);
-        record.bytes[..5].copy_from_slice(b"abcde");
-        let bytes = record.as_bytes();
-        assert_eq!(bytes.len(), STAMP_HEAD + STAMPED_BYTES);
+        let mut bytes = Vec::new();
+        bytes.extend([5_u64, 7].iter().flat_map(|word| word.to_ne_bytes()));
+        bytes.extend([3, CAME, 4, 60].iter().flat_map(|word| word.to_ne_bytes()));
+        assert_eq!(bytes.len(), STAMP_HEAD);
+        assert_eq!(
+            size_of::<Record<STAMPED_BYTES>>(),
+            STAMP_HEAD + STAMPED_BYTES
+        );
+        bytes.extend(b"abcde");
         let stamp = Stamp::read(&bytes[..STAMP_HEAD + 4]).unwrap();
         assert_eq!(
             (stamp.way, stamp.time_ns, stamp.arrival_ns),
