@@ -25,12 +25,19 @@ impl<'a> Meter<'a> {
 
     /// Growth of one counter since the start, all namespaces added up; a counter this kernel lacks is 0, as in nstat.
     pub fn delta(&self, name: &str) -> Result<u64> {
-        let mut sum = 0;
-        for (ns, before) in &self.from {
+        Ok(self.deltas(name)?.iter().map(|(_, delta)| delta).sum())
+    }
+
+    /// The same for each namespace, by its name.
+    pub fn deltas(&self, name: &str) -> Result<Vec<(&'a str, u64)>> {
+        let delta = |(ns, before): &(&'a Netns, Counters)| {
             let now = counters(ns)?;
-            sum += now.get(name).unwrap_or(&0) - before.get(name).unwrap_or(&0);
-        }
-        u64::try_from(sum).with_context(|| format!("{name} went backwards"))
+            let delta = now.get(name).unwrap_or(&0) - before.get(name).unwrap_or(&0);
+            let delta = u64::try_from(delta);
+            let delta = delta.with_context(|| format!("{name} went backwards"))?;
+            Ok((ns.name(), delta))
+        };
+        self.from.iter().map(delta).collect()
     }
 }
 

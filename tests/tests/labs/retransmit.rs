@@ -2,7 +2,7 @@
 
 use std::net::IpAddr;
 
-use anyhow::{Result, ensure};
+use anyhow::{Context as _, Result, ensure};
 use netobs_tests::netobs::{Record, Watch};
 use netobs_tests::rules::{Hook, Rule};
 use netobs_tests::topology::{A4, A6, Pair};
@@ -57,7 +57,8 @@ fn bulk(target: IpAddr, when: &str) -> Result<()> {
     let failed = meter.delta("TcpExtTCPRetransFail")?;
 
     let all = json!({"event": "retransmit"});
-    watch.expect_sum(segments - failed, &all, "segs")?;
+    let summed = watch.expect_sum(segments - failed, &all, "segs");
+    summed.with_context(|| format!("{:?}", meter.deltas("TcpRetransSegs")))?;
     let local = if target.is_ipv4() { A4 } else { A6 };
     watch.expect(&with(
         socket_event("retransmit", (local, lport), (target, port)),
