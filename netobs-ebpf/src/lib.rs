@@ -8,6 +8,11 @@ pub mod offsets;
 pub mod owner;
 pub mod packet;
 
+pub mod capture {
+    //! Packets of a device.
+    pub mod record;
+}
+
 pub mod drop {
     //! Packets the kernel freed.
     pub mod event;

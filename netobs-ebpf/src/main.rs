@@ -59,6 +59,9 @@ mod listen_overflow {
 mod udp_drop {
     mod hooks;
 }
+mod capture {
+    mod hooks;
+}
 mod probes {
     mod hooks;
     mod packet;

@@ -146,8 +146,9 @@ pub fn submit<T>(slot: *mut T) {
     unsafe { bpf_ringbuf_submit(slot.cast(), u64::from(wakeup())) }
 }
 
+/// What handing over a record has to say of a wake-up.
 #[inline(always)]
-fn wakeup() -> u32 {
+pub fn wakeup() -> u32 {
     if let Some(sleeps) = RUNTIME.get_ptr_mut(READER_SLEEPS) {
         unsafe {
             if sleeps.read_volatile() != 0 {

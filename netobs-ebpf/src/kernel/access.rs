@@ -140,6 +140,24 @@ pub unsafe fn copy_words(to: *mut u64, len: u32, from: Ptr) {
     }
 }
 
+/// A number from 1 to `MOST`. The compiler compares one copy of a number and uses another, of which verifiers before 5.11 then know
+/// nothing.
+#[inline(always)]
+pub fn bounded<const MOST: usize>(len: u32) -> u32 {
+    let mut len = u64::from(len);
+    unsafe {
+        asm!(
+            "if {len} > 0 goto +1",
+            "{len} = 1",
+            "if {len} <= {most} goto +1",
+            "{len} = {most}",
+            len = inlateout(reg) len,
+            most = const MOST,
+        );
+    }
+    len as u32
+}
+
 /// A word of `.rodata`: the verifier knows its value, the compiler must not.
 #[inline(always)]
 pub fn constant(word: *const u32) -> u32 {

@@ -6,7 +6,7 @@
 use super::packet::{self, Bytes, wanted};
 use crate::{
     kernel::{
-        access::{Access as _, Probed, Ptr, Typed, copy, field, has},
+        access::{Access as _, Probed, Ptr, Typed, bounded, copy, field, has},
         skb,
     },
     maps::{config, put},
@@ -22,7 +22,7 @@ use aya_ebpf::{
     maps::{PerCpuArray, RingBuf},
     programs::{BtfTracePointContext, TcContext},
 };
-use core::{arch::asm, ffi::c_void};
+use core::ffi::c_void;
 use netobs_ebpf::probes::record::{CAME, LEFT, PROBE_BYTES, STAMP_HEAD, STAMPED_BYTES, Stamp};
 
 /// Read when the reader has something to do anyway: no wake-ups.
@@ -145,24 +145,6 @@ fn tell_answer(total: u32, packet: &impl Told) {
             );
         }
     }
-}
-
-/// From 1 to all the bytes of a record. The compiler compares one copy of a number and uses another, of which verifiers before 5.11
-/// then know nothing.
-#[inline(always)]
-fn bounded<const MOST: usize>(len: u32) -> u32 {
-    let mut len = u64::from(len);
-    unsafe {
-        asm!(
-            "if {len} > 0 goto +1",
-            "{len} = 1",
-            "if {len} <= {most} goto +1",
-            "{len} = {most}",
-            len = inlateout(reg) len,
-            most = const MOST,
-        );
-    }
-    len as u32
 }
 
 /// As TC shows a packet.

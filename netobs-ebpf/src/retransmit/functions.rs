@@ -14,7 +14,7 @@ use aya_ebpf::{
 #[fexit(function = "__tcp_retransmit_skb")]
 #[inline(always)]
 pub fn retransmit_fexit(ctx: FExitContext) -> i32 {
-    on_retransmit::<Typed>(ctx.arg(0), ctx.arg(1), ctx.arg(3));
+    on_retransmit::<Typed>(ctx.arg(0), ctx.arg(1), ctx.arg(3), false);
     0
 }
 
@@ -38,7 +38,7 @@ pub fn retransmit_kprobe(ctx: ProbeContext) -> u32 {
 #[inline(always)]
 pub fn retransmit_kretprobe(ctx: RetProbeContext) -> u32 {
     if let Some([sk, skb]) = stash::take(Call::Retransmit) {
-        on_retransmit::<Probed>(sk as Ptr, skb as Ptr, ctx.ret());
+        on_retransmit::<Probed>(sk as Ptr, skb as Ptr, ctx.ret(), false);
     }
     0
 }

@@ -34,7 +34,7 @@ pub fn retransmit_tp_btf(ctx: BtfTracePointContext) -> i32 {
     } else {
         0
     };
-    on_retransmit::<Typed>(ctx.arg(0), ctx.arg(1), error);
+    on_retransmit::<Typed>(ctx.arg(0), ctx.arg(1), error, true);
     0
 }
 
@@ -46,7 +46,7 @@ pub fn retransmit_raw_tp(ctx: RawTracePointContext) -> i32 {
     } else {
         0
     };
-    on_retransmit::<Probed>(ctx.arg(0), ctx.arg(1), error);
+    on_retransmit::<Probed>(ctx.arg(0), ctx.arg(1), error, true);
     0
 }
 
@@ -64,8 +64,9 @@ pub fn synack_raw_tp(ctx: RawTracePointContext) -> i32 {
     0
 }
 
+/// `once`: no other run is about the same segments.
 #[inline(always)]
-pub fn on_retransmit<A: Access>(sk: Ptr, skb: Ptr, error: i32) {
+pub fn on_retransmit<A: Access>(sk: Ptr, skb: Ptr, error: i32, once: bool) {
     count_run(HOOK);
     let tp = unsafe { A::tcp_sock(sk) };
     if tp.is_null() {
@@ -74,7 +75,11 @@ pub fn on_retransmit<A: Access>(sk: Ptr, skb: Ptr, error: i32) {
     let gso: u16 = unsafe { A::load(skb, offset!(skb_cb) + offset!(cb_gso_segs)) };
     let sent = if error == 0 { u32::from(gso) } else { 0 };
     let total: u32 = field!(A, tp, tcp_total_retrans);
-    let counted = owners::retransmitted(sk, total, sent);
+    let mut counted = owners::retransmitted(sk, total, sent);
+    // What was sent was counted: an entry that knows of it already is of an earlier socket at this address.
+    if once && counted < sent {
+        counted = sent;
+    }
     // Refused before it was counted, or told by an inner function already.
     if counted == 0 {
         return;

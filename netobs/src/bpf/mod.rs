@@ -11,6 +11,7 @@ pub mod holders;
 pub mod log;
 pub mod object;
 pub mod owners;
+pub mod packets;
 mod perf;
 pub mod probes;
 pub mod ring;
@@ -22,6 +23,7 @@ pub mod spec;
 pub mod support;
 pub mod symbols;
 mod sys;
+mod tc;
 mod tracefs;
 mod words;
 

@@ -57,11 +57,13 @@ pub struct Sizes {
     log: bool,
 }
 
-/// Maps of the programs for sockets, probes and holders: two are rings, whose pages would take longer than a hook.
-const OF_OTHERS: [&str; 10] = [
+/// Maps of the programs for sockets, probes, holders and packets: three are rings, whose pages would take longer than a hook.
+const OF_OTHERS: [&str; 12] = [
     "AT",
     "GO_ON",
     "HOLDERS",
+    "PACKETS",
+    "PASSED",
     "STAMP",
     "STAMPS",
     "TOLD",

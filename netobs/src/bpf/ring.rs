@@ -3,9 +3,10 @@
 use super::words::{Words, WritableWords};
 use aya::maps::{MapData, RingBuf};
 use netobs_ebpf::config::{READER_SLEEPS, RUNTIME_WORDS};
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use std::{
     io,
-    os::fd::{AsFd as _, OwnedFd},
+    os::fd::{AsFd as _, BorrowedFd, OwnedFd},
 };
 use tokio::io::unix::AsyncFd;
 
@@ -32,6 +33,38 @@ impl Ring {
             n += 1;
         }
         n
+    }
+
+    /// Hands up to `max` waiting records to `take`, until it says to stop; none: none waited.
+    #[inline]
+    pub fn drain_until<E>(
+        &mut self,
+        max: usize,
+        mut take: impl FnMut(&[u8]) -> Result<bool, E>,
+    ) -> Result<Option<bool>, E> {
+        let mut more = None;
+        for _ in 0..max {
+            let Some(item) = self.ring.next() else {
+                break;
+            };
+            more = Some(take(&item)?);
+            if more == Some(false) {
+                break;
+            }
+        }
+        Ok(more)
+    }
+
+    /// Whether a record waits.
+    pub fn waits(&self) -> bool {
+        let ring = self.ring.as_fd();
+        let mut fds = [PollFd::new(&ring, PollFlags::IN)];
+        poll(&mut fds, Some(&Timespec::default())).is_ok_and(|ready| ready > 0)
+    }
+
+    /// Readable while records wait.
+    pub fn fd(&self) -> BorrowedFd<'_> {
+        self.ring.as_fd()
     }
 
     /// From now on the next event makes the descriptor readable. What came before has to be drained once more.

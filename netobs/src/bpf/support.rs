@@ -208,3 +208,12 @@ fn cgroup2() -> Result<String, String> {
         .and_then(|fields| fields.get(1).map(|path| (*path).to_owned()))
         .ok_or_else(|| "not mounted".to_owned())
 }
+
+/// Whether programs can stand at TC by links, from 6.6 on.
+pub fn has_tcx() -> bool {
+    let name = rustix::system::uname();
+    let release = name.release().to_string_lossy();
+    let mut parts = release.split(|c: char| !c.is_ascii_digit());
+    let mut number = || parts.next().and_then(|part| part.parse::<u32>().ok());
+    (number().unwrap_or(0), number().unwrap_or(0)) >= (6, 6)
+}

@@ -40,9 +40,25 @@ pub struct Address {
     pub metric: Option<u32>,
 }
 
+/// Family by family: asked for all at once, the kernel waits for whoever changes anything of any interface.
 pub fn all(socket: &mut Socket, links: &LinkNames) -> Result<Dump<Address>, Error> {
-    let request = Request::dump("list the addresses", RTM_GETADDR, &[0; HEADER]);
-    socket.rows(&request, |payload| decode(payload, links))
+    let mut both = Dump {
+        rows: Vec::new(),
+        torn: false,
+    };
+    for family in [libc::AF_INET, libc::AF_INET6] {
+        let mut header = [0; HEADER];
+        header[0] = u8::try_from(family).unwrap_or(0);
+        let request = Request::dump("list the addresses", RTM_GETADDR, &header);
+        let dump = match socket.rows(&request, |payload| decode(payload, links)) {
+            // A kernel without IPv6.
+            Err(error) if error.is_unsupported() => continue,
+            dump => dump?,
+        };
+        both.rows.extend(dump.rows);
+        both.torn |= dump.torn;
+    }
+    Ok(both)
 }
 
 const FLAGS: [(u32, &str); 12] = [

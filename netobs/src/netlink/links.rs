@@ -144,13 +144,21 @@ pub fn all(socket: &mut Socket) -> Result<Dump<Link>, Error> {
     Ok(dump)
 }
 
+/// Flags of one interface (`IFF_UP` ...).
+pub fn flags(socket: &mut Socket, index: u32) -> Result<u32, Error> {
+    let mut header = [0; 16];
+    header[4..8].copy_from_slice(&index.to_ne_bytes());
+    let told = socket.one(&Request::get("ask for an interface", RTM_GETLINK, &header))?;
+    Ok(told.and_then(|told| u32_at(&told, 8)).unwrap_or(0))
+}
+
 /// Name of each interface by its index.
 pub fn names(socket: &mut Socket) -> Result<LinkNames, Error> {
     let links = all(socket)?.rows;
     Ok(links.into_iter().map(|l| (l.ifindex, l.ifname)).collect())
 }
 
-const IFF_UP: u32 = 1;
+pub const IFF_UP: u32 = 1;
 const FLAGS: [(u32, &str); 19] = [
     (1 << 3, "LOOPBACK"),
     (1 << 1, "BROADCAST"),

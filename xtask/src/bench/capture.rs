@@ -1,4 +1,4 @@
-//! `cargo xtask bench capture`: packets of a veth pair captured by `netobs dump` and tcpdump, to files and to lines: the tool's own CPU,
+//! `cargo xtask bench capture`: packets of a veth pair captured by `netobs dump`, both ways, and tcpdump, to files and to lines: the tool's own CPU,
 //! what the sender pays, and what is lost.
 //!
 //! Each round runs every tool once, a run without any first, so that the machine's other work spoils all alike; medians.
@@ -46,6 +46,8 @@ pub fn run(options: &CaptureOptions) -> Result<()> {
     let file = scratch("capture.pcap")?;
     for size in SIZES {
         let mut tools = tools_of(&file.to_string_lossy());
+        let wanted = |tool: &Tool| options.only.iter().any(|part| tool.name.contains(part));
+        tools.retain(|tool| options.only.is_empty() || wanted(tool));
         let mut alone = Vec::new();
         for _ in 0..options.rounds {
             alone.push(send(&a, options.packets, size)?);
@@ -81,32 +83,33 @@ pub fn run(options: &CaptureOptions) -> Result<()> {
 fn tools_of(file: &str) -> Vec<Tool> {
     let netobs = tools::netobs().to_string_lossy().into_owned();
     let rare = format!("udp port {RARE}");
-    let ours = |rest: &[&str]| {
-        [&[netobs.as_str(), "dump", "-i", "v0", "-n"], rest]
-            .concat()
-            .into_iter()
-            .map(str::to_owned)
-            .collect()
-    };
-    let theirs = |rest: &[&str]| {
-        [&["tcpdump", "-i", "v0", "-n"], rest]
-            .concat()
-            .into_iter()
-            .map(str::to_owned)
-            .collect()
-    };
-    let all: [(&'static str, Vec<String>); 7] = [
-        ("netobs -w", ours(&["-w", file])),
-        ("netobs -w --no-owner", ours(&["--no-owner", "-w", file])),
-        ("tcpdump -w", theirs(&["-w", file])),
-        ("netobs, lines", ours(&[])),
-        ("tcpdump, lines", theirs(&[])),
-        ("netobs -w, 1 of 1,000", ours(&["-w", file, &rare])),
-        ("tcpdump -w, 1 of 1,000", theirs(&["-w", file, &rare])),
+    let all: [(&str, &[&str]); 11] = [
+        ("packet -w", &["-w", file]),
+        ("packet -w --no-owner", &["--no-owner", "-w", file]),
+        ("packet -w, 1 of 1,000", &["-w", file, &rare]),
+        ("packet, lines", &[]),
+        ("bpf -w", &["-w", file]),
+        ("bpf -w --no-owner", &["--no-owner", "-w", file]),
+        ("bpf -w, 1 of 1,000", &["-w", file, &rare]),
+        ("bpf, lines", &[]),
+        ("tcpdump -w", &["-w", file]),
+        ("tcpdump -w, 1 of 1,000", &["-w", file, &rare]),
+        ("tcpdump, lines", &[]),
     ];
-    let tool = |(name, argv)| Tool {
+    let argv = |name: &str, rest: &[&str]| -> Vec<String> {
+        let begin: &[&str] = if name.starts_with("tcpdump") {
+            &["tcpdump", "-i", "v0", "-n"]
+        } else if name.starts_with("bpf") {
+            &[&netobs, "dump", "--engine", "bpf", "-i", "v0", "-n"]
+        } else {
+            &[&netobs, "dump", "--engine", "packet", "-i", "v0", "-n"]
+        };
+        let words = begin.iter().chain(rest);
+        words.map(|word| (*word).to_owned()).collect()
+    };
+    let tool = |(name, rest)| Tool {
         name,
-        argv,
+        argv: argv(name, rest),
         sender: Vec::new(),
         own: Vec::new(),
         lost: 0,

@@ -119,6 +119,9 @@ pub struct CaptureOptions {
     /// Packets of each run
     #[arg(long, default_value_t = 300_000)]
     pub packets: u64,
+    /// Only tools whose name contains NAME (repeatable)
+    #[arg(long, value_name = "NAME")]
+    pub only: Vec<String>,
 }
 
 #[derive(Args, Clone, Debug)]

@@ -67,7 +67,7 @@ pub const UNSAFE_FILES: [(&str, &str); 5] = [
         "labs make links of their own of TAP devices",
     ),
     (
-        "netobs/src/capture/live/ring.rs",
+        "netobs/src/capture/live/packet/ring.rs",
         "packets come through memory shared with the kernel, by options of packet sockets that no crate has",
     ),
     (

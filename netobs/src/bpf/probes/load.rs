@@ -28,7 +28,7 @@ pub enum TapError {
     #[error("attach to {what}: {why}")]
     Attach { what: &'static str, why: String },
     #[error(transparent)]
-    Netlink(#[from] crate::netlink::socket::Error),
+    Tc(#[from] super::super::tc::TcError),
     #[error("{0}")]
     Refused(String),
 }

@@ -1,6 +1,5 @@
 //! Stamps of probes and answers from the edge of the stack: two programs loaded by themselves, and the ring they tell in.
 
-mod clsact;
 mod load;
 mod stamp;
 
@@ -10,7 +9,8 @@ pub use stamp::{Stamp, Way};
 
 use super::{
     attach::in_words,
-    sys::{self, TcxAt},
+    sys,
+    tc::{self, At},
 };
 use aya::maps::{MapData, RingBuf};
 use load::{Loaded, Object};
@@ -45,7 +45,7 @@ pub struct Tap {
     ring: RingBuf<MapData>,
     place: Place,
     _links: Vec<OwnedFd>,
-    _filters: Vec<clsact::Filters>,
+    _on_devices: Vec<tc::Attached>,
     _loaded: Loaded,
 }
 
@@ -74,48 +74,40 @@ impl Tap {
         devices: &dyn Fn() -> Vec<u32>,
     ) -> Result<Self, TapError> {
         let loaded = object.load(place)?;
-        let (mut links, mut filters) = (Vec::new(), Vec::new());
-        let failed = |what: &'static str| {
-            move |source: std::io::Error| TapError::Attach {
-                what,
-                why: in_words(&source),
-            }
+        let (mut links, mut on_devices) = (Vec::new(), Vec::new());
+        let way = match place {
+            Place::Tracepoints => None,
+            Place::Tcx => Some(tc::Way::Tcx),
+            Place::Clsact => Some(tc::Way::Clsact),
         };
-        match place {
-            Place::Tracepoints => {
-                for program in [&loaded.left, &loaded.came] {
-                    let link = sys::attach_raw(program.as_fd(), None);
-                    links.push(link.map_err(failed("a tracepoint"))?);
-                }
+        if let Some(way) = way {
+            let programs = [
+                (At::Ingress, loaded.came.as_fd()),
+                (At::Egress, loaded.left.as_fd()),
+            ];
+            for device in devices() {
+                on_devices.push(tc::attach(way, device, "probes", &programs)?);
             }
-            Place::Tcx => {
-                for device in devices() {
-                    for (program, at) in [
-                        (&loaded.came, TcxAt::Ingress),
-                        (&loaded.left, TcxAt::Egress),
-                    ] {
-                        let link = sys::attach_tcx(program.as_fd(), device, at);
-                        links.push(link.map_err(failed("tcx"))?);
-                    }
-                }
+            if on_devices.is_empty() {
+                return Err(TapError::Attach {
+                    what: "TC",
+                    why: "there is no device towards the targets".to_owned(),
+                });
             }
-            Place::Clsact => {
-                for device in devices() {
-                    filters.push(clsact::Filters::add(device, &loaded)?);
-                }
+        } else {
+            for program in [&loaded.left, &loaded.came] {
+                let link = sys::attach_raw(program.as_fd(), None);
+                links.push(link.map_err(|error| TapError::Attach {
+                    what: "a tracepoint",
+                    why: in_words(&error),
+                })?);
             }
-        }
-        if place != Place::Tracepoints && links.is_empty() && filters.is_empty() {
-            return Err(TapError::Attach {
-                what: "TC",
-                why: "there is no device towards the targets".to_owned(),
-            });
         }
         Ok(Self {
             ring: object.ring()?,
             place,
             _links: links,
-            _filters: filters,
+            _on_devices: on_devices,
             _loaded: loaded,
         })
     }

@@ -8,6 +8,7 @@ use pcap_file::{
         blocks::{
             interface_description::{InterfaceDescriptionBlock, InterfaceDescriptionOption},
             interface_statistics::{InterfaceStatisticsBlock, InterfaceStatisticsOption},
+            name_resolution::{Ipv4Record, Ipv6Record, NameResolutionBlock, Record},
             section_header::{SectionHeaderBlock, SectionHeaderOption},
         },
     },
@@ -15,6 +16,7 @@ use pcap_file::{
 use std::{
     borrow::Cow,
     io::{self, Write},
+    net::IpAddr,
 };
 use zerocopy::IntoBytes as _;
 
@@ -87,6 +89,29 @@ impl<W: Write> Writer<W> {
             first_ns: 0,
             last_ns: 0,
         })
+    }
+
+    /// Names of addresses, for who reads the file where they mean nothing.
+    pub fn names(&mut self, known: &[(IpAddr, String)]) -> io::Result<()> {
+        let record = |(address, name): &'_ (IpAddr, String)| match address {
+            IpAddr::V4(v4) => Record::Ipv4(Ipv4Record {
+                ip_addr: Cow::Owned(v4.octets().to_vec()),
+                names: vec![Cow::Owned(name.clone())],
+            }),
+            IpAddr::V6(v6) => Record::Ipv6(Ipv6Record {
+                ip_addr: Cow::Owned(v6.octets().to_vec()),
+                names: vec![Cow::Owned(name.clone())],
+            }),
+        };
+        if known.is_empty() {
+            return Ok(());
+        }
+        let block = NameResolutionBlock {
+            records: known.iter().map(record).collect(),
+            options: Vec::new(),
+        };
+        self.inner.write_pcapng_block(block).map_err(failed)?;
+        Ok(())
     }
 
     /// Bytes written so far.

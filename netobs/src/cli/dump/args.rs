@@ -6,7 +6,7 @@ use super::{
 };
 use crate::capture::{
     lines::{Bytes, Shown, Stamp},
-    live::Direction,
+    live::{self, Direction},
 };
 use clap::{ArgAction, Args, ValueEnum};
 use std::{path::PathBuf, time::Duration};
@@ -38,7 +38,7 @@ pub struct Dump {
     #[arg(short = 'B', long = "buffer-size", value_name = "KIB", value_parser = buffer)]
     pub buffer: Option<usize>,
 
-    /// How packets are taken from the kernel; there is one way yet
+    /// How packets are taken from the kernel
     #[arg(long, value_name = "ENGINE", conflicts_with = "read")]
     pub engine: Option<Engine>,
 
@@ -188,8 +188,19 @@ impl From<Wanted> for Direction {
 /// `--engine`
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub enum Engine {
+    /// eBPF at TC of one interface
+    Bpf,
     /// The ring of a packet socket
     Packet,
+}
+
+impl From<Engine> for live::Engine {
+    fn from(engine: Engine) -> Self {
+        match engine {
+            Engine::Bpf => Self::Bpf,
+            Engine::Packet => Self::Packet,
+        }
+    }
 }
 
 /// Of `-B`: the ring is memory of the kernel.

@@ -2,6 +2,7 @@
 
 use super::{
     args::Dump,
+    count,
     names::System,
     owners::Whose,
     setup, show_program,
@@ -15,7 +16,7 @@ use crate::{
     capture::{
         file::Statistics,
         live::{
-            Counts, Live, LiveError, Request,
+            Counts, Engine, Live, Request,
             devices::{self, Device},
         },
     },
@@ -28,7 +29,7 @@ use nix::{
     poll::{PollFd, PollFlags, ppoll},
     sys::time::TimeSpec,
 };
-use std::{fmt::Write as _, io, time::Duration};
+use std::{collections::VecDeque, fmt::Write as _, io, time::Duration};
 
 /// Without packets sockets are closed all the same, and want to be taken note of.
 const IDLE: Duration = Duration::from_millis(500);
@@ -48,7 +49,8 @@ pub fn run(args: &Dump, expression: &str, names: &System) -> Result<Status, Fail
     }
     // Before the capture begins: what cannot be written is told first.
     let mut sink = Sink::open(args, names)?;
-    let live = Live::open(&Request {
+    let request = Request {
+        engine: Engine::Packet,
         device: device.index,
         loopback: devices::loopback(&all).filter(|lo| device.index.is_none_or(|d| d == *lo)),
         link: device.link,
@@ -57,27 +59,18 @@ pub fn run(args: &Dump, expression: &str, names: &System) -> Result<Status, Fail
         direction: args.direction.unwrap_or_default().into(),
         promiscuous: !args.no_promiscuous,
         shape: setup::shape(args),
-    })
-    .map_err(cannot)?;
+    };
+    let live = setup::open(args, &request)?;
     // Packets that come meanwhile wait in the ring.
     let whose = Whose::open(args)?;
     let drops = setup::drops(args, &device, &program)?;
     let on = setup::on(args, &device, names)?;
+    let mut live = setup::begin(args, &request, live)?;
     if let Some(error) = live.trouble() {
         return Err(Failure::new(
             Status::Other,
             format!("{}: {error}; ip link set {0} up", device.name),
         ));
-    }
-    tell(&format!(
-        "listening on {}, link-type {} ({}), snapshot length {} bytes",
-        device.name,
-        device.link.name(),
-        device.link.description(),
-        snaplen(args)
-    ));
-    if live.filters_here() {
-        tell("netobs: the kernel cannot run this filter: packets are filtered here, at more cost");
     }
     let mut capture = Capture {
         live,
@@ -90,7 +83,9 @@ pub fn run(args: &Dump, expression: &str, names: &System) -> Result<Status, Fail
             most: args.count.unwrap_or(u64::MAX),
             counts: told::Counts::default(),
             comment: Vec::new(),
+            waiting: VecDeque::new(),
         },
+        greeting: Some(greeting(args, &device)),
         device,
         retire_ns: u64::from(setup::shape(args).retire_ms) * 1_000_000,
         wall_offset_ns: clock::wall_offset_ns(),
@@ -104,21 +99,22 @@ fn unknown(name: &str) -> Failure {
     Failure::new(Status::Usage, what)
 }
 
-fn cannot(error: LiveError) -> Failure {
-    let status = match error {
-        LiveError::Privilege(_) | LiveError::Absent => Status::Missing,
-        LiveError::Socket { .. } | LiveError::Ring { .. } => Status::Other,
-    };
-    Failure {
-        status,
-        error: error.into(),
-    }
+fn greeting(args: &Dump, device: &Device) -> String {
+    format!(
+        "listening on {}, link-type {} ({}), snapshot length {} bytes",
+        device.name,
+        device.link.name(),
+        device.link.description(),
+        snaplen(args)
+    )
 }
 
 struct Capture {
     live: Live,
     told: Told,
     device: Device,
+    /// Told when all packets are taken.
+    greeting: Option<String>,
     /// How long a block may wait that is not full.
     retire_ns: u64,
     wall_offset_ns: u64,
@@ -128,15 +124,19 @@ impl Capture {
     /// Until somebody wants an end.
     fn run(&mut self, sink: &mut Sink<'_>, signals: &Signals) -> Result<(), Ended> {
         loop {
+            if self.greeting.is_some() && self.live.is_whole().map_err(setup::cannot)? {
+                self.greet();
+            }
             match self.block(sink)? {
                 Some(false) => return Ok(()),
                 Some(true) => {}
                 None => {
-                    if !self.events(sink)? {
+                    if !self.events(u64::MAX, sink)? {
                         return Ok(());
                     }
                     sink.flush()?;
-                    wait(&self.live, signals, Some(self.idle())).map_err(broken)?;
+                    let pause = self.live.rest(self.idle());
+                    wait(&self.live, signals, Some(pause)).map_err(broken)?;
                     self.told.refresh();
                     self.look()?;
                 }
@@ -147,6 +147,15 @@ impl Capture {
                     Asked::Figures => self.figures(),
                     Asked::Flush => sink.flush()?,
                 }
+            }
+        }
+    }
+
+    fn greet(&mut self) {
+        if let Some(greeting) = self.greeting.take() {
+            tell(&greeting);
+            if let Some(how) = self.live.told() {
+                tell(&format!("netobs: {how}"));
             }
         }
     }
@@ -162,28 +171,33 @@ impl Capture {
     /// One block of packets; false: as many as wanted are there.
     fn block(&mut self, sink: &mut Sink<'_>) -> Result<Option<bool>, Ended> {
         let told = &mut self.told;
-        let mut fresh = true;
+        let (mut fresh, mut last) = (true, 0);
         let outcome = self.live.block(|packet| {
             if std::mem::take(&mut fresh) {
                 told.refresh();
             }
+            last = packet.time_ns;
             told.packet(packet, sink)
         })?;
         if outcome.is_some() {
             let counts = self.live.counts();
             sink.tell(statistics(counts));
+            if !self.events(last, sink)? {
+                return Ok(Some(false));
+            }
         }
         Ok(outcome)
     }
 
-    /// No block waits: events that no packet comes before any more; false: as many packets as wanted are there.
-    fn events(&mut self, sink: &mut Sink<'_>) -> Result<bool, Ended> {
+    /// Packets and what happened to them, up to `last` at most: of what is younger more may come. False: as many packets as
+    /// wanted are there.
+    fn events(&mut self, last: u64, sink: &mut Sink<'_>) -> Result<bool, Ended> {
         if !self.told.has_events() {
             return Ok(true);
         }
         let now = clock::mono().0.wrapping_add(self.wall_offset_ns);
-        self.told
-            .until(now.saturating_sub(2 * self.retire_ns), sink)
+        let ripe = now.saturating_sub(2 * self.retire_ns);
+        self.told.until(last.min(ripe), sink)
     }
 
     /// Nothing more passes; what did is in the ring, or will be at once.
@@ -204,7 +218,8 @@ impl Capture {
                 self.told.until(u64::MAX, sink)?;
                 return Ok(());
             }
-            wait(&self.live, signals, Some(left)).map_err(broken)?;
+            let pause = self.live.rest(left);
+            wait(&self.live, signals, Some(pause)).map_err(broken)?;
             // A second signal: at once.
             if signals.next() == Some(Asked::Quit) {
                 return Ok(());
@@ -213,7 +228,7 @@ impl Capture {
     }
 
     /// What the socket has to say: that its interface is down or gone.
-    fn look(&self) -> Result<(), Ended> {
+    fn look(&mut self) -> Result<(), Ended> {
         let Some(error) = self.live.trouble() else {
             return Ok(());
         };
@@ -246,14 +261,15 @@ impl Capture {
         };
         if let Some(on) = &told.on {
             let (happened, told) = (on.happened, told.counts.shown);
-            _ = write!(more, ", {told} told around {happened} events");
+            let happened = count(happened, "event");
+            _ = write!(more, ", {told} told around {happened}");
             if on.crowded > 0 {
                 _ = write!(more, ", {} given up for want of room", on.crowded);
             }
         }
         tell(&format!(
             "netobs: {} captured, {received} received by filter{others}{more}, {} lost by the kernel, {} lost by netobs",
-            count(told.counts.captured),
+            count(told.counts.captured, "packet"),
             counts.lost,
             told.lost()
         ));
@@ -263,6 +279,7 @@ impl Capture {
     }
 
     fn end(mut self, sink: &mut Sink<'_>, outcome: Result<(), Ended>) -> Result<Status, Failure> {
+        self.greet();
         // Nothing that comes now is told any more, so it is not counted either.
         drop(self.live.close());
         let counts = self.live.counts();
@@ -282,13 +299,6 @@ impl Capture {
             }
             Err(Ended::Sink(SinkError::Closed)) | Ok(()) => Ok(Status::Done),
         }
-    }
-}
-
-fn count(packets: u64) -> String {
-    match packets {
-        1 => "1 packet".to_owned(),
-        n => format!("{n} packets"),
     }
 }
 

@@ -1,6 +1,7 @@
 //! `netobs dump`: packets of interfaces or of a file, filtered, shown or written, with the flags of tcpdump.
 
 pub mod args;
+mod kept;
 mod live;
 mod names;
 mod on;
@@ -126,4 +127,10 @@ fn show_program(args: &Dump, program: &Program) -> Result<Status, Failure> {
         _ => program.numbers(),
     };
     shown(&text)
+}
+
+/// `1 packet`, `2 packets`
+fn count(number: u64, what: &str) -> String {
+    let s = if number == 1 { "" } else { "s" };
+    format!("{number} {what}{s}")
 }

@@ -9,16 +9,26 @@ use crate::{
     },
     sockets::ports::Services,
 };
-use std::{cell::OnceCell, fs, io::Read as _, net::IpAddr};
+use std::{
+    cell::{OnceCell, RefCell},
+    fs,
+    io::Read as _,
+    net::IpAddr,
+};
 
 /// Longest file of names that is read.
 const LONGEST: u64 = 1 << 22;
+
+/// Names of the hosts file that go into files.
+const MOST: usize = 1000;
 
 /// Read when first asked for: most filters have no names.
 #[derive(Default)]
 pub struct System {
     services: OnceCell<Services>,
     resolver: OnceCell<Config>,
+    /// Hosts that the filter names.
+    resolved: RefCell<Vec<(IpAddr, String)>>,
 }
 
 impl System {
@@ -28,6 +38,21 @@ impl System {
 
     fn resolver(&self) -> &Config {
         self.resolver.get_or_init(|| Config::read(&Whose::Own))
+    }
+
+    /// Names of addresses that are known without asking anybody: those of the filter, then those of the hosts file.
+    pub fn known(&self) -> Vec<(IpAddr, String)> {
+        let of_line = |words: Vec<String>| {
+            let address: IpAddr = words.first()?.parse().ok()?;
+            // Which every host calls so.
+            let common = address.is_loopback() || address.is_multicast();
+            let name = words.into_iter().nth(1).filter(|_| !common)?;
+            Some((address, name))
+        };
+        let mut known = self.resolved.borrow().clone();
+        known.extend(words("/etc/hosts").into_iter().filter_map(of_line));
+        known.truncate(MOST);
+        known
     }
 }
 
@@ -86,7 +111,12 @@ impl Names for System {
 
     fn host(&self, name: &str) -> Result<Vec<IpAddr>, String> {
         match resolve(name, Family::Any, self.resolver()) {
-            Ok(found) => Ok(found.addresses.iter().map(|addr| addr.ip).collect()),
+            Ok(found) => {
+                let addresses: Vec<IpAddr> = found.addresses.iter().map(|addr| addr.ip).collect();
+                let known = addresses.iter().map(|addr| (*addr, name.to_owned()));
+                self.resolved.borrow_mut().extend(known);
+                Ok(addresses)
+            }
             Err(error) => Err(error.text),
         }
     }

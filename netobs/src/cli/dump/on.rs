@@ -1,14 +1,12 @@
 //! `--on`: packets are kept for some seconds, and told only around an event.
 
 use super::{
+    kept::Kept,
     sink::{Ended, Sink},
     table::Interfaces,
 };
 use crate::{
-    capture::{
-        events::Events,
-        file::{Packet, Way},
-    },
+    capture::{events::Events, file::Packet},
     sinks::stream::tell,
 };
 use clap::ValueEnum;
@@ -17,9 +15,6 @@ use std::collections::VecDeque;
 
 /// Bytes that are kept at most; then the oldest packets go.
 const MOST: usize = 256 << 20;
-/// What a packet takes beside its bytes.
-const HEAD: usize = size_of::<Kept>();
-
 /// The event of `--on`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub enum Occasion {
@@ -44,44 +39,6 @@ pub fn occasion(text: &str) -> Result<(Occasion, String), String> {
     let occasion = Occasion::from_str(name.trim(), false)
         .map_err(|_| "expected drop, reset or retransmit, and perhaps a filter behind a colon")?;
     Ok((occasion, filter.trim().to_owned()))
-}
-
-/// A packet that waits for an event.
-struct Kept {
-    time_ns: u64,
-    data: Box<[u8]>,
-    wire: u32,
-    interface: usize,
-    way: Option<Way>,
-    comment: Box<[u8]>,
-}
-
-impl Kept {
-    fn of(packet: &Packet<'_>) -> Self {
-        Self {
-            time_ns: packet.time_ns,
-            data: packet.data.into(),
-            wire: packet.wire,
-            interface: packet.interface,
-            way: packet.way,
-            comment: packet.comment.into(),
-        }
-    }
-
-    fn packet(&self) -> Packet<'_> {
-        Packet {
-            time_ns: self.time_ns,
-            data: &self.data,
-            wire: self.wire,
-            interface: self.interface,
-            way: self.way,
-            comment: &self.comment,
-        }
-    }
-
-    fn size(&self) -> usize {
-        HEAD + self.data.len() + self.comment.len()
-    }
 }
 
 pub struct On {

@@ -67,8 +67,9 @@ pub fn run(args: &Dump, expression: &str, names: &System) -> Result<Status, Fail
         Err(Ended::Full) | Ok(()) => {}
     }
     tell(&format!(
-        "netobs: {} packets read, {} matched",
-        counts.read, counts.matched
+        "netobs: {} read, {} matched",
+        super::count(counts.read, "packet"),
+        counts.matched
     ));
     Ok(Status::Done)
 }

@@ -11,6 +11,7 @@ use jiff::{Timestamp, tz::TimeZone};
 use std::{
     fs::File,
     io::{self, BufWriter, Write},
+    net::IpAddr,
     path::{Path, PathBuf},
 };
 
@@ -23,6 +24,8 @@ type Output = Writer<BufWriter<Box<dyn Write>>>;
 /// The file being written, and when the next one begins.
 pub struct Files {
     name: PathBuf,
+    /// Names of addresses, told at the beginning of each.
+    known: Vec<(IpAddr, String)>,
     output: Output,
     /// `-C`, `-G`, `-W`
     bytes: Option<u64>,
@@ -39,9 +42,10 @@ pub struct Files {
 }
 
 impl Files {
-    pub fn open(args: &Dump, path: &Path) -> Result<Self, Failure> {
+    pub fn open(args: &Dump, path: &Path, known: Vec<(IpAddr, String)>) -> Result<Self, Failure> {
         let mut files = Self {
             name: path.to_owned(),
+            known,
             output: Writer::new(buffered(Box::new(io::sink())))?,
             bytes: args.file_size,
             seconds: args.rotate_seconds,
@@ -108,7 +112,9 @@ impl Files {
         } else {
             Box::new(File::create(&path).map_err(failed)?)
         };
-        Writer::new(buffered(output)).map_err(failed)
+        let mut output = Writer::new(buffered(output)).map_err(failed)?;
+        output.names(&self.known).map_err(failed)?;
+        Ok(output)
     }
 
     /// The time takes the place of its letters, as of `strftime`; numbers have as many digits as the last one.

@@ -5,7 +5,7 @@ use crate::{
     capture::{
         events::{self, Events},
         filter::{self, Options, Program},
-        live::{Shape, devices::Device},
+        live::{Engine, Live, LiveError, Request, Shape, devices::Device},
     },
     cli::{Failure, Status},
     netlink::{
@@ -24,6 +24,44 @@ const RING: usize = 32 << 20;
 /// Room for the largest packets, with what stands before them.
 const LARGE: usize = 512 << 10;
 const SMALL: usize = 128 << 10;
+
+/// As asked, or the cheapest way that this kernel, these privileges and this filter allow: what the bench says.
+pub fn open(args: &Dump, request: &Request<'_>) -> Result<Live, Failure> {
+    if let Some(engine) = args.engine {
+        let engine = engine.into();
+        return Live::open(&Request { engine, ..*request }).map_err(cannot);
+    }
+    let cheapest = Live::open(&Request {
+        engine: Engine::BpfLinks,
+        ..*request
+    });
+    cheapest.or_else(|_| otherwise(request))
+}
+
+/// Packets are taken from here on.
+pub fn begin(args: &Dump, request: &Request<'_>, mut live: Live) -> Result<Live, Failure> {
+    match live.begin() {
+        Ok(()) => Ok(live),
+        Err(error) if args.engine.is_some() => Err(cannot(error)),
+        Err(_) => otherwise(request),
+    }
+}
+
+fn otherwise(request: &Request<'_>) -> Result<Live, Failure> {
+    let engine = Engine::Packet;
+    Live::open(&Request { engine, ..*request }).map_err(cannot)
+}
+
+pub fn cannot(error: LiveError) -> Failure {
+    let status = match error {
+        LiveError::Privilege(_) | LiveError::Absent | LiveError::Tc(_) => Status::Missing,
+        LiveError::Socket { .. } | LiveError::Ring { .. } => Status::Other,
+    };
+    Failure {
+        status,
+        error: error.into(),
+    }
+}
 
 /// Events of a kind about packets that a filter picks.
 fn events(
@@ -97,7 +135,9 @@ pub fn shape(args: &Dump) -> Shape {
     let snaplen = snaplen(args) as usize;
     let block = if snaplen > SMALL / 2 { LARGE } else { SMALL };
     let bytes = args.buffer.map_or(RING, |kib| kib.saturating_mul(1024));
-    let soon = args.write.is_none() || args.unbuffered || args.line_buffered;
+    let told_soon = args.write.is_none() || args.unbuffered || args.line_buffered;
+    // Packets wait for what happens to them.
+    let soon = told_soon || args.drops || args.on.is_some();
     Shape {
         block,
         blocks: (bytes / block).max(2),

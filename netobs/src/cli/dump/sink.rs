@@ -32,6 +32,12 @@ impl Ended {
     }
 }
 
+impl From<Failure> for Ended {
+    fn from(failure: Failure) -> Self {
+        Self::Failed(failure)
+    }
+}
+
 impl From<SinkError> for Ended {
     fn from(error: SinkError) -> Self {
         Self::Sink(error)
@@ -46,7 +52,13 @@ pub enum Sink<'a> {
 impl<'a> Sink<'a> {
     pub fn open(args: &Dump, names: &'a System) -> Result<Self, Failure> {
         if let Some(path) = &args.write {
-            return Ok(Self::Files(Box::new(Files::open(args, path)?)));
+            // What this host calls addresses says nothing of those of a file.
+            let known = if args.read.is_none() {
+                names.known()
+            } else {
+                Vec::new()
+            };
+            return Ok(Self::Files(Box::new(Files::open(args, path, known)?)));
         }
         let names: Box<dyn Naming> = if args.numeric > 0 {
             Box::new(Numbers)

@@ -1,6 +1,7 @@
 //! What a capture tells: packets of the ring, with their owners, and dropped ones, in the order of their time.
 
 use super::{
+    kept::Kept,
     on::On,
     owners::Whose,
     sink::{Ended, Sink},
@@ -10,8 +11,9 @@ use crate::capture::{
     events::{Events, Happened},
     file::{Packet, Way},
     link::LinkType,
-    live::{Captured, attach::OUTGOING},
+    live::{Captured, OUTGOING},
 };
+use std::collections::VecDeque;
 
 /// How many packets there were.
 #[derive(Default)]
@@ -38,14 +40,14 @@ pub struct Told {
     pub counts: Counts,
     /// What is said of a drop.
     pub comment: Vec<u8>,
+    /// Packets of which it is not known yet what happens to them.
+    pub waiting: VecDeque<Kept>,
 }
 
 impl Told {
     /// Packets were taken from the kernel.
     pub fn refresh(&mut self) {
         self.whose.refresh();
-        self.drops.iter_mut().for_each(Events::collect);
-        self.on.iter_mut().for_each(On::collect);
     }
 
     /// Whether anything but the ring tells packets.
@@ -67,22 +69,43 @@ impl Told {
     /// A packet of the ring; false: as many as wanted were told.
     #[inline]
     pub fn packet(&mut self, packet: &Captured<'_>, sink: &mut Sink<'_>) -> Result<bool, Ended> {
-        if self.has_events() && !self.until(packet.time_ns, sink)? {
-            return Ok(false);
-        }
+        let waits = self.has_events();
         let Some(comment) = self.whose.of(self.link, packet.data, packet.gso) else {
             self.counts.others += 1;
             return Ok(true);
         };
         let number = self.interfaces.number(packet.device);
         let packet = told(packet, number, comment);
-        self.counts.shown += tell(&mut self.on, &packet, &self.interfaces, sink)?;
+        if waits {
+            self.waiting.push_back(Kept::of(&packet));
+            return Ok(true);
+        }
+        sink.packet(&packet, self.interfaces.all())?;
+        self.counts.shown += 1;
         self.counts.captured += 1;
         Ok(self.wants_more())
     }
 
-    /// What happened before `time_ns`; false: as many packets as wanted were told.
+    /// Tells the packets up to `time_ns`, and what happened up to then; false: as many packets as wanted were told.
     pub fn until(&mut self, time_ns: u64, sink: &mut Sink<'_>) -> Result<bool, Ended> {
+        self.drops.iter_mut().for_each(Events::collect);
+        self.on.iter_mut().for_each(On::collect);
+        let is_due = |kept: &mut Kept| kept.time_ns <= time_ns;
+        while let Some(kept) = self.waiting.pop_front_if(is_due) {
+            if !self.happened(kept.time_ns, sink)? {
+                return Ok(false);
+            }
+            self.counts.shown += tell(&mut self.on, &kept.packet(), &self.interfaces, sink)?;
+            self.counts.captured += 1;
+            if !self.wants_more() {
+                return Ok(false);
+            }
+        }
+        self.happened(time_ns, sink)
+    }
+
+    /// Drops, and events of `--on`.
+    fn happened(&mut self, time_ns: u64, sink: &mut Sink<'_>) -> Result<bool, Ended> {
         while let Some(dropped) = self.drops.as_mut().and_then(|drops| drops.next(time_ns)) {
             self.drop(&dropped, sink)?;
             if !self.wants_more() {
@@ -125,7 +148,7 @@ impl Told {
 
     /// Packets that came out of the ring.
     pub fn taken(&self) -> u64 {
-        self.counts.captured + self.counts.others
+        self.counts.captured + self.counts.others + self.waiting.len() as u64
     }
 }
 

@@ -11,6 +11,9 @@ use netobs_tests::captures::Folder;
 use netobs_tests::netns::Netns;
 use netobs_tests::{netobs::binary, sys, tool, wait};
 
+/// Ways to take packets of one interface; the first takes those of all, too.
+pub const ENGINES: [&str; 2] = ["packet", "bpf"];
+
 /// Two namespaces and the link between them: `v0` of `a` has the addresses that end with 1.
 pub struct Pair {
     pub a: Netns,

@@ -1,10 +1,14 @@
 //! Files: all forms are read, and what is written is read by tcpdump, capinfos and tshark without a warning.
 
+use std::fs;
 use std::process::Command;
 
 use anyhow::{Context, Result, ensure};
 use netobs_tests::captures::{COOKED_2, ETHERNET, Folder, Form, RAW, pcap, relink, zoo};
+use netobs_tests::netobs::binary;
+use netobs_tests::{tool, wait};
 
+use super::capture::Pair;
 use super::{netobs, tcpdump};
 use crate::support;
 
@@ -125,5 +129,51 @@ fn standard_input_and_output() -> Result<()> {
         lines.lines().count() == 2 && lines.contains("ICMP echo request"),
         "{lines}"
     );
+    Ok(())
+}
+
+/// A name of the hosts file stands in the file, for who reads it elsewhere.
+#[test]
+fn names_of_addresses() -> Result<()> {
+    if !support::have(&["tshark"])? {
+        return Ok(());
+    }
+    let folder = Folder::new()?;
+    let pair = Pair::new()?;
+    let hosts = folder.write(
+        "hosts",
+        b"10.9.0.2 lab-peer.example peer\nfd09::2 lab-peer6.example\n",
+    )?;
+    let file = folder.path("named");
+    // Hosts files are of a mount namespace.
+    let script = "mount --bind \"$1\" /etc/hosts && exec nsenter --net=\"$2\" \"$3\" dump -i v0 -c 4 -w \"$4\" host peer or icmp6";
+    let netobs = binary::command()?.get_program().to_owned();
+    let mut command = Command::new("unshare");
+    command.args(["-m", "sh", "-c", script, "sh", &hosts, &pair.a.path()]);
+    command.arg(netobs).arg(&file);
+    let said = folder.path("said");
+    command.stderr(fs::File::create(&said)?);
+    let mut child = command.spawn().context("start a capture")?;
+    wait::until("the capture to listen", || {
+        ensure!(
+            child.try_wait()?.is_none(),
+            "{}",
+            fs::read_to_string(&said)?
+        );
+        Ok(fs::read_to_string(&said)?
+            .contains("listening on")
+            .then_some(()))
+    })?;
+    for peer in ["10.9.0.2", "fd09::2"] {
+        pair.a.tool("ping", &["-c", "2", "-i", "0.2", peer], "")?;
+    }
+    child.wait()?;
+    let fields = ["-T", "fields", "-e", "ip.dst_host", "-e", "ip.src_host"];
+    let args = ["-N", "n", "-r", &file, "-Y", "icmp"];
+    let told = tool::run("tshark", &[&args[..], &fields].concat(), "")?;
+    let named = told
+        .lines()
+        .filter(|line| line.contains("lab-peer.example"));
+    ensure!(named.count() >= 2, "{told}");
     Ok(())
 }

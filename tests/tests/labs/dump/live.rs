@@ -7,7 +7,7 @@ use netobs_tests::captures::Folder;
 use netobs_tests::netns::Netns;
 use netobs_tests::traffic::frame;
 
-use super::capture::{Capture, End, Pair, packets};
+use super::capture::{Capture, ENGINES, End, Pair, packets};
 use crate::support;
 
 const EXPRESSIONS: [&str; 9] = [
@@ -52,43 +52,59 @@ fn the_packets_of_tcpdump() -> Result<()> {
                 continue;
             }
             let name = |tool: &str| folder.path(&format!("{tool}-{device}-{number}"));
-            let (theirs, ours) = (name("tcpdump"), name("netobs"));
+            let theirs = name("tcpdump");
             let tcpdump = Capture::tcpdump(&pair.a, &["-i", device, "-w", &theirs, expression])?;
-            let netobs = Capture::netobs(&pair.a, &["-i", device, "-w", &ours, expression])?;
-            both.push((*expression, device, tcpdump, netobs, theirs, ours));
+            let mut ours = Vec::new();
+            for engine in if device == "any" {
+                &ENGINES[..1]
+            } else {
+                &ENGINES
+            } {
+                let file = name(engine);
+                let args = ["--engine", engine, "-i", device, "-w", &file, expression];
+                ours.push((Capture::netobs(&pair.a, &args)?, file));
+            }
+            both.push((*expression, device, tcpdump, theirs, ours));
         }
     }
     traffic(&pair)?;
-    for (expression, device, tcpdump, netobs, theirs, ours) in both {
+    for (expression, device, tcpdump, theirs, ours) in both {
         tcpdump.end()?;
-        let end = netobs.end()?;
-        let (mut theirs, mut ours) = (packets(&theirs)?, packets(&ours)?);
-        let all = u64::try_from(ours.len())?;
-        // Reports that the kernel sends when it likes: perhaps before the second capture began.
-        for packets in [&mut theirs, &mut ours] {
-            packets.retain(|packet| !packet.contains("listener report"));
+        for (netobs, ours) in ours {
+            same(&format!("{ours} '{expression}'"), netobs, [&theirs, &ours])?;
         }
         ensure!(
-            theirs == ours,
-            "{device} '{expression}': tcpdump has {} packets, netobs {}; the first that differ: {:#?}",
-            theirs.len(),
-            ours.len(),
-            theirs
-                .iter()
-                .zip(&ours)
-                .find(|(theirs, ours)| theirs != ours)
+            ["ip6"].contains(&expression) || !packets(&theirs)?.is_empty(),
+            "{device}: {expression} took nothing"
         );
-        let wanted = End {
-            captured: all,
-            received: all,
-            lost: 0,
-        };
-        ensure!(
-            end == wanted,
-            "{device} '{expression}': {end:?}, not {wanted:?}"
-        );
-        ensure!(expression == "ip6" || all > 0, "{expression} took nothing");
     }
+    Ok(())
+}
+
+fn same(what: &str, netobs: Capture, files: [&str; 2]) -> Result<()> {
+    let end = netobs.end()?;
+    let [mut theirs, mut ours] = [packets(files[0])?, packets(files[1])?];
+    let all = u64::try_from(ours.len())?;
+    // Reports that the kernel sends when it likes: perhaps before the second capture began.
+    for packets in [&mut theirs, &mut ours] {
+        packets.retain(|packet| !packet.contains("listener report"));
+    }
+    ensure!(
+        theirs == ours,
+        "{what}: tcpdump has {} packets, netobs {}; the first that differ: {:#?}",
+        theirs.len(),
+        ours.len(),
+        theirs
+            .iter()
+            .zip(&ours)
+            .find(|(theirs, ours)| theirs != ours)
+    );
+    let wanted = End {
+        captured: all,
+        received: all,
+        lost: 0,
+    };
+    ensure!(end == wanted, "{what}: {end:?}, not {wanted:?}");
     Ok(())
 }
 
@@ -97,20 +113,23 @@ fn the_packets_of_tcpdump() -> Result<()> {
 fn the_figures_are_those_of_the_sender() -> Result<()> {
     let folder = Folder::new()?;
     let pair = Pair::new()?;
-    for (buffer, sent) in [("32768", 20_000), ("1", 20_000)] {
-        let file = folder.path(buffer);
-        let filter = "udp dst port 9";
-        let capture = Capture::netobs(&pair.a, &["-i", "v0", "-B", buffer, "-w", &file, filter])?;
+    let cases = ENGINES.map(|engine| [(engine, "32768"), (engine, "1")]);
+    let sent = 20_000;
+    for (engine, buffer) in cases.concat() {
+        let file = folder.path(&format!("{engine}-{buffer}"));
+        let args = ["--engine", engine, "-i", "v0", "-B", buffer, "-w", &file];
+        let args = [&args[..], &["udp dst port 9"]].concat();
+        let capture = Capture::netobs(&pair.a, &args)?;
         pair.send(9, sent, 100)?;
         pair.send(10, 5, 100)?;
         let end = capture.end()?;
         ensure!(
             end.received == sent && end.captured + end.lost == sent,
-            "{sent} were sent: {end:?}"
+            "{engine}: {sent} were sent: {end:?}"
         );
         ensure!(
             buffer == "1" || end.lost == 0,
-            "a large ring lost some: {end:?}"
+            "{engine}: a large ring lost some: {end:?}"
         );
         if support::have(&["capinfos"])? {
             let infos = netobs_tests::tool::run("capinfos", &["-M", "-c", &file], "")?;
@@ -141,14 +160,20 @@ fn loopback_once_and_one_direction() -> Result<()> {
             "out" => "icmp and outbound",
             _ => "icmp",
         };
-        let args = ["-i", device, "-Q", way, "-n", words];
-        let capture = Capture::netobs(&pair.a, &args)?;
-        pair.a.tool("ping", &["-c", "1", to], "")?;
-        let (end, text) = capture.end_with_text()?;
-        ensure!(
-            end.captured == wanted && text.lines().count() as u64 == wanted,
-            "{device} {way}: {end:?}\n{text}"
-        );
+        for engine in if device == "any" {
+            &ENGINES[..1]
+        } else {
+            &ENGINES
+        } {
+            let args = ["--engine", engine, "-i", device, "-Q", way, "-n", words];
+            let capture = Capture::netobs(&pair.a, &args)?;
+            pair.a.tool("ping", &["-c", "1", to], "")?;
+            let (end, text) = capture.end_with_text()?;
+            ensure!(
+                end.captured == wanted && text.lines().count() as u64 == wanted,
+                "{engine} {device} {way}: {end:?}\n{text}"
+            );
+        }
     }
     Ok(())
 }
@@ -162,21 +187,25 @@ fn tags_are_put_back() -> Result<()> {
     let ports = |n: u8, port| (Ipv4Addr::new(10, 9, 0, n), port);
     let tagged = frame::vlan_udp(42, from, to, ports(1, 1000), ports(2, 7));
     let other = frame::vlan_udp(43, from, to, ports(1, 1000), ports(2, 7));
-    let (theirs, ours) = (folder.path("tcpdump"), folder.path("netobs"));
+    let theirs = folder.path("tcpdump");
     let filter = "vlan 42 and udp";
     let tcpdump = Capture::tcpdump(&pair.b, &["-i", "v1", "-w", &theirs, filter])?;
-    let netobs = Capture::netobs(&pair.b, &["-i", "v1", "-w", &ours, filter])?;
+    let netobs = ENGINES.map(|engine| {
+        let ours = folder.path(engine);
+        let args = ["--engine", engine, "-i", "v1", "-w", &ours, filter];
+        Capture::netobs(&pair.b, &args).map(|capture| (capture, ours))
+    });
     let any = Capture::netobs(&pair.b, &["-i", "any", "-n", "-e", "udp port 7"])?;
     let here = Capture::netobs(&pair.b, &["-i", "v1", "-n", "-e", "ip protochain 17"])?;
     frame::send(&pair.a, "v0", &tagged, 3)?;
     frame::send(&pair.a, "v0", &other, 2)?;
     tcpdump.end()?;
-    ensure!(netobs.end()?.captured == 3);
-    ensure!(
-        packets(&ours)? == packets(&theirs)?,
-        "{:#?}",
-        packets(&ours)?
-    );
+    for netobs in netobs {
+        let (capture, ours) = netobs?;
+        ensure!(capture.end()?.captured == 3, "{ours}");
+        let ours = packets(&ours)?;
+        ensure!(ours == packets(&theirs)?, "{ours:#?}");
+    }
     let (_, text) = any.end_with_text()?;
     let shown = |tag: &str| text.lines().filter(|line| line.contains(tag)).count();
     ensure!(
@@ -215,28 +244,25 @@ fn segments_in_one_are_named() -> Result<()> {
     let listener = pair
         .b
         .run(|| std::net::TcpListener::bind("10.9.0.2:80").context("listen"))?;
-    let args = [
-        "-i",
-        "v0",
-        "-n",
-        "-s",
-        "96",
-        "tcp dst port 80 and greater 2000",
-    ];
-    let capture = Capture::netobs(&pair.a, &args)?;
+    let filter = "tcp dst port 80 and greater 2000";
+    let captures = ENGINES.map(|engine| {
+        let args = ["--engine", engine, "-i", "v0", "-n", "-s", "96", filter];
+        Capture::netobs(&pair.a, &args)
+    });
     let mut client = pair
         .a
         .run(|| std::net::TcpStream::connect("10.9.0.2:80").context("connect"))?;
     let (mut served, _) = listener.accept()?;
     std::io::Write::write_all(&mut client, &vec![0; 60_000])?;
     std::io::Read::read_exact(&mut served, &mut vec![0; 60_000])?;
-    let (end, text) = capture.end_with_text()?;
-    ensure!(end.captured > 0, "no large segment: {end:?}");
-    if support::kernel_since(6, 0)? {
-        ensure!(
-            text.lines().all(|line| line.contains("  [gso; from pid=")),
-            "{text}"
-        );
+    for (capture, engine) in captures.into_iter().zip(ENGINES) {
+        let (end, text) = capture?.end_with_text()?;
+        ensure!(end.captured > 0, "{engine}: no large segment: {end:?}");
+        // A packet socket tells it from then on.
+        if engine == "bpf" || support::kernel_since(6, 0)? {
+            let named = |line: &str| line.contains("  [gso; from pid=");
+            ensure!(text.lines().all(named), "{engine}: {text}");
+        }
     }
     Ok(())
 }

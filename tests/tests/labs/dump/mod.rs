@@ -3,6 +3,7 @@
 mod bad;
 mod capture;
 mod drops;
+mod engine;
 mod files;
 mod filters;
 mod lines;

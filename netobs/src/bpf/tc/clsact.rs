@@ -1,11 +1,11 @@
 //! TC before links: filters of a clsact qdisc, by netlink. They outlive their maker, so the next run clears what a killed one left.
 
-use super::load::{Loaded, TapError};
+use super::{At, Program, TcError};
 use crate::netlink::{
     attrs::{behind, u32_at},
     socket::{Error, ROUTE, Request, Socket},
 };
-use std::os::fd::{AsFd as _, AsRawFd as _, BorrowedFd};
+use std::os::fd::{AsRawFd as _, BorrowedFd};
 
 const NEW_QDISC: u16 = 36;
 const DEL_QDISC: u16 = 37;
@@ -30,8 +30,8 @@ const BPF_NAME: u16 = 7;
 const BPF_FLAGS: u16 = 8;
 /// `TCA_BPF_FLAG_ACT_DIRECT`: the program's word is the verdict, and ours is to go on.
 const DIRECT: u32 = 1;
-/// Our filters are told by their name, which ends with the process.
-const NAME: &str = "netobs-probes:";
+/// Our filters are told by their name: then comes what they are for, and the process.
+const NAME: &str = "netobs-";
 
 fn header(device: u32, handle: u32, parent: u32, info: u32) -> [u8; HEADER] {
     let mut header = [0; HEADER];
@@ -69,11 +69,12 @@ impl Filter {
 
     /// The process that added it, if it is one of ours.
     fn owner(&self) -> Option<u32> {
-        self.name.strip_prefix(NAME)?.parse().ok()
+        let (_, process) = self.name.strip_prefix(NAME)?.split_once(':')?;
+        process.parse().ok()
     }
 }
 
-/// Our two filters on a device.
+/// Our filters on a device.
 pub struct Filters {
     device: u32,
     ours: Vec<Filter>,
@@ -82,7 +83,7 @@ pub struct Filters {
 }
 
 impl Filters {
-    pub fn add(device: u32, loaded: &Loaded) -> Result<Self, TapError> {
+    pub fn add(device: u32, what: &str, programs: &[Program<'_>]) -> Result<Self, TcError> {
         let mut socket = Socket::open(ROUTE)?;
         let mut all = Self {
             device,
@@ -97,8 +98,13 @@ impl Filters {
             // Another run may have been faster.
             drop(delete(&mut socket, device, dead));
         }
-        for (parent, program) in [(INGRESS, &loaded.came), (EGRESS, &loaded.left)] {
-            let filter = add(&mut socket, device, parent, program.as_fd())?;
+        let name = format!("{NAME}{what}:{}", std::process::id());
+        for (at, program) in programs {
+            let parent = match at {
+                At::Ingress => INGRESS,
+                At::Egress => EGRESS,
+            };
+            let filter = add(&mut socket, &name, (device, parent), *program)?;
             all.ours.push(filter);
         }
         Ok(all)
@@ -145,14 +151,13 @@ fn qdisc(socket: &mut Socket, device: u32) -> Result<bool, Error> {
 /// In front of all others, at a priority that the kernel finds.
 fn add(
     socket: &mut Socket,
-    device: u32,
-    parent: u32,
+    name: &str,
+    (device, parent): (u32, u32),
     program: BorrowedFd<'_>,
-) -> Result<Filter, TapError> {
-    let name = format!("{NAME}{}", std::process::id());
+) -> Result<Filter, TcError> {
     let options = Request::get("", 0, &[])
         .attr(BPF_FD, &program.as_raw_fd().to_ne_bytes())
-        .text(BPF_NAME, &name)
+        .text(BPF_NAME, name)
         .attr(BPF_FLAGS, &DIRECT.to_ne_bytes());
     let info = u32::from(ETH_P_ALL.to_be());
     let request = Request::get(
@@ -165,10 +170,7 @@ fn add(
     .attr(OPTIONS, options.body());
     let told = socket.one(&request)?;
     let filter = told.and_then(|told| Filter::read(parent, &told));
-    filter.ok_or_else(|| TapError::Attach {
-        what: "clsact",
-        why: "the kernel does not tell where the filter is".to_owned(),
-    })
+    filter.ok_or(TcError::Unnamed)
 }
 
 fn delete(socket: &mut Socket, device: u32, filter: &Filter) -> Result<(), Error> {

@@ -9,19 +9,9 @@ use crate::capture::{
         },
     },
     link::LinkType,
+    live::{Direction, OUTGOING},
 };
 
-/// Which packets are wanted: `-Q`.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum Direction {
-    In,
-    Out,
-    #[default]
-    Both,
-}
-
-/// `PACKET_OUTGOING`
-pub const OUTGOING: u8 = 4;
 /// Length of the cooked header, which the kernel does not make.
 const COOKED: u32 = 20;
 /// Most instructions that the kernel takes (`BPF_MAXINSNS`).

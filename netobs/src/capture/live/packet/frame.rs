@@ -1,6 +1,6 @@
 //! Packets in a block of the ring: found by their lengths, given back what the kernel keeps beside them: tags, and the cooked header.
 
-use crate::capture::link::LinkType;
+use crate::capture::{link::LinkType, live::Captured};
 use zerocopy::{FromBytes, Immutable, KnownLayout};
 
 /// `struct tpacket3_hdr`, and the `struct sockaddr_ll` behind it.
@@ -43,22 +43,6 @@ const COOKED: usize = 20;
 const COUNT: usize = 12;
 const FIRST: usize = 16;
 
-/// A packet as its interface had it.
-#[derive(Clone, Copy, Debug)]
-pub struct Captured<'a> {
-    pub time_ns: u64,
-    pub data: &'a [u8],
-    /// Its length on the wire.
-    pub wire: u32,
-    pub device: u32,
-    /// `PACKET_HOST` ... `PACKET_OUTGOING`
-    pub kind: u8,
-    /// Several segments in one, to be cut by the device, or put together from what came.
-    pub gso: bool,
-    /// The tag that the kernel keeps beside it; it stands in the data too.
-    pub tag: Option<u16>,
-}
-
 /// The packets of a block.
 pub struct Block<'a> {
     bytes: &'a mut [u8],
@@ -78,11 +62,6 @@ impl<'a> Block<'a> {
             bytes,
             link,
         }
-    }
-
-    /// How many are left.
-    pub fn left(&self) -> u32 {
-        self.left
     }
 
     /// The next packet; none at the end.

@@ -1,5 +1,6 @@
 //! A packet socket and its ring (`TPACKET_V3`): blocks of packets that change hands with the kernel by one word, no system call a packet.
 
+use super::super::Shape;
 use rustix::{
     io::Errno,
     net::{AddressFamily, SocketFlags, SocketType, socket_with},
@@ -26,16 +27,6 @@ const OURS: u32 = 1;
 const KERNELS: u32 = 0;
 /// `ETH_P_ALL`
 const EVERYTHING: u16 = 3;
-
-/// How large the ring is.
-#[derive(Clone, Copy, Debug)]
-pub struct Shape {
-    /// Bytes of a block: a power of two, of pages at least.
-    pub block: usize,
-    pub blocks: usize,
-    /// A block that is not full is handed over after so long.
-    pub retire_ms: u32,
-}
 
 /// A socket for packets, not yet listening to any: those before its filter would be nobody's.
 pub struct PacketSocket(OwnedFd);
@@ -145,7 +136,7 @@ impl Ring {
         let frames = block / FRAME * blocks;
         let request = [block, blocks, FRAME, frames, shape.retire_ms, 0, 0];
         socket.set(RX_RING, request.as_bytes())?;
-        let length = shape.block * shape.blocks;
+        let length = shape.bytes();
         // SAFETY: a new mapping of the ring that the kernel just made, of exactly its length; no memory of ours is replaced.
         let memory = unsafe {
             libc::mmap(
@@ -195,7 +186,7 @@ impl Ring {
 
 impl Drop for Ring {
     fn drop(&mut self) {
-        let length = self.shape.block * self.shape.blocks;
+        let length = self.shape.bytes();
         // SAFETY: the mapping is ours, of this length, and nobody can reach it any more.
         let _unmapped = unsafe { libc::munmap(self.memory.as_ptr().cast(), length) };
     }
