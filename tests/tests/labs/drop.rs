@@ -3,6 +3,7 @@
 use std::net::IpAddr;
 
 use anyhow::{Result, ensure};
+use netobs_tests::machine;
 use netobs_tests::netobs::{Observer, Watch};
 use netobs_tests::rules::{Hook, Rule};
 use netobs_tests::topology::{A4, A6, Pair};
@@ -204,9 +205,10 @@ fn of_a_flood_adds_up() -> Result<()> {
     let watch = Watch::json(&["drop"])?.within(&[&lab.b]).start()?;
     let rule = Rule::add(&lab.b, Hook::Input, "udp dport 7", "drop")?;
     let source = udp::bind(&lab.a, at(A4, 0))?;
-    udp::flood(&source, at(Pair::B4, 7), 20_000, 18)?;
+    let sent = machine::times(20_000) as u64;
+    udp::flood(&source, at(Pair::B4, 7), sent, 18)?;
     let count = rule.packets()?;
-    ensure!(count == 20_000, "the rule met {count} datagrams");
+    ensure!(count == sent, "the rule met {count} datagrams");
     let event = because("NETFILTER_DROP", json!({"proto": "udp", "dport": 7}))?;
     watch.stop()?.seen_plus_lost(&event, count).map(drop)
 }

@@ -1,6 +1,7 @@
 //! Promise one: what was told and what was lost make up what happened, exactly.
 
 use anyhow::{Result, ensure};
+use netobs_tests::machine;
 use netobs_tests::netobs::{Observer, Watch};
 use netobs_tests::topology::Pair;
 use netobs_tests::traffic::tcp;
@@ -8,14 +9,16 @@ use serde_json::json;
 
 use crate::support::at;
 
-const CONNECTIONS: u64 = 3000;
+fn connections() -> u64 {
+    machine::times(3000) as u64
+}
 
 /// Connections from `a` to `b` as fast as one thread can, ended by RST; each has two ends.
 fn churn(lab: &Pair) -> Result<()> {
     let listener = lab.b.run(|| Ok(tcp::listen(at(Pair::B4, 0), 64)?))?;
     let to = listener.local_addr()?;
     lab.a.run(|| {
-        for _ in 0..CONNECTIONS {
+        for _ in 0..connections() {
             let client = tcp::Dial::to(to).connect()?;
             let (server, _) = listener.accept()?;
             tcp::abort(client)?;
@@ -43,7 +46,7 @@ fn counted_when_the_ring_is_full() -> Result<()> {
     watch.signal(libc::SIGCONT)?;
     churned?;
     let record = watch.stop()?;
-    let (seen, lost) = record.seen_plus_lost(&json!({"event": "close"}), 2 * CONNECTIONS)?;
+    let (seen, lost) = record.seen_plus_lost(&json!({"event": "close"}), 2 * connections())?;
     ensure!(seen > 0 && lost > 0, "{seen} seen, {lost} lost: no test");
     let (hook_seen, hook_lost) = (
         record.hooks("close", "seen")?,
@@ -64,7 +67,7 @@ fn counted_when_the_ring_is_small() -> Result<()> {
     churn(&lab)?;
     watch
         .stop()?
-        .seen_plus_lost(&json!({"event": "close"}), 2 * CONNECTIONS)
+        .seen_plus_lost(&json!({"event": "close"}), 2 * connections())
         .map(drop)
 }
 
@@ -76,7 +79,7 @@ fn nothing_with_the_default_buffer() -> Result<()> {
         .start()?;
     churn(&lab)?;
     let record = watch.stop()?;
-    record.exactly(2 * CONNECTIONS, &json!({"event": "close"}))?;
-    record.exactly(CONNECTIONS, &json!({"event": "connect"}))?;
-    record.exactly(CONNECTIONS, &json!({"event": "accept"}))
+    record.exactly(2 * connections(), &json!({"event": "close"}))?;
+    record.exactly(connections(), &json!({"event": "connect"}))?;
+    record.exactly(connections(), &json!({"event": "accept"}))
 }

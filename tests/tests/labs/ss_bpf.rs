@@ -10,6 +10,7 @@ use std::sync::Barrier;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use anyhow::{Context, Result, ensure};
+use netobs_tests::machine;
 use netobs_tests::netns::Netns;
 use netobs_tests::netobs::binary;
 use netobs_tests::sys;
@@ -308,7 +309,7 @@ fn endings_are_not_told_twice() -> Result<()> {
                 Ok(())
             })
         });
-        let looks = (0..30).try_for_each(|_| {
+        let looks = (0..machine::times(30)).try_for_each(|_| {
             let mut rows = BTreeMap::new();
             for (ends, users) in look(ns)? {
                 let old = rows.insert(ends.clone(), users);
@@ -356,7 +357,7 @@ fn forks_under_the_walk() -> Result<()> {
     })?;
     parent.hear()?;
     let pid = format!("pid={},", parent.pid());
-    for _ in 0..30 {
+    for _ in 0..machine::times(30) {
         let rows = look(&ns)?;
         ensure!(rows.len() == SOCKETS, "{} of {SOCKETS} rows", rows.len());
         let mut ends: Vec<&String> = rows.iter().map(|(ends, _)| ends).collect();

@@ -8,7 +8,7 @@ use netobs_tests::netns::Netns;
 use netobs_tests::netobs::binary;
 use netobs_tests::tables::same;
 use netobs_tests::traffic::{Process, tcp};
-use netobs_tests::{sys, wait};
+use netobs_tests::{machine, sys, wait};
 
 fn any() -> SocketAddr {
     SocketAddr::from(([127, 0, 0, 1], 0))
@@ -92,13 +92,13 @@ fn after_fork() -> Result<()> {
 /// told all the same.
 #[test]
 fn beside_children_that_close() -> Result<()> {
-    const HELD: usize = 1500;
+    let held_sockets = machine::times(1500);
     let ns = Netns::new("closing")?;
     sys::raise_file_limit()?;
     let mut holder = Process::spawn(&ns, "holder", |link| {
         let listener = tcp::listen(any(), 64)?;
         let mut held = Vec::new();
-        for _ in 0..HELD {
+        for _ in 0..held_sockets {
             held.push(tcp::Dial::to(listener.local_addr()?).connect()?);
             held.push(listener.accept()?.0);
         }
@@ -115,7 +115,7 @@ fn beside_children_that_close() -> Result<()> {
     for _ in 0..20 {
         let text = binary::run_within(&ns, &["ss", "-tnpH", "--engine", "bpf"])?;
         let rows = text.lines().count();
-        ensure!(rows == 2 * HELD, "{rows} rows");
+        ensure!(rows == 2 * held_sockets, "{rows} rows");
         let others: Vec<&str> = text.lines().filter(|line| !line.contains(&own)).collect();
         ensure!(
             others.is_empty(),
