@@ -278,11 +278,11 @@ fn bad_mac(rest: &[u8]) -> usize {
 /// How much of the text has the shape of an IPv6 address.
 fn v6(text: &str) -> usize {
     const LONGEST: usize = 64;
-    let run = count(text.as_bytes(), |b| {
-        b.is_ascii_hexdigit() || b":.".contains(&b)
-    });
+    // No further: of nothing but colons, a long text would be counted to its end at each of them.
+    let near = &text.as_bytes()[..text.len().min(LONGEST)];
+    let run = count(near, |b| b.is_ascii_hexdigit() || b":.".contains(&b));
     let fits = |len: &usize| v6_shape(&text[..*len]);
-    (2..=run.min(LONGEST)).rev().find(fits).unwrap_or(0)
+    (2..=run).rev().find(fits).unwrap_or(0)
 }
 
 fn v6_shape(text: &str) -> bool {

@@ -164,6 +164,26 @@ fn packets_match_as_far_as_they_go() {
     }
 }
 
+/// As long as expressions may be, and of the shapes that cost most: a program or an error, and no end of the stack.
+#[test]
+fn no_text_is_too_long() {
+    let mut nested = "1".to_owned();
+    for _ in 0..90 {
+        nested = format!("({}{nested})", "1 % ".repeat(170));
+    }
+    let minus = format!("{}1 = 1", "- ".repeat(30_000));
+    let not = format!("{}tcp", "not ".repeat(16_000));
+    let ports = format!("port 1{}", " or 1".repeat(13_000));
+    let loads = format!("{}0{} = 0", "tcp[".repeat(90), "]".repeat(90));
+    let sums = format!("{}1 = 1", format!("{}1 = 1 or ", "len + ".repeat(190)).repeat(50));
+    for text in [nested + " = 1", minus, not, ports, loads, sums] {
+        assert!(text.len() <= 1 << 16);
+        let watch = std::time::Instant::now();
+        let r = program(&text).map(|p| p.insns.len());
+        eprintln!("{:?} {:?} {:.40}", watch.elapsed(), r, text);
+    }
+}
+
 const PARTS: [&str; 46] = [
     "host ",
     "10.0.0.1 ",
