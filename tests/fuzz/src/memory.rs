@@ -15,7 +15,15 @@ const LEFT: usize = 4 << 20;
 /// Runs a target over one input. An allocation beyond the limit aborts, so that the input to blame is known.
 pub fn bounded(data: &[u8], target: fn(&[u8])) {
     static BEFORE: OnceLock<usize> = OnceLock::new();
-    let before = *BEFORE.get_or_init(|| MEMORY.allocated());
+    let before = *BEFORE.get_or_init(|| {
+        let told = std::panic::take_hook();
+        // To tell what happened takes memory, too.
+        std::panic::set_hook(Box::new(move |panic| {
+            let _above_what_is_in_use = MEMORY.set_limit(usize::MAX);
+            told(panic);
+        }));
+        MEMORY.allocated()
+    });
     MEMORY
         .set_limit(MEMORY.allocated() + AT_ONCE)
         .expect("a limit above what is in use can be set");
