@@ -11,6 +11,7 @@ mod cmd;
 mod count;
 mod deploy;
 mod ebpf;
+mod fuzz;
 mod layers;
 mod paths;
 mod release;
@@ -45,6 +46,8 @@ enum Task {
     Release,
     /// Build the container image and run it with the DaemonSet's capabilities
     Deploy,
+    /// Give filters, capture files and packets bytes of all kinds, and show what breaks them
+    Fuzz(fuzz::Args),
     /// Measure the cost of the tool
     Bench {
         #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
@@ -71,6 +74,7 @@ fn run(task: Task) -> anyhow::Result<ExitCode> {
         Task::Vm(args) => vm::run(&args),
         Task::Release => release::run().map(|()| ExitCode::SUCCESS),
         Task::Deploy => deploy::run().map(|()| ExitCode::SUCCESS),
+        Task::Fuzz(args) => fuzz::run(&args),
         Task::Bench { args } => bench::run(args).map(|()| ExitCode::SUCCESS),
     }
 }

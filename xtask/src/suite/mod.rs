@@ -11,7 +11,7 @@ use std::process::ExitCode;
 
 use crate::count::Count;
 use crate::ebpf::{self, Outcome};
-use crate::{deploy, release, vm};
+use crate::{deploy, fuzz, release, vm};
 use steps::Steps;
 use tests::Runner;
 
@@ -37,7 +37,9 @@ pub fn run(args: &Args) -> ExitCode {
     if args.quick {
         checks::quick(&mut steps);
         steps.test("unit tests", || Runner::find(None)?.units(&[]));
-        println!("left out by --quick: typos, deny, machete, the BPF object, labs, kernel matrix");
+        println!(
+            "left out by --quick: typos, deny, machete, the BPF object, fuzz targets, labs, kernel matrix"
+        );
         return steps.close();
     }
     if !steps.check("packages", packages::install) {
@@ -53,6 +55,7 @@ pub fn run(args: &Args) -> ExitCode {
         Ok(())
     });
     steps.test("unit tests", || Runner::find(object.as_deref())?.units(&[]));
+    steps.test("fuzz targets", fuzz::test);
     steps.test("labs", || Runner::find(object.as_deref())?.labs(&[]));
     steps.test("deploy", deploy_tests);
     if args.no_vm {

@@ -7,7 +7,7 @@ use anyhow::{Context as _, Result, bail, ensure};
 use crate::cmd;
 
 /// A program that proves the package is there, and the package.
-const NEEDED: [(&str, &str); 31] = [
+const NEEDED: [(&str, &str); 32] = [
     ("qemu-system-x86_64", "qemu-system-x86"),
     ("busybox", "busybox-static"),
     ("depmod", "kmod"),
@@ -31,6 +31,7 @@ const NEEDED: [(&str, &str); 31] = [
     ("ethtool", "ethtool"),
     ("bpftool", "bpftool"),
     ("cc", "gcc"),
+    ("c++", "g++"),
     ("setpriv", "util-linux"),
     ("named", "bind9"),
     ("dig", "bind9-dnsutils"),

@@ -20,6 +20,8 @@ const PACKET: u32 = 6;
 const MOST: u32 = LONGEST + 256 * 1024;
 /// Interfaces of one file.
 const INTERFACES: usize = 65_536;
+/// Bytes of an interface's name that are kept: what is no text grows when it is made text, beyond what can be written again.
+const NAME: usize = 256;
 /// Type and length, and the length again.
 const FRAME: u32 = 12;
 
@@ -233,7 +235,7 @@ impl Pcapng {
         let mut name = None;
         for (code, value) in options(order, body.get(8..).unwrap_or_default()) {
             match (code, value) {
-                (2, value) => name = Some(String::from_utf8_lossy(value).into_owned()),
+                (2, value) => name = Some(text(value)),
                 (9, [resolution]) => {
                     clock.binary = resolution & 0x80 != 0;
                     clock.power = u32::from(resolution & 0x7f);
@@ -339,6 +341,12 @@ impl Pcapng {
         }
         (way, comment)
     }
+}
+
+fn text(value: &[u8]) -> String {
+    let mut text = String::from_utf8_lossy(&value[..value.len().min(NAME)]).into_owned();
+    text.truncate(text.floor_char_boundary(NAME));
+    text
 }
 
 /// Code and value of each option; what is malformed ends them.

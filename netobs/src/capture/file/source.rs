@@ -58,7 +58,10 @@ impl Source {
         self.start = 0;
         let room = wanted + AT_ONCE;
         if self.buffer.len() < room {
-            self.buffer.resize(room, 0);
+            // Zeros from the kernel, where `resize` would write them.
+            let mut larger = vec![0; room];
+            larger[..self.end].copy_from_slice(&self.buffer[..self.end]);
+            self.buffer = larger;
         }
         while self.end < wanted {
             match self.input.read(&mut self.buffer[self.end..]) {

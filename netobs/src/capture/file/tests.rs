@@ -96,6 +96,50 @@ fn what_is_written_is_read() {
     assert_eq!(names, [Some("b"), Some("a")]);
 }
 
+/// Each byte that is no text becomes three.
+#[test]
+fn a_name_that_is_no_text_is_written_as_it_was_read() {
+    let mut name = vec![0xff; 30_000];
+    name[0] = b'e';
+    let named = [
+        &[1, 0, 0, 0, 96, 0, 0, 0, 2, 0][..],
+        &30_000_u16.to_le_bytes(),
+        &name,
+    ]
+    .concat();
+    let length = u32::try_from(named.len() + 12).unwrap().to_le_bytes();
+    let mut file =
+        b"\n\r\r\n\x1c\0\0\0\x4d\x3c\x2b\x1a\x01\0\0\0\xff\xff\xff\xff\xff\xff\xff\xff\x1c\0\0\0"
+            .to_vec();
+    file.extend([&[1, 0, 0, 0][..], &length, &named, &length].concat());
+    let read = |file: Vec<u8>| {
+        let mut reader = Reader::open("x", Box::new(Cursor::new(file))).unwrap();
+        reader
+            .first_interface()
+            .unwrap()
+            .unwrap()
+            .name
+            .clone()
+            .unwrap()
+    };
+    let name = read(file);
+    assert!(name.len() <= 256 && name.starts_with("e\u{fffd}"));
+    let interface = Interface {
+        link: LinkType::Ethernet,
+        snaplen: 96,
+        name: Some(name.clone()),
+        nanoseconds: true,
+        swapped: false,
+    };
+    let mut again = Vec::new();
+    let mut writer = Writer::new(&mut again).unwrap();
+    writer
+        .statistics(Statistics::default(), &[interface])
+        .unwrap();
+    drop(writer);
+    assert_eq!(read(again), name);
+}
+
 #[test]
 fn an_error_names_file_and_offset() {
     let file = classic(true, 0xa1b2_c3d4);

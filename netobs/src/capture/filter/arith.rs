@@ -39,7 +39,7 @@ fn left_first(left: Rank, right: Rank) -> bool {
     matches!((left, right), (Some(left), Some(right)) if left >= right)
 }
 
-/// Operators in one piece of arithmetic.
+/// Operators in one comparison: all may stand inside of each other, and each then takes its part of the stack.
 const MOST: usize = 200;
 
 /// A whole value up to what is no operator.
@@ -64,27 +64,23 @@ pub fn rest(parser: &mut Parser, first: Unit) -> Parsed<Unit> {
             Unit::Term(..) | Unit::Value(_) => Err(parser.expected("arithmetic")),
         };
     }
-    climb(parser, value(first), None, &mut 0).map(Unit::Arith)
+    climb(parser, value(first), None).map(Unit::Arith)
 }
 
 /// Takes operators while they bind tighter than what waits on the left.
-fn climb(
-    parser: &mut Parser,
-    mut left: Arith,
-    waiting: Option<Rank>,
-    seen: &mut usize,
-) -> Parsed<Arith> {
+fn climb(parser: &mut Parser, mut left: Arith, waiting: Option<Rank>) -> Parsed<Arith> {
     while let Some((op, rank)) = operator(parser.peek()) {
         if waiting.is_some_and(|waiting| left_first(waiting, rank)) {
             break;
         }
-        *seen += 1;
-        if *seen > MOST {
+        parser.operators += 1;
+        if parser.operators > MOST {
             return Err(FilterError::new("too much arithmetic", parser.span()));
         }
         let (_, span) = parser.next();
-        let right = value(operand(parser, seen)?);
-        let right = climb(parser, right, Some(rank), seen)?;
+        let right = value(primary(parser)?);
+        // Of values that wait for what stands right of them there are registers for sixteen.
+        let right = parser.deeper(|p| climb(p, right, Some(rank)))?;
         left = Arith::Binary(op, Box::new(left), Box::new(right), span);
     }
     Ok(left)
@@ -92,10 +88,6 @@ fn climb(
 
 /// One value.
 pub fn primary(parser: &mut Parser) -> Parsed<Unit> {
-    operand(parser, &mut 0)
-}
-
-fn operand(parser: &mut Parser, seen: &mut usize) -> Parsed<Unit> {
     let (token, span) = (parser.peek().clone(), parser.span());
     match token {
         Token::Number(n) => {
@@ -108,14 +100,14 @@ fn operand(parser: &mut Parser, seen: &mut usize) -> Parsed<Unit> {
         }
         Token::Symbol(b'-') => {
             parser.next();
-            let inner = parser.deeper(|p| operand(p, seen))?;
-            let inner = climb(parser, value(inner), Some(MINUS), seen)?;
+            let inner = parser.deeper(primary)?;
+            let inner = climb(parser, value(inner), Some(MINUS))?;
             Ok(Unit::Arith(Arith::Negative(Box::new(inner))))
         }
         Token::Symbol(b'(') => {
             parser.next();
             let inner = parser.deeper(|p| {
-                let first = operand(p, &mut 0)?;
+                let first = primary(p)?;
                 rest(p, first)
             })?;
             parser.close(b')')?;

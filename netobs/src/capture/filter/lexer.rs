@@ -266,8 +266,11 @@ fn bad_mac(rest: &[u8]) -> usize {
     let (mut at, mut parts) = (0, 0);
     loop {
         let len = hex(rest, at).min(2);
-        let colons = count(rest.get(at + len..).unwrap_or_default(), |b| b == b':');
-        if len == 0 || colons == 0 {
+        let colons = match len {
+            0 => 0,
+            _ => count(rest.get(at + len..).unwrap_or_default(), |b| b == b':'),
+        };
+        if colons == 0 {
             return if parts < 2 { 0 } else { at };
         }
         at += len + colons;
@@ -278,11 +281,14 @@ fn bad_mac(rest: &[u8]) -> usize {
 /// How much of the text has the shape of an IPv6 address.
 fn v6(text: &str) -> usize {
     const LONGEST: usize = 64;
-    let run = count(text.as_bytes(), |b| {
-        b.is_ascii_hexdigit() || b":.".contains(&b)
-    });
+    // No further: of nothing but colons, a long text would be counted to its end at each of them.
+    let near = &text.as_bytes()[..text.len().min(LONGEST)];
+    let run = count(near, |b| b.is_ascii_hexdigit() || b":.".contains(&b));
+    // Zeros are left out in one place: no further than to the second.
+    let left_out = |from: usize| text[from..run].find("::").map(|at| from + at + 1);
+    let run = left_out(0).and_then(left_out).unwrap_or(run);
     let fits = |len: &usize| v6_shape(&text[..*len]);
-    (2..=run.min(LONGEST)).rev().find(fits).unwrap_or(0)
+    (2..=run).rev().find(fits).unwrap_or(0)
 }
 
 fn v6_shape(text: &str) -> bool {

@@ -19,6 +19,8 @@ pub struct Parser {
     tokens: Vec<(Token, Span)>,
     at: usize,
     depth: usize,
+    /// Of arithmetic, in the comparison that is read.
+    pub operators: usize,
 }
 
 pub type Parsed<T> = Result<T, FilterError>;
@@ -41,6 +43,7 @@ pub fn parse(text: &str) -> Parsed<Option<Expr>> {
         tokens: lexer::tokens(text)?,
         at: 0,
         depth: 0,
+        operators: 0,
     };
     if *parser.peek() == Token::End {
         return Ok(None);
@@ -262,6 +265,7 @@ impl Parser {
         self.next();
         let left = arith::value(left);
         let right = arith::whole(self)?;
+        self.operators = 0;
         let span = self.since(from);
         let primitive = Primitive::Relation(relation, left, right);
         Ok(Unit::Term(

@@ -164,6 +164,36 @@ fn packets_match_as_far_as_they_go() {
     }
 }
 
+/// As long as expressions may be, and of the shapes that go deepest or cost most: a program or an error, in time and on the stack.
+#[test]
+fn no_text_is_too_long() {
+    let nested = |before: &str, after: &str, times| {
+        (0..times).fold("1".to_owned(), |inner, _| {
+            format!("({before}{inner}{after})")
+        })
+    };
+    let texts = [
+        nested(&"1 % ".repeat(170), "", 90) + " = 1",
+        nested("", &" + 1".repeat(170), 90) + " = 1",
+        nested("", " + 1 + 1", 90) + " = 1",
+        [&nested("", " + 1 + 1", 90), " = 1 and "]
+            .concat()
+            .repeat(40)
+            + "tcp",
+        format!("{}1 = 1", "- ".repeat(30_000)),
+        format!("{}tcp", "not ".repeat(16_000)),
+        format!("port 1{}", " or 1".repeat(13_000)),
+        format!("{}0{} = 0", "tcp[".repeat(90), "]".repeat(90)),
+        format!("{}1 = 1", "len + ".repeat(190)),
+        ":".repeat(65_000),
+        "::1".repeat(20_000),
+    ];
+    for text in texts {
+        assert!(text.len() <= 1 << 16, "{}", text.len());
+        assert!(program(&text).map_or(true, |program| program.insns.len() < 1000));
+    }
+}
+
 const PARTS: [&str; 46] = [
     "host ",
     "10.0.0.1 ",
