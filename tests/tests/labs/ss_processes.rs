@@ -112,7 +112,7 @@ fn beside_children_that_close() -> Result<()> {
     })?;
     holder.hear()?;
     let own = format!("pid={},", holder.pid());
-    for _ in 0..20 {
+    for _ in 0..machine::times(20) {
         let text = binary::run_within(&ns, &["ss", "-tnpH", "--engine", "bpf"])?;
         let rows = text.lines().count();
         ensure!(rows == 2 * held_sockets, "{rows} rows");

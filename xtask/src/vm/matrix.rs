@@ -215,12 +215,19 @@ const OBSERVATIONS: [&str; 13] = [
 ];
 
 /// Long labs of what is the same on every kernel: the filter language, views, words. They run on the host.
-const OF_THE_TOOL: [&str; 18] = [
+const OF_THE_TOOL: [&str; 28] = [
     "ss_filters::",
     "ss_views::",
     "ss_input::",
     "ss_churn::",
+    "show::bad::nobody",
+    "show::bad::what",
+    "show::extensions::",
     "show::firewall::",
+    "dns::bad::",
+    "ping::bad_input",
+    // What runs before the labs.
+    "doctor::text_names_every_collector",
     "mtr::",
     "scan::",
     "scan_services::",
@@ -232,7 +239,11 @@ const OF_THE_TOOL: [&str; 18] = [
     "hostile::",
     "interrupts::",
     "probe_ways::",
-    "dump::",
+    "dump::bad",
+    "dump::files",
+    "dump::filters",
+    "dump::lines",
+    "dump::live",
     "http::",
 ];
 

@@ -1,11 +1,11 @@
-//! Packets taken by eBPF: the filter picks what tcpdump picks, other programs see every packet, and nothing stays.
+//! Ways to take packets: exact figures, and by eBPF the filter of tcpdump, other programs that see every packet, and nothing left behind.
 
 use anyhow::{Context, Result, ensure};
 use netobs_tests::captures::{ETHERNET, Folder, Form, odd, pcap, zoo};
 use netobs_tests::traffic::frame;
 use serde_json::Value;
 
-use super::capture::{Capture, Pair, packets};
+use super::capture::{Capture, ENGINES, Pair, packets};
 use super::tcpdump;
 use crate::edge::tc;
 use crate::support;
@@ -117,6 +117,38 @@ fn picks_what_tcpdump_picks_as_it_leaves() -> Result<()> {
 #[test]
 fn picks_what_tcpdump_picks_as_it_comes() -> Result<()> {
     picks(1)
+}
+
+/// What passes the filter is captured or counted as lost, in a ring far too small as well.
+#[test]
+fn the_figures_are_those_of_the_sender() -> Result<()> {
+    let folder = Folder::new()?;
+    let pair = Pair::new()?;
+    let cases = ENGINES.map(|engine| [(engine, "32768"), (engine, "1")]);
+    let sent = 20_000;
+    for (engine, buffer) in cases.concat() {
+        let file = folder.path(&format!("{engine}-{buffer}"));
+        let args = ["--engine", engine, "-i", "v0", "-B", buffer, "-w", &file];
+        let args = [&args[..], &["udp dst port 9"]].concat();
+        let capture = Capture::netobs(&pair.a, &args)?;
+        pair.send(9, sent, 100)?;
+        pair.send(10, 5, 100)?;
+        let end = capture.end()?;
+        ensure!(
+            end.received == sent && end.captured + end.lost == sent,
+            "{engine}: {sent} were sent: {end:?}"
+        );
+        ensure!(
+            buffer == "1" || end.lost == 0,
+            "{engine}: a large ring lost some: {end:?}"
+        );
+        if support::have(&["capinfos"])? {
+            let infos = netobs_tests::tool::run("capinfos", &["-M", "-c", &file], "")?;
+            let count = format!("Number of packets:   {}", end.captured);
+            ensure!(infos.contains(&count), "{infos}");
+        }
+    }
+    Ok(())
 }
 
 /// Filters of TC count every packet while we capture, and all of TC is afterwards what it was before.
