@@ -117,7 +117,7 @@ impl Contents {
                 .statistics(all, &self.interfaces)
                 .expect("memory takes it");
         }
-        drop(writer);
+        writer.flush().expect("memory takes it");
         file
     }
 

@@ -1,7 +1,7 @@
 //! `cargo xtask bench capture`: packets of a veth pair captured by `netobs dump`, both ways, and tcpdump, to files and to lines: the tool's own CPU,
 //! what the sender pays, and what is lost.
 //!
-//! Each round runs every tool once, a run without any first, so that the machine's other work spoils all alike; medians.
+//! Each round runs every tool once, between two runs without any; medians.
 use std::fs;
 use std::io::Write;
 use std::net::UdpSocket;
@@ -27,6 +27,7 @@ const RARE: u16 = 10;
 struct Tool {
     name: &'static str,
     argv: Vec<String>,
+    /// More than without it.
     sender: Vec<f64>,
     own: Vec<f64>,
     lost: u64,
@@ -50,9 +51,15 @@ pub fn run(options: &CaptureOptions) -> Result<()> {
         tools.retain(|tool| options.only.is_empty() || wanted(tool));
         let mut alone = Vec::new();
         for _ in 0..options.rounds {
-            alone.push(send(&a, options.packets, size)?);
             for tool in &mut tools {
+                let before = send(&a, options.packets, size)?;
                 one(&a, tool, options.packets, size)?;
+                // What the machine's other work takes changes slowly: a tool is held against the runs around it.
+                let around = f64::midpoint(before, send(&a, options.packets, size)?);
+                if let Some(with) = tool.sender.last_mut() {
+                    *with -= around;
+                }
+                alone.push(around);
             }
         }
         let alone = median(&alone);
@@ -72,7 +79,7 @@ pub fn run(options: &CaptureOptions) -> Result<()> {
                 "{:<34} {:>8.0} {:>10.0} {:>8}",
                 tool.name,
                 median(&tool.own),
-                median(&tool.sender) - alone,
+                median(&tool.sender),
                 tool.lost
             )?;
         }

@@ -136,7 +136,7 @@ fn a_name_that_is_no_text_is_written_as_it_was_read() {
     writer
         .statistics(Statistics::default(), &[interface])
         .unwrap();
-    drop(writer);
+    writer.flush().unwrap();
     assert_eq!(read(again), name);
 }
 

@@ -30,7 +30,7 @@ const FRAME: u32 = HEAD + 4;
 const PADDING: [u8; 3] = [0; 3];
 
 pub struct Writer<W: Write> {
-    inner: PcapNgWriter<Counted<W>>,
+    inner: PcapNgWriter<Gathered<W>>,
     /// Number in this file of each interface of the source.
     numbers: Vec<Option<u32>>,
     /// Packets of each interface of this file.
@@ -46,26 +46,44 @@ pub struct Statistics {
     pub lost: u64,
 }
 
-/// Counts the bytes that pass.
-struct Counted<W> {
+/// Bytes that are written at once.
+const AT_ONCE: usize = 256 * 1024;
+
+/// Gathers what is written, and counts it.
+struct Gathered<W> {
     output: W,
+    waiting: Vec<u8>,
+    /// Of what waits no more.
     bytes: u64,
 }
 
-impl<W: Write> Write for Counted<W> {
-    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        let written = self.output.write(bytes)?;
-        self.bytes += written as u64;
-        Ok(written)
+impl<W: Write> Gathered<W> {
+    /// Writes out what waits, if it is much.
+    #[inline]
+    fn settle(&mut self) -> io::Result<()> {
+        if self.waiting.len() < AT_ONCE {
+            return Ok(());
+        }
+        self.write_out()
     }
 
-    #[inline]
-    fn write_all(&mut self, bytes: &[u8]) -> io::Result<()> {
-        self.bytes += bytes.len() as u64;
-        self.output.write_all(bytes)
+    fn write_out(&mut self) -> io::Result<()> {
+        self.bytes += self.waiting.len() as u64;
+        let written = self.output.write_all(&self.waiting);
+        self.waiting.clear();
+        written
+    }
+}
+
+impl<W: Write> Write for Gathered<W> {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.waiting.extend_from_slice(bytes);
+        self.settle()?;
+        Ok(bytes.len())
     }
 
     fn flush(&mut self) -> io::Result<()> {
+        self.write_out()?;
         self.output.flush()
     }
 }
@@ -80,7 +98,11 @@ impl<W: Write> Writer<W> {
             ))],
             ..SectionHeaderBlock::default()
         };
-        let output = Counted { output, bytes: 0 };
+        let output = Gathered {
+            output,
+            waiting: Vec::new(),
+            bytes: 0,
+        };
         let inner = PcapNgWriter::with_section_header(output, section).map_err(failed)?;
         Ok(Self {
             inner,
@@ -116,7 +138,8 @@ impl<W: Write> Writer<W> {
 
     /// Bytes written so far.
     pub fn written(&self) -> u64 {
-        self.inner.get_ref().bytes
+        let output = self.inner.get_ref();
+        output.bytes + output.waiting.len() as u64
     }
 
     /// Writes a packet, and before it what is not written yet of its interface. The crate that writes all other blocks
@@ -150,22 +173,25 @@ impl<W: Write> Writer<W> {
             packet.wire,
         ];
         let output = self.inner.get_mut();
-        output.write_all(words.as_bytes())?;
-        output.write_all(packet.data)?;
-        output.write_all(&PADDING[..padding])?;
+        let block = &mut output.waiting;
+        block.reserve(length as usize);
+        block.extend_from_slice(words.as_bytes());
+        block.extend_from_slice(packet.data);
+        block.extend_from_slice(&PADDING[..padding]);
         if let Some(way) = packet.way {
-            output.write_all(&option(FLAGS, 4))?;
-            output.write_all(&way.flags().to_ne_bytes())?;
+            block.extend_from_slice(&option(FLAGS, 4));
+            block.extend_from_slice(&way.flags().to_ne_bytes());
         }
         if let Ok(length @ 1..) = u16::try_from(comment.len()) {
-            output.write_all(&option(COMMENT, length))?;
-            output.write_all(comment)?;
-            output.write_all(&PADDING[..padded(comment.len()) - comment.len()])?;
+            block.extend_from_slice(&option(COMMENT, length));
+            block.extend_from_slice(comment);
+            block.extend_from_slice(&PADDING[..padded(comment.len()) - comment.len()]);
         }
         if options > 0 {
-            output.write_all(&option(0, 0))?;
+            block.extend_from_slice(&option(0, 0));
         }
-        output.write_all(&length.to_ne_bytes())
+        block.extend_from_slice(&length.to_ne_bytes());
+        output.settle()
     }
 
     fn interface(&mut self, index: usize, interfaces: &[Interface]) -> io::Result<u32> {

@@ -10,16 +10,14 @@ use crate::{
 use jiff::{Timestamp, tz::TimeZone};
 use std::{
     fs::File,
-    io::{self, BufWriter, Write},
+    io::{self, Write},
     net::IpAddr,
     path::{Path, PathBuf},
 };
 
-/// Bytes of packets that are written at once.
-const PACKETS: usize = 256 * 1024;
 const SECOND: u64 = 1_000_000_000;
 
-type Output = Writer<BufWriter<Box<dyn Write>>>;
+type Output = Writer<Box<dyn Write>>;
 
 /// The file being written, and when the next one begins.
 pub struct Files {
@@ -46,7 +44,7 @@ impl Files {
         let mut files = Self {
             name: path.to_owned(),
             known,
-            output: Writer::new(buffered(Box::new(io::sink())))?,
+            output: Writer::new(Box::new(io::sink()) as Box<dyn Write>)?,
             bytes: args.file_size,
             seconds: args.rotate_seconds,
             most: args.files,
@@ -112,7 +110,7 @@ impl Files {
         } else {
             Box::new(File::create(&path).map_err(failed)?)
         };
-        let mut output = Writer::new(buffered(output)).map_err(failed)?;
+        let mut output = Writer::new(output).map_err(failed)?;
         output.names(&self.known).map_err(failed)?;
         Ok(output)
     }
@@ -157,10 +155,6 @@ impl Files {
         let written = self.output.statistics(since, interfaces);
         written.map_err(|error| Ended::Sink(SinkError::from(error)))
     }
-}
-
-fn buffered(output: Box<dyn Write>) -> BufWriter<Box<dyn Write>> {
-    BufWriter::with_capacity(PACKETS, output)
 }
 
 /// Digits of a number; none of 0.
