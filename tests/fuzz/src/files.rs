@@ -2,7 +2,7 @@
 
 use std::io::{Cursor, Read};
 
-use netobs::capture::file::{Interface, Packet, Reader, Statistics, Way, Writer};
+use netobs::capture::file::{Interface, Packet, Process, Reader, Statistics, Way, Writer};
 
 /// Longest comment that is written.
 const COMMENT: usize = 4096;
@@ -44,6 +44,7 @@ struct Held {
     interface: usize,
     way: Option<Way>,
     comment: Vec<u8>,
+    process: Option<Process>,
 }
 
 /// All that a file held, up to what is wrong with it.
@@ -87,6 +88,7 @@ impl Contents {
                 interface: packet.interface,
                 way: packet.way,
                 comment: packet.comment.to_vec(),
+                process: packet.process,
             });
         }
         Ok(())
@@ -103,6 +105,7 @@ impl Contents {
                 interface: held.interface,
                 way: held.way,
                 comment: &held.comment,
+                process: held.process,
             };
             writer
                 .write(&packet, &self.interfaces)
@@ -127,7 +130,15 @@ impl Contents {
             let interface = &self.interfaces[held.interface];
             let comment = &held.comment[..held.comment.len().min(COMMENT)];
             let of = (interface.link, interface.snaplen, interface.name.as_deref());
-            (held.time_ns, &held.data, held.wire, held.way, comment, of)
+            (
+                held.time_ns,
+                &held.data,
+                held.wire,
+                held.way,
+                held.process,
+                comment,
+                of,
+            )
         });
         packets.collect()
     }

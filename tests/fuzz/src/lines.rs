@@ -50,6 +50,7 @@ pub fn run(data: &[u8]) {
                 reception: 3,
             }),
             comment: if other & 8 == 0 { &[] } else { bytes },
+            process: None,
         };
         lines.packet(&interface, &packet);
         looked_at(lines.pending(), bytes);

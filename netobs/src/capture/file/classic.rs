@@ -104,6 +104,7 @@ impl Classic {
             interface: 0,
             way: None,
             comment: &[],
+            process: None,
         }))
     }
 }

@@ -3,6 +3,7 @@
 mod classic;
 mod error;
 mod pcapng;
+mod processes;
 mod source;
 #[cfg(test)]
 mod tests;
@@ -12,6 +13,7 @@ pub use error::{FileError, What};
 pub use writer::{Statistics, Way, Writer};
 
 use super::link::LinkType;
+use crate::event::Comm;
 use source::Source;
 use std::io::Read;
 
@@ -31,6 +33,15 @@ pub struct Packet<'a> {
     pub way: Option<Way>,
     /// What is known of it beside its bytes: its owner; empty: nothing.
     pub comment: &'a [u8],
+    /// Its process: of two the one that sent it. Files that are read tell it in the comment.
+    pub process: Option<Process>,
+}
+
+/// A process that has a packet.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct Process {
+    pub pid: u32,
+    pub comm: Comm,
 }
 
 /// Where packets of a file were captured.

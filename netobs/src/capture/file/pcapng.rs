@@ -1,11 +1,12 @@
 //! pcapng: sections of blocks; those that hold no packets are stepped over.
 
 use super::{
-    Interface, LONGEST, Order, Packet, Way,
+    Interface, LONGEST, Order, Packet, Process, Way,
     error::{FileError, What},
+    processes,
     source::Source,
 };
-use crate::capture::link::LinkType;
+use crate::{capture::link::LinkType, event::Comm};
 
 /// The first bytes of a section: the same in both byte orders.
 pub(super) const SECTION: [u8; 4] = [0x0a, 0x0d, 0x0d, 0x0a];
@@ -30,6 +31,8 @@ pub(super) struct Pcapng {
     /// Where the interfaces of this section begin.
     first: usize,
     clocks: Vec<ClockOf>,
+    /// Those of this section.
+    processes: Vec<Process>,
 }
 
 /// How an interface tells the time.
@@ -71,9 +74,16 @@ struct Found {
     length: usize,
     wire: u32,
     interface: usize,
+    beside: Beside,
+}
+
+/// What the options of a packet tell.
+#[derive(Clone, Copy, Default)]
+struct Beside {
     way: Option<Way>,
-    /// As `back` and `length`.
+    /// As `back` and `length` of the packet; of several comments the first.
     comment: (usize, usize),
+    process: Option<Process>,
 }
 
 impl Pcapng {
@@ -82,6 +92,7 @@ impl Pcapng {
             little: true,
             first: 0,
             clocks: Vec::new(),
+            processes: Vec::new(),
         };
         pcapng.section(source)?;
         Ok(pcapng)
@@ -108,8 +119,9 @@ impl Pcapng {
                     data: source.taken(found.back, found.length),
                     wire: found.wire,
                     interface: found.interface,
-                    way: found.way,
-                    comment: source.taken(found.comment.0, found.comment.1),
+                    way: found.beside.way,
+                    comment: source.taken(found.beside.comment.0, found.beside.comment.1),
+                    process: found.beside.process,
                 }));
             }
         }
@@ -156,9 +168,10 @@ impl Pcapng {
             SECTION_TYPE => {
                 self.first = interfaces.len();
                 self.clocks.clear();
+                self.processes.clear();
                 return self.section(source).map(|()| None);
             }
-            INTERFACE | PACKET | OLD_PACKET | SIMPLE_PACKET => {}
+            INTERFACE | PACKET | OLD_PACKET | SIMPLE_PACKET | processes::BLOCK => {}
             _ => {
                 source.skip(u64::from(head.length), "a block")?;
                 return Ok(None);
@@ -179,10 +192,13 @@ impl Pcapng {
             return Err(source.error_at(length - 4, what));
         }
         let body = &block[8..length - 4];
-        let outcome = if head.kind == INTERFACE {
-            self.interface(body, interfaces).map(|()| None)
-        } else {
-            self.packet(head.kind, body, interfaces).map(Some)
+        let outcome = match head.kind {
+            INTERFACE => self.interface(body, interfaces).map(|()| None),
+            processes::BLOCK => {
+                self.process(body);
+                Ok(None)
+            }
+            kind => self.packet(kind, body, interfaces).map(Some),
         };
         let found = outcome.map_err(|what| source.error(what))?;
         source.take(length);
@@ -268,6 +284,22 @@ impl Pcapng {
         Ok(())
     }
 
+    /// What is odd about it is no reason not to read the packets.
+    fn process(&mut self, body: &[u8]) {
+        let order = self.order();
+        if body.len() < 4 || self.processes.len() >= processes::MOST {
+            return;
+        }
+        let mut options = options(order, &body[4..]);
+        let name = options.find(|(code, _)| *code == processes::NAME);
+        let mut comm = Comm::default();
+        for (to, from) in comm.0.iter_mut().zip(name.map_or(&[][..], |(_, name)| name)) {
+            *to = *from;
+        }
+        let pid = order.word(body, 0);
+        self.processes.push(Process { pid, comm });
+    }
+
     fn packet(&self, kind: u32, body: &[u8], interfaces: &[Interface]) -> Result<Found, What> {
         const CUT: What = What::Malformed("a packet is longer than its block");
         let order = self.order();
@@ -307,10 +339,10 @@ impl Pcapng {
             return Err(CUT);
         }
         let behind = header + length.next_multiple_of(4);
-        let (way, comment) = if kind == PACKET && body.len() > behind {
+        let beside = if kind == PACKET && body.len() > behind {
             self.beside(body, behind)
         } else {
-            (None, (0, 0))
+            Beside::default()
         };
         Ok(Found {
             time_ns,
@@ -318,28 +350,32 @@ impl Pcapng {
             length,
             wire,
             interface,
-            way,
-            comment,
+            beside,
         })
     }
 
-    /// Direction and comment from the options of a packet; of several comments the first.
-    fn beside(&self, body: &[u8], at: usize) -> (Option<Way>, (usize, usize)) {
+    fn beside(&self, body: &[u8], at: usize) -> Beside {
         let order = self.order();
-        let (mut way, mut comment) = (None, (0, 0));
+        let mut beside = Beside::default();
         let mut at = at;
         while let Some([a, b, c, d]) = body.get(at..).and_then(<[u8]>::first_chunk) {
             let (code, length) = (order.u16([*a, *b]), usize::from(order.u16([*c, *d])));
             let value = body.get(at + 4..at + 4 + length);
             match (code, value) {
                 (0, _) | (_, None) => break,
-                (1, Some(_)) if comment.1 == 0 => comment = (body.len() - at, length),
-                (2, Some(flags)) if length == 4 => way = Way::of(order.word(flags, 0)),
+                (1, Some(_)) if beside.comment.1 == 0 => {
+                    beside.comment = (body.len() - at, length);
+                }
+                (2, Some(flags)) if length == 4 => beside.way = Way::of(order.word(flags, 0)),
+                (processes::OPTION, Some(number)) if length == 4 => {
+                    let known = self.processes.get(order.word(number, 0) as usize);
+                    beside.process = known.copied();
+                }
                 _ => {}
             }
             at += 4 + length.next_multiple_of(4);
         }
-        (way, comment)
+        beside
     }
 }
 

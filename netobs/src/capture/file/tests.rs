@@ -53,6 +53,11 @@ fn classic_in_every_form() {
     }
 }
 
+const PROCESS: Process = Process {
+    pid: 812,
+    comm: Comm(*b"curl\0\0\0\0\0\0\0\0\0\0\0\0"),
+};
+
 fn written() -> Vec<u8> {
     let interface = |name: &str| Interface {
         link: LinkType::Ethernet,
@@ -75,6 +80,7 @@ fn written() -> Vec<u8> {
                 reception: 3,
             }),
             comment: b"pid=1 comm=a",
+            process: (interface == 1).then_some(PROCESS),
         };
         writer.write(&packet, &interfaces).unwrap();
     }
@@ -87,7 +93,11 @@ fn what_is_written_is_read() {
     let packet = (1_700_000_000_123_456_789, 13, 1500);
     assert_eq!(read(&written()), Ok(vec![packet; 3]));
     let mut reader = Reader::open("x", Box::new(Cursor::new(written()))).unwrap();
-    while reader.packet().unwrap().is_some() {}
+    let mut processes = Vec::new();
+    while let Some((packet, _)) = reader.packet().unwrap() {
+        processes.push(packet.process);
+    }
+    assert_eq!(processes, [Some(PROCESS), None, Some(PROCESS)]);
     let names: Vec<_> = reader
         .interfaces()
         .iter()

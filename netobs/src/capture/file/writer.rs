@@ -1,6 +1,9 @@
 //! pcapng written: one interface block for each interface met, packets with nanoseconds, what was lost at the end.
 
-use super::{Interface, Packet};
+use super::{
+    Interface, Packet,
+    processes::{self, Processes},
+};
 use pcap_file::{
     Endianness, PcapError,
     pcapng::{
@@ -35,6 +38,7 @@ pub struct Writer<W: Write> {
     numbers: Vec<Option<u32>>,
     /// Packets of each interface of this file.
     packets: Vec<u64>,
+    processes: Processes,
     first_ns: u64,
     last_ns: u64,
 }
@@ -108,6 +112,7 @@ impl<W: Write> Writer<W> {
             inner,
             numbers: Vec::new(),
             packets: Vec::new(),
+            processes: Processes::default(),
             first_ns: 0,
             last_ns: 0,
         })
@@ -159,7 +164,11 @@ impl<W: Write> Writer<W> {
         let kept = packet.data.len();
         let padding = kept.next_multiple_of(4) - kept;
         let comment = &packet.comment[..packet.comment.len().min(LONGEST_COMMENT)];
-        let options = options_length(packet.way, comment);
+        let process = packet.process.and_then(|process| {
+            let output = &mut self.inner.get_mut().waiting;
+            self.processes.number(process, output)
+        });
+        let options = options_length(packet.way, process, comment);
         let length = u32::try_from(kept + padding + options).map_err(io::Error::other)?;
         let length = FRAME + length;
         let [low, high] = halves(packet.time_ns);
@@ -181,6 +190,10 @@ impl<W: Write> Writer<W> {
         if let Some(way) = packet.way {
             block.extend_from_slice(&option(FLAGS, 4));
             block.extend_from_slice(&way.flags().to_ne_bytes());
+        }
+        if let Some(number) = process {
+            block.extend_from_slice(&option(processes::OPTION, 4));
+            block.extend_from_slice(&number.to_ne_bytes());
         }
         if let Ok(length @ 1..) = u16::try_from(comment.len()) {
             block.extend_from_slice(&option(COMMENT, length));
@@ -296,8 +309,8 @@ fn padded(length: usize) -> usize {
 }
 
 /// Bytes of all options of a packet, with what ends them.
-fn options_length(way: Option<Way>, comment: &[u8]) -> usize {
-    let flags = way.map_or(0, |_| 8);
+fn options_length(way: Option<Way>, process: Option<u32>, comment: &[u8]) -> usize {
+    let flags = way.map_or(0, |_| 8) + process.map_or(0, |_| 8);
     let comment = match comment.len() {
         0 => 0,
         length => 4 + padded(length),

@@ -1,7 +1,7 @@
 //! What is told of a packet's owners, as text: made once for each pair of them.
 
 use super::{filter::Wanted, table::Holder};
-use crate::{enrich::Enricher, line::Line};
+use crate::{capture::file::Process, enrich::Enricher, line::Line};
 use std::collections::HashMap;
 
 /// Pairs of owners that are remembered.
@@ -11,6 +11,8 @@ pub struct Label {
     /// `from pid=812 comm=curl uid=0; to pid=790 comm=nginx uid=33 container=0123456789ab`
     pub text: Box<[u8]>,
     pub wanted: bool,
+    /// The sender, else the receiver.
+    pub process: Option<Process>,
 }
 
 type Pair = [Option<Holder>; 2];
@@ -100,6 +102,10 @@ impl Labels {
         Label {
             text: line.as_bytes().into(),
             wanted,
+            process: pair.iter().flatten().next().map(|holder| Process {
+                pid: holder.pid,
+                comm: holder.comm,
+            }),
         }
     }
 }

@@ -10,6 +10,7 @@ mod places;
 mod table;
 
 pub use filter::Wanted;
+pub use label::Label;
 
 use super::link::LinkType;
 use crate::{
@@ -21,7 +22,7 @@ use crate::{
 };
 use flow::Flow;
 use foldhash::fast::RandomState;
-use label::{Label, Labels};
+use label::Labels;
 use places::Places;
 use std::collections::HashMap;
 use table::{Holder, Table};
@@ -129,17 +130,15 @@ impl Owners {
 
     /// What is told of a packet, and whether it is wanted.
     #[inline]
-    pub fn of(&mut self, link: LinkType, data: &[u8]) -> (&[u8], bool) {
+    pub fn of(&mut self, link: LinkType, data: &[u8]) -> &Label {
         let Some((flow, first)) = flow::of(link, data) else {
-            let none = self.labels.none();
-            return (&none.text, none.wanted);
+            return self.labels.none();
         };
         let known = match self.last {
             Some((last, known)) if last == flow && !first && self.is_settled(&known) => known,
             _ => self.find(flow, first),
         };
-        let Label { text, wanted } = self.labels.get(known.label);
-        (text, *wanted)
+        self.labels.get(known.label)
     }
 
     #[inline]

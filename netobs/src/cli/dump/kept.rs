@@ -1,6 +1,6 @@
 //! Packets that are kept in memory for a while.
 
-use crate::capture::file::{Packet, Way};
+use crate::capture::file::{Packet, Process, Way};
 
 /// What a packet takes beside its bytes.
 const HEAD: usize = size_of::<Kept>();
@@ -13,6 +13,7 @@ pub struct Kept {
     interface: usize,
     way: Option<Way>,
     comment: Box<[u8]>,
+    process: Option<Process>,
 }
 
 impl Kept {
@@ -24,6 +25,7 @@ impl Kept {
             interface: packet.interface,
             way: packet.way,
             comment: packet.comment.into(),
+            process: packet.process,
         }
     }
 
@@ -35,6 +37,7 @@ impl Kept {
             interface: self.interface,
             way: self.way,
             comment: &self.comment,
+            process: self.process,
         }
     }
 

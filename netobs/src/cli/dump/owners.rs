@@ -3,6 +3,7 @@
 use super::args::Dump;
 use crate::{
     capture::{
+        file::Process,
         link::LinkType,
         owner::{Owners, Wanted},
     },
@@ -35,6 +36,12 @@ pub struct OwnerArgs {
     /// Packets of sockets of this user id
     #[arg(long, value_name = "UID", value_delimiter = ',')]
     uid: Vec<u32>,
+}
+
+/// What is said of a packet.
+pub struct Said<'a> {
+    pub comment: &'a [u8],
+    pub process: Option<Process>,
 }
 
 /// Nobody looks for owners, or somebody does.
@@ -82,22 +89,33 @@ impl Whose {
 
     /// What is said of a packet; none: it is of an owner that was not asked for.
     #[inline]
-    pub fn of(&mut self, link: LinkType, data: &[u8], gso: bool) -> Option<&[u8]> {
+    pub fn of(&mut self, link: LinkType, data: &[u8], gso: bool) -> Option<Said<'_>> {
         let Some(owners) = &mut self.owners else {
-            return Some(if gso { b"gso" } else { &[] });
+            return Some(Said {
+                comment: if gso { b"gso" } else { &[] },
+                process: None,
+            });
         };
-        let (text, wanted) = owners.of(link, data);
-        if !wanted {
+        let label = owners.of(link, data);
+        if !label.wanted {
             return None;
         }
+        let process = label.process;
+        let text = &*label.text;
         if !gso {
-            return Some(text);
+            return Some(Said {
+                comment: text,
+                process,
+            });
         }
         self.gso.clear();
         self.gso.extend_from_slice(b"gso; ");
         self.gso.extend_from_slice(text);
         let length = if text.is_empty() { 3 } else { self.gso.len() };
-        Some(&self.gso[..length])
+        Some(Said {
+            comment: &self.gso[..length],
+            process,
+        })
     }
 
     /// What owners could not be told of, for the end.

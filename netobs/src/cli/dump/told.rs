@@ -3,7 +3,7 @@
 use super::{
     kept::Kept,
     on::On,
-    owners::Whose,
+    owners::{Said, Whose},
     sink::{Ended, Sink},
     table::Interfaces,
 };
@@ -70,12 +70,12 @@ impl Told {
     #[inline]
     pub fn packet(&mut self, packet: &Captured<'_>, sink: &mut Sink<'_>) -> Result<bool, Ended> {
         let waits = self.has_events();
-        let Some(comment) = self.whose.of(self.link, packet.data, packet.gso) else {
+        let Some(said) = self.whose.of(self.link, packet.data, packet.gso) else {
             self.counts.others += 1;
             return Ok(true);
         };
         let number = self.interfaces.number(packet.device);
-        let packet = told(packet, number, comment);
+        let packet = told(packet, number, &said);
         if waits {
             self.waiting.push_back(Kept::of(&packet));
             return Ok(true);
@@ -124,10 +124,11 @@ impl Told {
         };
         self.comment.clear();
         self.comment.extend_from_slice(dropped.why.as_bytes());
-        if !owners.is_empty() {
+        if !owners.comment.is_empty() {
             self.comment.extend_from_slice(b"; ");
-            self.comment.extend_from_slice(owners);
+            self.comment.extend_from_slice(owners.comment);
         }
+        let process = owners.process;
         let interface = self.interfaces.number(dropped.device);
         let packet = Packet {
             time_ns: dropped.time_ns,
@@ -136,6 +137,7 @@ impl Told {
             interface,
             way: None,
             comment: &self.comment,
+            process,
         };
         self.counts.shown += tell(&mut self.on, &packet, &self.interfaces, sink)?;
         self.counts.dropped += 1;
@@ -169,7 +171,7 @@ fn tell(
 
 /// A packet of the ring as files and lines know it.
 #[inline]
-fn told<'a>(packet: &Captured<'a>, interface: usize, comment: &'a [u8]) -> Packet<'a> {
+fn told<'a>(packet: &Captured<'a>, interface: usize, said: &Said<'a>) -> Packet<'a> {
     // PACKET_HOST, PACKET_BROADCAST, PACKET_MULTICAST, PACKET_OTHERHOST
     const RECEPTIONS: [u8; 4] = [1, 3, 2, 4];
     Packet {
@@ -184,6 +186,7 @@ fn told<'a>(packet: &Captured<'a>, interface: usize, comment: &'a [u8]) -> Packe
                 .copied()
                 .unwrap_or(0),
         }),
-        comment,
+        comment: said.comment,
+        process: said.process,
     }
 }

@@ -220,3 +220,43 @@ fn picked_and_kept_in_files() -> Result<()> {
     }
     Ok(())
 }
+
+/// The process of each packet stands in files as macOS's tcpdump writes it, which Wireshark shows, too.
+#[test]
+fn processes_have_blocks() -> Result<()> {
+    if !support::have(&["tshark", "capinfos"])? {
+        return Ok(());
+    }
+    let folder = Folder::new()?;
+    let pair = Pair::new()?;
+    let [file, again] = ["blocks", "again"].map(|name| folder.path(name));
+    let (server, port) = echo(&pair.a, "lab-blocks-srv", SocketAddr::new(LOOPBACK[0], 0))?;
+    let to = SocketAddr::new(LOOPBACK[0], port);
+    let (mut client, _) = ask(&pair.a, "lab-blocks-cli", to)?;
+    let capture = Capture::netobs(&pair.a, &["-i", "lo", "-w", &file, "tcp"])?;
+    once(&mut client)?;
+    let end = capture.end()?;
+    netobs_tests::netobs::binary::run_within(&pair.a, &["dump", "-r", &file, "-w", &again])?;
+    for file in [file, again] {
+        netobs_tests::tool::run("capinfos", &[&file], "")?;
+        let field = |name: &str| -> Result<Vec<String>> {
+            let args = ["-X", "read_format:MIME Files Format", "-r", &file];
+            let name = format!("pcapng.{name}");
+            let args = [&args[..], &["-T", "fields", "-e", &name]].concat();
+            let told = netobs_tests::tool::run("tshark", &args, "")?;
+            let words = told.trim().split([',', '\n']).map(str::to_owned);
+            Ok(words.collect())
+        };
+        let pids = field("darwin.process_id")?;
+        let names = field("darwin.process_name")?;
+        let mut known: Vec<_> = pids.into_iter().zip(names).collect();
+        known.sort();
+        let mut wanted = [(&client, "lab-blocks-cli"), (&server, "lab-blocks-srv")]
+            .map(|(process, name)| (process.pid().to_string(), name.to_owned()));
+        wanted.sort();
+        ensure!(known == wanted, "{known:?}, not {wanted:?}");
+        let numbers = field("options.option.data.packet.darwin.dpeb_id")?;
+        ensure!(numbers.len() as u64 == end.captured, "{numbers:?}");
+    }
+    Ok(())
+}
