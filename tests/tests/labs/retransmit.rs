@@ -86,7 +86,9 @@ fn handshakes_are_exact(record: &Record, meter: &Meter<'_>) -> Result<()> {
     let counted = meter.delta("TcpExtTCPSynRetrans")?;
     ensure!(
         syns + syn_acks == counted,
-        "{syns} SYN + {syn_acks} SYN-ACK, TCPSynRetrans grew by {counted}"
+        "{syns} SYN + {syn_acks} SYN-ACK, TCPSynRetrans grew by {counted}: {:?}\n{}",
+        meter.deltas("TcpExtTCPSynRetrans"),
+        record.tail()
     );
     Ok(())
 }
