@@ -8,7 +8,8 @@ use super::{filter::Program, link::LinkType};
 use rustix::io::Errno;
 use std::{io, os::fd::BorrowedFd, time::Duration};
 
-pub use tc::TcError;
+pub use packet::frame::{Block, untagged};
+pub use tc::{TcError, record};
 
 /// Which packets are wanted: `-Q`.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -119,7 +120,7 @@ pub struct Captured<'a> {
 pub struct Counts {
     /// Passed the filter.
     pub received: u64,
-    /// Of these, those that the kernel had no room for.
+    /// Of these, those that the kernel had no room for, or handed over as nothing that we can read.
     pub lost: u64,
 }
 

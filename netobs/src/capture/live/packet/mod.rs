@@ -1,7 +1,7 @@
 //! A packet socket: one wake-up for a block of packets, no system call a packet.
 
 mod attach;
-mod frame;
+pub mod frame;
 mod ring;
 
 use super::{Captured, Counts, Direction, LiveError, Request, failed, no_socket};
@@ -110,6 +110,9 @@ impl Capture {
             }
             more = take(&packet)?;
         }
+        if more {
+            self.counts.lost += u64::from(block.unread());
+        }
         // What we refuse here the kernel would have refused.
         self.counts.received = self.counts.received.wrapping_sub(refused);
         self.ring.give_back();
@@ -144,15 +147,6 @@ fn attach(socket: &PacketSocket, insns: &[Insn]) -> io::Result<()> {
     SockRef::from(socket).attach_filter(&filters)
 }
 
-/// Where the tag stands in a packet, and the type that it hides.
-const fn place_of_tag(link: LinkType) -> usize {
-    if matches!(link, LinkType::Sll2) {
-        20
-    } else {
-        12
-    }
-}
-
 /// The filter run here: as the kernel would, on the packet without the tag that we put back.
 fn passes(filter: &Program, packet: &Captured<'_>, link: LinkType, scratch: &mut Vec<u8>) -> bool {
     let mut beside = Beside {
@@ -161,19 +155,7 @@ fn passes(filter: &Program, packet: &Captured<'_>, link: LinkType, scratch: &mut
         interface: packet.device,
         tag: packet.tag,
     };
-    let at = place_of_tag(link);
-    let (data, wire) = match packet.tag {
-        Some(_) if packet.data.len() >= at + 4 => {
-            scratch.clear();
-            scratch.extend_from_slice(&packet.data[..at]);
-            scratch.extend_from_slice(&packet.data[at + 4..]);
-            if link == LinkType::Sll2 {
-                scratch[..2].copy_from_slice(&packet.data[at + 2..at + 4]);
-            }
-            (&scratch[..], packet.wire - 4)
-        }
-        _ => (packet.data, packet.wire),
-    };
+    let (data, wire) = frame::untagged(packet, link, scratch);
     let kind = if link == LinkType::Sll2 { 0 } else { 12 };
     if let Some(protocol) = data.get(kind..).and_then(<[u8]>::first_chunk) {
         beside.protocol = u16::from_be_bytes(*protocol);
