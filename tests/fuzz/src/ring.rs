@@ -120,7 +120,13 @@ fn packet(header: &[u8], bytes: &[u8], link: LinkType) -> (Told, Vec<u8>) {
             let (data, tag) = tagged(bytes, tag);
             (data, bytes.to_vec(), tag)
         }
-        _ => (bytes.to_vec(), bytes.to_vec(), None),
+        LinkType::Raw
+        | LinkType::RawV4
+        | LinkType::RawV6
+        | LinkType::Sll
+        | LinkType::Null
+        | LinkType::Loop
+        | LinkType::Ppp => (bytes.to_vec(), bytes.to_vec(), None),
     };
     let added = u32::try_from(data.len() - bytes.len()).expect("a header and a tag");
     let told = Told {

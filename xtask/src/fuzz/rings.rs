@@ -1,4 +1,5 @@
-//! Blocks of packet sockets' rings, and records of programs at TC, as the kernel makes them.
+//! Blocks of packet sockets' rings, and records of programs at TC, as the kernel makes them; of some, the length is as great as
+//! can be.
 
 use netobs_tests::captures::{COOKED_2, ETHERNET, RAW};
 
@@ -14,6 +15,7 @@ const MAC: usize = 82;
 const STATUS: [u32; 4] = [0, 1 << 4, 1 << 4 | 1 << 6, 1 << 8];
 /// Links of interfaces whose packets are taken at TC.
 const TAKEN: [u32; 2] = [ETHERNET, RAW];
+const LONGEST: usize = 0xffff_ffff;
 const TAG: u16 = 0x6005;
 const TAG_TYPE: u16 = 0x88a8;
 
@@ -47,7 +49,7 @@ fn block(packets: &[&[u8]]) -> Vec<u8> {
         put(&mut header, 4, 1_700_000_000);
         put(&mut header, 8, index);
         put(&mut header, 12, packet.len());
-        put(&mut header, 16, packet.len());
+        put(&mut header, 16, [packet.len(), LONGEST][index / 2 % 2]);
         let status = STATUS[index % STATUS.len()];
         header[20..24].copy_from_slice(&status.to_ne_bytes());
         header[24..26].copy_from_slice(&u16::try_from(MAC).unwrap_or(0).to_ne_bytes());
@@ -66,7 +68,7 @@ fn block(packets: &[&[u8]]) -> Vec<u8> {
 fn record((index, packet): (usize, &Vec<u8>)) -> Vec<u8> {
     let mut record = vec![0; 32];
     put(&mut record, 8, packet.len());
-    put(&mut record, 12, packet.len());
+    put(&mut record, 12, [packet.len(), LONGEST][index / 2 % 2]);
     put(&mut record, 16, index % 5);
     if index % 2 == 1 {
         let tag = u32::from(TAG) | 1 << 16;

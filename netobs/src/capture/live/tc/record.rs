@@ -75,7 +75,7 @@ mod tests {
 
     /// One tagged frame of 14 bytes in a room of 16, as long as may be on the wire.
     fn record() -> Vec<u8> {
-        let tag = TAGGED | 42;
+        let tag = TAGGED | 0x2a;
         let kind = u32::from(0x88a8_u16.to_be());
         let mut record = 7_u64.to_ne_bytes().to_vec();
         for word in [14, u32::MAX, 0, 1448, tag, kind] {
