@@ -1,5 +1,5 @@
-//! `cargo xtask bench capture`: packets of a veth pair captured by `netobs dump`, both ways, and tcpdump, to files and to lines: the tool's own CPU,
-//! what the sender pays, and what is lost.
+//! Packets of a veth pair captured by `netobs dump`, both ways, and tcpdump, to files and to lines: the tool's own CPU, what the
+//! sender pays, and what is lost.
 //!
 //! Each round runs every tool once, between two runs without any; medians.
 use std::fs;
@@ -11,12 +11,11 @@ use std::time::Duration;
 use anyhow::{Context, Result, ensure};
 use netobs_tests::netns::Netns;
 
-use super::clock::{Deadline, cpu_ns, thread_cpu_ns};
-use super::cost::scratch;
-use super::options::CaptureOptions;
-use super::process::until_idle;
-use super::stats::median;
-use super::tools;
+use crate::bench::clock::{Deadline, cpu_ns, thread_cpu_ns};
+use crate::bench::cost::scratch;
+use crate::bench::options::DumpOptions;
+use crate::bench::process::until_idle;
+use crate::bench::stats::median;
 
 /// Bytes of a datagram whose frame has 64 bytes, and 1,400.
 const SIZES: [usize; 2] = [22, 1358];
@@ -33,7 +32,7 @@ struct Tool {
     lost: u64,
 }
 
-pub fn run(options: &CaptureOptions) -> Result<()> {
+pub fn run(netobs: &str, options: &DumpOptions) -> Result<()> {
     let (a, b) = (Netns::new("bench-a")?, Netns::new("bench-b")?);
     a.ip(&format!(
         "link add v0 type veth peer name v1 netns {}\naddr add 10.9.0.1/24 dev v0\nlink set v0 up",
@@ -46,9 +45,9 @@ pub fn run(options: &CaptureOptions) -> Result<()> {
     let mut out = std::io::stdout().lock();
     let file = scratch("capture.pcap")?;
     for size in SIZES {
-        let mut tools = tools_of(&file.to_string_lossy());
-        let wanted = |tool: &Tool| options.only.iter().any(|part| tool.name.contains(part));
-        tools.retain(|tool| options.only.is_empty() || wanted(tool));
+        let mut tools = tools_of(netobs, &file.to_string_lossy());
+        tools.retain(|tool| options.row(tool.name));
+        ensure!(!tools.is_empty(), "--only: there is no such row");
         let mut alone = Vec::new();
         for _ in 0..options.rounds {
             for tool in &mut tools {
@@ -87,8 +86,7 @@ pub fn run(options: &CaptureOptions) -> Result<()> {
     fs::remove_file(&file).with_context(|| format!("remove {}", file.display()))
 }
 
-fn tools_of(file: &str) -> Vec<Tool> {
-    let netobs = tools::netobs().to_string_lossy().into_owned();
+fn tools_of(netobs: &str, file: &str) -> Vec<Tool> {
     let rare = format!("udp port {RARE}");
     let all: [(&str, &[&str]); 11] = [
         ("packet -w", &["-w", file]),
@@ -107,9 +105,9 @@ fn tools_of(file: &str) -> Vec<Tool> {
         let begin: &[&str] = if name.starts_with("tcpdump") {
             &["tcpdump", "-i", "v0", "-n"]
         } else if name.starts_with("bpf") {
-            &[&netobs, "dump", "--engine", "bpf", "-i", "v0", "-n"]
+            &[netobs, "dump", "--engine", "bpf", "-i", "v0", "-n"]
         } else {
-            &[&netobs, "dump", "--engine", "packet", "-i", "v0", "-n"]
+            &[netobs, "dump", "--engine", "packet", "-i", "v0", "-n"]
         };
         let words = begin.iter().chain(rest);
         words.map(|word| (*word).to_owned()).collect()
