@@ -115,6 +115,16 @@ pub struct Captured<'a> {
     pub tag: Option<u16>,
 }
 
+impl Captured<'_> {
+    /// No longer than so many bytes, the tag and a made-up header included, as in libpcap.
+    fn cut(self, snaplen: usize) -> Self {
+        Self {
+            data: &self.data[..self.data.len().min(snaplen)],
+            ..self
+        }
+    }
+}
+
 /// Exact figures of a capture: what passed the filter is either captured or lost.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Counts {

@@ -24,6 +24,7 @@ pub struct Capture {
     socket: PacketSocket,
     ring: Ring,
     link: LinkType,
+    snaplen: usize,
     /// The filter, where the kernel cannot run it.
     here: Option<Program>,
     scratch: Vec<u8>,
@@ -51,7 +52,8 @@ impl Capture {
         if here.is_some() {
             let any = request.device.is_none();
             let mut all = attach::only(request.direction, any, request.loopback);
-            all.extend(attach::constant(request.snaplen).insns);
+            // Whole packets: the filter may look beyond what is kept.
+            all.extend(attach::constant(u32::MAX).insns);
             attach(&socket, &all).map_err(failed("attach a filter"))?;
         }
         let ring = Ring::new(&socket, request.shape).map_err(|source| LiveError::Ring {
@@ -73,6 +75,7 @@ impl Capture {
             socket,
             ring,
             link: request.link,
+            snaplen: request.snaplen as usize,
             here,
             scratch: Vec::new(),
             counts: Counts::default(),
@@ -108,7 +111,7 @@ impl Capture {
                 refused += 1;
                 continue;
             }
-            more = take(&packet)?;
+            more = take(&packet.cut(self.snaplen))?;
         }
         if more {
             self.counts.lost += u64::from(block.unread());

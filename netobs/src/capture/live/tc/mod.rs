@@ -60,6 +60,7 @@ pub struct Capture {
     /// Keeps the interface promiscuous.
     _promiscuous: Option<PacketSocket>,
     of: Of,
+    snaplen: usize,
     links: Socket,
     link: Link,
     /// It became what it is, and that was not told.
@@ -120,6 +121,7 @@ impl Capture {
                 device,
                 link: request.link,
             },
+            snaplen: request.snaplen as usize,
             links,
             fell: link != Link::Up,
             link,
@@ -180,10 +182,10 @@ impl Capture {
         mut take: impl FnMut(&Captured<'_>) -> Result<bool, E>,
     ) -> Result<Option<bool>, E> {
         let (of, unread, scratch) = (self.of, &mut self.unread, &mut self.scratch);
-        let offset = clock::wall_offset_ns();
+        let (offset, snaplen) = (clock::wall_offset_ns(), self.snaplen);
         let outcome = self.packets.ring.drain_until(BATCH, |bytes| {
             if let Some(packet) = record::packet(bytes, of, offset, scratch) {
-                return take(&packet);
+                return take(&packet.cut(snaplen));
             }
             *unread += 1;
             Ok(true)
