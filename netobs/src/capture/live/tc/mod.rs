@@ -158,8 +158,9 @@ impl Capture {
             data: EventData::new_u64(0),
         }];
         let now = Timespec::default();
-        // What it tells is known: there is nothing.
-        let _told = epoll::wait(&self.wakeups, &mut one[..], Some(&now));
+        // A wake-up since packets were looked for, which is told once.
+        let told = epoll::wait(&self.wakeups, &mut one[..], Some(&now));
+        let woken = told.is_ok_and(|told| told > 0);
         if !self.is_whole {
             return SOON;
         }
@@ -168,7 +169,7 @@ impl Capture {
             return self.retire.min(most);
         }
         if self.asked {
-            return most;
+            return if woken { Duration::ZERO } else { most };
         }
         // What came before we asked wakes nobody: it is looked for once more.
         self.asked = true;
