@@ -6,7 +6,7 @@ use anyhow::{Result, ensure};
 use netobs_tests::captures::Folder;
 use netobs_tests::traffic::frame;
 
-use super::capture::{Capture, ENGINES, End, Pair, packets};
+use super::capture::{Capture, ENGINES, End, Pair, packets, wait_for_packets};
 
 /// Of the last ones the kernel cannot run the filter.
 const CASES: [(&str, &str, usize); 5] = [
@@ -67,6 +67,7 @@ fn the_first_bytes_of_packets_that_are_picked_whole() -> Result<()> {
     let tagged = frame::vlan_udp(42, from, to, ports(1, 1000), ports(2, 8));
     frame::send(&pair.a, "v0", &tagged, 2)?;
     for (tcpdump, whole, cut, wanted) in all {
+        wait_for_packets(&whole, wanted)?;
         tcpdump.end()?;
         let whole = bytes(&whole)?;
         ensure!(whole.len() == wanted, "tcpdump: {whole:#?}");
