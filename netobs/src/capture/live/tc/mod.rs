@@ -1,5 +1,6 @@
 //! Packets taken at TC by eBPF: the filter runs before anything is copied, and no copy of a packet is made for those that it refuses.
 
+mod ebpf;
 pub mod record;
 mod translate;
 
