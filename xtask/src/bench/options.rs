@@ -19,7 +19,7 @@ pub enum Task {
     /// A holder of connections, as the bench starts it
     #[command(hide = true)]
     Hold(HoldOptions),
-    /// `netobs dump` beside tcpdump: packets of a veth pair captured, and a large capture read and filtered
+    /// `netobs dump` beside tcpdump: packets of a veth pair captured, the first one, a stream, and a large capture read
     Dump(DumpOptions),
     /// The bare dump of sockets
     #[command(hide = true)]
@@ -110,7 +110,7 @@ pub struct DumpOptions {
     /// Size of the capture that is read
     #[arg(long, value_name = "MIB", default_value_t = 1024)]
     pub size: u64,
-    /// Only one part: capture, read; or, of capturing, only rows whose name contains NAME: packet, bpf, tcpdump, lines ... (repeatable)
+    /// Only one part: capture, stream, start, read; or, of capturing, only rows whose name contains NAME: packet, bpf, tcpdump, lines ... (repeatable)
     #[arg(long, value_name = "NAME")]
     pub only: Vec<String>,
 }
@@ -129,7 +129,7 @@ pub struct OnceOptions {
 
 /// Parts of benches that `--only` names.
 const WATCH: [&str; 4] = ["cost", "startup", "latency", "drops"];
-const DUMP: [&str; 2] = ["capture", "read"];
+const DUMP: [&str; 4] = ["capture", "stream", "start", "read"];
 
 fn is_part(only: &[String], parts: &[&str], part: &str) -> bool {
     let named = |name: &String| parts.contains(&name.as_str());
@@ -157,7 +157,7 @@ impl WatchOptions {
 }
 
 impl DumpOptions {
-    /// Whether this part is to run: both do unless `--only` names one, or a row, which only capturing has.
+    /// Whether this part is to run: all do unless `--only` names some, or a row, which only capturing has.
     pub fn part(&self, part: &str) -> bool {
         let rows = self.only.iter().any(|name| !DUMP.contains(&name.as_str()));
         let named = self.only.iter().any(|name| name == part);
