@@ -13,6 +13,7 @@ pub mod lines;
 mod machine;
 #[cfg(feature = "libfuzzer")]
 mod memory;
+pub mod ring;
 
 #[cfg(feature = "libfuzzer")]
 pub use memory::bounded;

@@ -4,7 +4,6 @@
 //! per connection = growth of the load's own CPU time (the BPF programs run inside it) + CPU time of the tool's process
 //! tree, drained. Medians; `+-` is half the distance of the quartiles. The row `nothing (control)` shows the bench's own
 //! error. Ratios travel between machines, times do not. Only counts decide: the bench fails if seen + lost is not what was made.
-mod capture;
 mod check;
 pub mod clock;
 mod cost;
@@ -46,7 +45,6 @@ pub fn run(args: Vec<String>) -> Result<()> {
         Task::Load(options) => generate(&options),
         Task::Hold(options) => ss::hold::run(&options),
         Task::Dump(options) => dump::run(&options),
-        Task::Capture(options) => capture::run(&options),
         Task::BareSs(options) => ss::dump::run(&options),
         Task::Once(options) => ss::once(&options),
     }

@@ -19,13 +19,11 @@ pub enum Task {
     /// A holder of connections, as the bench starts it
     #[command(hide = true)]
     Hold(HoldOptions),
-    /// Reading and filtering a large capture beside tcpdump
-    Dump(ReadOptions),
-    /// Capturing packets of a veth pair beside tcpdump
-    Capture(CaptureOptions),
+    /// `netobs dump` beside tcpdump: packets of a veth pair captured, the first one, a stream, and a large capture read
+    Dump(DumpOptions),
     /// The bare dump of sockets
     #[command(hide = true)]
-    BareSs(DumpOptions),
+    BareSs(BareSsOptions),
     /// One run of a command, with its account
     #[command(hide = true)]
     Once(OnceOptions),
@@ -102,30 +100,23 @@ pub struct HoldOptions {
 }
 
 #[derive(Args, Clone, Debug)]
-pub struct ReadOptions {
+pub struct DumpOptions {
     /// Runs of each command
-    #[arg(long, default_value_t = 7)]
-    pub rounds: usize,
-    /// Size of the capture
-    #[arg(long, value_name = "MIB", default_value_t = 1024)]
-    pub size: u64,
-}
-
-#[derive(Args, Clone, Debug)]
-pub struct CaptureOptions {
-    /// Runs of each tool
     #[arg(long, default_value_t = 5)]
     pub rounds: usize,
-    /// Packets of each run
+    /// Packets of each run that captures
     #[arg(long, default_value_t = 300_000)]
     pub packets: u64,
-    /// Only tools whose name contains NAME (repeatable)
+    /// Size of the capture that is read
+    #[arg(long, value_name = "MIB", default_value_t = 1024)]
+    pub size: u64,
+    /// Only one part: capture, stream, start, read; or, of capturing, only rows whose name contains NAME: packet, bpf, tcpdump, lines ... (repeatable)
     #[arg(long, value_name = "NAME")]
     pub only: Vec<String>,
 }
 
 #[derive(Args, Clone, Debug)]
-pub struct DumpOptions {
+pub struct BareSsOptions {
     #[arg(long)]
     pub info: bool,
 }
@@ -136,22 +127,72 @@ pub struct OnceOptions {
     pub command: Vec<String>,
 }
 
-const PARTS: [&str; 4] = ["cost", "startup", "latency", "drops"];
+/// Parts of benches that `--only` names.
+const WATCH: [&str; 4] = ["cost", "startup", "latency", "drops"];
+const DUMP: [&str; 4] = ["capture", "stream", "start", "read"];
+
+fn is_part(only: &[String], parts: &[&str], part: &str) -> bool {
+    let named = |name: &String| parts.contains(&name.as_str());
+    !only.iter().any(named) || only.iter().any(|name| name == part)
+}
+
+fn is_tool(only: &[String], parts: &[&str], tool: &str) -> bool {
+    let mut names = only
+        .iter()
+        .filter(|name| !parts.contains(&name.as_str()))
+        .peekable();
+    names.peek().is_none() || names.any(|name| tool.contains(name.as_str()))
+}
 
 impl WatchOptions {
     /// Whether this part is to run: all do unless `--only` names some.
     pub fn part(&self, part: &str) -> bool {
-        let named = |name: &String| PARTS.contains(&name.as_str());
-        !self.only.iter().any(named) || self.only.iter().any(|name| name == part)
+        is_part(&self.only, &WATCH, part)
     }
 
     /// Whether this tool is to run: `--only` names it in part, or names no tool at all.
     pub fn tool(&self, tool: &str) -> bool {
-        let mut names = self
-            .only
-            .iter()
-            .filter(|name| !PARTS.contains(&name.as_str()))
-            .peekable();
-        names.peek().is_none() || names.any(|name| tool.contains(name.as_str()))
+        is_tool(&self.only, &WATCH, tool)
+    }
+}
+
+impl DumpOptions {
+    /// Whether this part is to run: all do unless `--only` names some, or a row, which only capturing has.
+    pub fn part(&self, part: &str) -> bool {
+        let rows = self.only.iter().any(|name| !DUMP.contains(&name.as_str()));
+        let named = self.only.iter().any(|name| name == part);
+        named || is_part(&self.only, &DUMP, part) && (part == "capture" || !rows)
+    }
+
+    /// Whether this row of capturing is to be measured.
+    pub fn row(&self, row: &str) -> bool {
+        is_tool(&self.only, &DUMP, row)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::DumpOptions;
+
+    fn chosen(only: &[&str]) -> [bool; 4] {
+        let options = DumpOptions {
+            rounds: 1,
+            packets: 1,
+            size: 1,
+            only: only.iter().map(|&name| name.to_owned()).collect(),
+        };
+        let parts = ["capture", "read"].map(|part| options.part(part));
+        let rows = ["bpf -w", "tcpdump -w"].map(|row| options.row(row));
+        [parts[0], parts[1], rows[0], rows[1]]
+    }
+
+    #[test]
+    fn parts_and_rows_of_dump() {
+        assert_eq!(chosen(&[]), [true; 4]);
+        assert_eq!(chosen(&["capture"]), [true, false, true, true]);
+        assert_eq!(chosen(&["read"]), [false, true, true, true]);
+        assert_eq!(chosen(&["bpf"]), [true, false, true, false]);
+        assert_eq!(chosen(&["capture", "bpf"]), [true, false, true, false]);
+        assert_eq!(chosen(&["read", "capture"]), [true; 4]);
     }
 }

@@ -1,6 +1,7 @@
 //! Fuzz targets, tests/fuzz: built for coverage by the compiler at hand, run for a bounded time, and what breaks one shown.
 
 mod build;
+mod rings;
 mod run;
 mod seeds;
 
@@ -13,25 +14,35 @@ use anyhow::{Result, anyhow, bail};
 use crate::count::Count;
 use run::{Corpus, Job};
 
-/// A fuzz target, and the longest input it is given: long enough for all that it can tell apart.
 #[derive(Clone, Copy)]
 struct Target {
     name: &'static str,
+    /// The longest input it is given: long enough for all that it can tell apart.
     max_len: u32,
+    /// Fewer places where ways part mean that it does not watch what it should.
+    least_places: u64,
 }
 
-const TARGETS: [Target; 3] = [
+const TARGETS: [Target; 4] = [
     Target {
         name: "filter",
         max_len: 1024,
+        least_places: 2000,
     },
     Target {
         name: "files",
         max_len: 4096,
+        least_places: 2000,
     },
     Target {
         name: "lines",
         max_len: 2048,
+        least_places: 2000,
+    },
+    Target {
+        name: "ring",
+        max_len: 2048,
+        least_places: 700,
     },
 ];
 
@@ -49,7 +60,7 @@ pub struct Args {
     /// Give one target this file, once, instead
     #[arg(long, value_name = "FILE", conflicts_with_all = ["seconds", "seed"])]
     input: Option<PathBuf>,
-    /// filter, files, lines; without one: all
+    /// filter, files, lines, ring; without one: all
     targets: Vec<String>,
 }
 

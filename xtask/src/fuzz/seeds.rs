@@ -1,4 +1,4 @@
-//! What fuzzing begins with: packets of the labs' zoo, files of them, and the expressions that the labs compare.
+//! What fuzzing begins with: packets of the labs' zoo, files and rings of them, and the expressions that the labs compare.
 
 use std::fs;
 use std::path::PathBuf;
@@ -8,7 +8,7 @@ use netobs_tests::captures::{
     COOKED, COOKED_2, ETHERNET, Form, LOOP, NULL, RAW, RAW_V4, RAW_V6, odd, pcap, relink, zoo,
 };
 
-use super::run;
+use super::{rings, run};
 use crate::paths;
 
 /// Links in the order in which the targets number them.
@@ -29,10 +29,12 @@ pub fn write() -> Result<()> {
         .collect();
     save("filter", &filters(&links)?)?;
     save("files", &files(&links))?;
-    save("lines", &lines(&links))
+    save("lines", &lines(&links))?;
+    save("ring", &rings::seeds(&links))
 }
 
-type OnLink = (u8, u32, Vec<Vec<u8>>);
+/// A link: its number among the targets', and in files, and packets of it.
+pub type OnLink = (u8, u32, Vec<Vec<u8>>);
 
 fn save(target: &str, seeds: &[Vec<u8>]) -> Result<()> {
     let folder = folder(target);
@@ -96,7 +98,7 @@ fn files(links: &[OnLink]) -> Vec<Vec<u8>> {
     seeds
 }
 
-/// A section, a block to be stepped over, two interfaces, and packets in blocks of each kind.
+/// A section, a block to be stepped over, a process, two interfaces, and packets in blocks of each kind.
 fn pcapng(little: bool, link: u32, packets: &[Vec<u8>]) -> Vec<u8> {
     let order = Order { little };
     let link = u16::try_from(link).unwrap_or(0);
@@ -111,6 +113,8 @@ fn pcapng(little: bool, link: u32, packets: &[Vec<u8>]) -> Vec<u8> {
     let named = [&interface[..], &order.option(2, b"eth0"), &clock, &[0; 4]].concat();
     let mut file = order.block(0x0a0d_0d0a, head.as_flattened());
     file.extend(order.block(4, &[0; 8]));
+    let process = [&order.u32(812)[..], &order.option(2, b"curl"), &[0; 4]].concat();
+    file.extend(order.block(0x8000_0001, &process));
     file.extend(order.block(1, &named));
     file.extend(order.block(1, &interface));
     for (index, packet) in (0_u32..).zip(packets) {
@@ -121,6 +125,7 @@ fn pcapng(little: bool, link: u32, packets: &[Vec<u8>]) -> Vec<u8> {
                 let about = [
                     order.option(1, b"pid=1 comm=a"),
                     order.option(2, &order.u32(2)),
+                    order.option(0x8001, &order.u32(0)),
                     vec![0; 4],
                 ];
                 let head = [order.u32(0), stamp[0], stamp[1], length, length];

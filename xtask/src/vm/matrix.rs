@@ -215,7 +215,7 @@ const OBSERVATIONS: [&str; 13] = [
 ];
 
 /// Long labs of what is the same on every kernel: the filter language, views, words. They run on the host.
-const OF_THE_TOOL: [&str; 28] = [
+const OF_THE_TOOL: [&str; 29] = [
     "ss_filters::",
     "ss_views::",
     "ss_input::",
@@ -244,6 +244,7 @@ const OF_THE_TOOL: [&str; 28] = [
     "dump::filters",
     "dump::lines",
     "dump::live",
+    "dump::snaplen",
     "http::",
 ];
 

@@ -66,7 +66,6 @@ pub struct Wanted<'a> {
 /// Hooks in place; dropping it takes them away.
 pub struct Events {
     session: Session,
-    wall_offset_ns: u64,
     waiting: VecDeque<Happened>,
     reader: Reader,
 }
@@ -97,7 +96,6 @@ impl Events {
             return Err(EventsError::Hooks(in_one_line(&by_reason(refused))));
         }
         Ok(Self {
-            wall_offset_ns: clock::wall_offset_ns(),
             waiting: VecDeque::new(),
             reader: Reader::new(wanted, &session.types),
             session,
@@ -114,7 +112,8 @@ impl Events {
         } = self;
         let room = MOST.saturating_sub(waiting.len());
         let (ring, kernel) = (&mut session.ring, &mut session.symbols);
-        let offset = self.wall_offset_ns;
+        // Asked each time: the clock may have been set.
+        let offset = clock::wall_offset_ns();
         ring.drain(room, |bytes| {
             if let Some(mut happened) = reader.read(bytes, |address| kernel.print(address)) {
                 happened.time_ns = happened.time_ns.wrapping_add(offset);

@@ -6,7 +6,7 @@ use super::{
     processes,
     source::Source,
 };
-use crate::{capture::link::LinkType, event::Comm};
+use crate::capture::link::LinkType;
 
 /// The first bytes of a section: the same in both byte orders.
 pub(super) const SECTION: [u8; 4] = [0x0a, 0x0d, 0x0d, 0x0a];
@@ -292,16 +292,11 @@ impl Pcapng {
         }
         let mut options = options(order, &body[4..]);
         let name = options.find(|(code, _)| *code == processes::NAME);
-        let mut comm = Comm::default();
-        for (to, from) in comm
-            .0
-            .iter_mut()
-            .zip(name.map_or(&[][..], |(_, name)| name))
-        {
-            *to = *from;
-        }
-        let pid = order.word(body, 0);
-        self.processes.push(Process { pid, comm });
+        let name = name.map_or(&[][..], |(_, name)| name);
+        self.processes.push(Process {
+            pid: order.word(body, 0),
+            comm: processes::comm(name),
+        });
     }
 
     fn packet(&self, kind: u32, body: &[u8], interfaces: &[Interface]) -> Result<Found, What> {

@@ -1,6 +1,7 @@
 //! Processes as Wireshark knows them: blocks of their own, named by number in the packets, as macOS's tcpdump writes them.
 
 use super::Process;
+use crate::event::Comm;
 use foldhash::fast::RandomState;
 use std::collections::HashMap;
 
@@ -42,6 +43,16 @@ impl Processes {
     }
 }
 
+/// A name as it is read: as long as the kernel's, and up to its end.
+pub fn comm(name: &[u8]) -> Comm {
+    let mut comm = Comm::default();
+    let name = name.split(|byte| *byte == 0).next().unwrap_or_default();
+    for (to, from) in comm.0.iter_mut().zip(name) {
+        *to = *from;
+    }
+    comm
+}
+
 fn block(process: Process, output: &mut Vec<u8>) -> Option<()> {
     let name = process.comm.bytes();
     let padded = name.len().next_multiple_of(4);
@@ -56,4 +67,18 @@ fn block(process: Process, output: &mut Vec<u8>) -> Option<()> {
     output.resize(output.len() + padded - name.len() + 4, 0);
     output.extend_from_slice(&length.to_ne_bytes());
     Some(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_end_where_they_are_told_to() {
+        assert_eq!(comm(b"curl\0x"), comm(b"curl"));
+        assert_eq!(
+            comm(b"a name of more than 16 bytes").0,
+            *b"a name of more t"
+        );
+    }
 }

@@ -3,6 +3,7 @@
 //! What libpcap accepts for the links we know selects the same packets, or is refused by name. The programs are the same,
 //! instruction by instruction, as those of libpcap 1.10: the labs compare them.
 
+mod addresses;
 mod arith;
 mod ast;
 pub(super) mod code;

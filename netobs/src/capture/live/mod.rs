@@ -2,36 +2,18 @@
 
 pub mod devices;
 mod packet;
+mod request;
 mod tc;
 
-use super::{filter::Program, link::LinkType};
 use rustix::io::Errno;
 use std::{io, os::fd::BorrowedFd, time::Duration};
 
-pub use tc::TcError;
-
-/// Which packets are wanted: `-Q`.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum Direction {
-    In,
-    Out,
-    #[default]
-    Both,
-}
+pub use packet::frame::{Block, untagged};
+pub use request::{Direction, Engine, Request, Shape};
+pub use tc::{TcError, record};
 
 /// `PACKET_OUTGOING`
 pub const OUTGOING: u8 = 4;
-
-/// How packets are taken from the kernel.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Engine {
-    /// eBPF at TC of one device.
-    Bpf,
-    /// The same, where it ends with us even if we are killed.
-    BpfLinks,
-    /// The ring of a packet socket.
-    Packet,
-}
 
 /// Why packets cannot be captured.
 #[derive(Debug, thiserror::Error)]
@@ -67,37 +49,6 @@ fn no_socket(errno: Errno) -> LiveError {
     }
 }
 
-/// What is to be captured.
-pub struct Request<'a> {
-    pub engine: Engine,
-    /// Index of the device; none: all.
-    pub device: Option<u32>,
-    pub loopback: Option<u32>,
-    /// What packets are told as: `Sll2` where the header of the link is not asked for.
-    pub link: LinkType,
-    pub filter: &'a Program,
-    pub snaplen: u32,
-    pub direction: Direction,
-    pub promiscuous: bool,
-    pub shape: Shape,
-}
-
-/// How large the ring is.
-#[derive(Clone, Copy, Debug)]
-pub struct Shape {
-    /// Bytes of a block of a packet socket's ring: a power of two, of pages at least.
-    pub block: usize,
-    pub blocks: usize,
-    /// What does not fill a block is handed over after so long.
-    pub retire_ms: u32,
-}
-
-impl Shape {
-    pub const fn bytes(self) -> usize {
-        self.block * self.blocks
-    }
-}
-
 /// A packet as its interface had it.
 #[derive(Clone, Copy, Debug)]
 pub struct Captured<'a> {
@@ -114,12 +65,22 @@ pub struct Captured<'a> {
     pub tag: Option<u16>,
 }
 
+impl Captured<'_> {
+    /// No longer than so many bytes, the tag and a made-up header included, as in libpcap.
+    fn cut(self, snaplen: usize) -> Self {
+        Self {
+            data: &self.data[..self.data.len().min(snaplen)],
+            ..self
+        }
+    }
+}
+
 /// Exact figures of a capture: what passed the filter is either captured or lost.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Counts {
     /// Passed the filter.
     pub received: u64,
-    /// Of these, those that the kernel had no room for.
+    /// Of these, those that the kernel had no room for, or handed over as nothing that we can read.
     pub lost: u64,
 }
 

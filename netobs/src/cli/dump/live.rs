@@ -3,6 +3,7 @@
 use super::{
     args::Dump,
     count,
+    kept::Waiting,
     names::System,
     owners::Whose,
     setup, show_program,
@@ -29,7 +30,7 @@ use nix::{
     poll::{PollFd, PollFlags, ppoll},
     sys::time::TimeSpec,
 };
-use std::{collections::VecDeque, fmt::Write as _, io, time::Duration};
+use std::{fmt::Write as _, io, time::Duration};
 
 /// Without packets sockets are closed all the same, and want to be taken note of.
 const IDLE: Duration = Duration::from_millis(500);
@@ -83,12 +84,11 @@ pub fn run(args: &Dump, expression: &str, names: &System) -> Result<Status, Fail
             most: args.count.unwrap_or(u64::MAX),
             counts: told::Counts::default(),
             comment: Vec::new(),
-            waiting: VecDeque::new(),
+            waiting: Waiting::default(),
         },
         greeting: Some(greeting(args, &device)),
         device,
         retire_ns: u64::from(setup::shape(args).retire_ms) * 1_000_000,
-        wall_offset_ns: clock::wall_offset_ns(),
     };
     let outcome = capture.run(&mut sink, &signals);
     capture.end(&mut sink, outcome)
@@ -117,7 +117,6 @@ struct Capture {
     greeting: Option<String>,
     /// How long a block may wait that is not full.
     retire_ns: u64,
-    wall_offset_ns: u64,
 }
 
 impl Capture {
@@ -195,7 +194,7 @@ impl Capture {
         if !self.told.has_events() {
             return Ok(true);
         }
-        let now = clock::mono().0.wrapping_add(self.wall_offset_ns);
+        let now = clock::mono().0.wrapping_add(clock::wall_offset_ns());
         let ripe = now.saturating_sub(2 * self.retire_ns);
         self.told.until(last.min(ripe), sink)
     }

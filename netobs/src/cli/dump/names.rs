@@ -19,8 +19,9 @@ use std::{
 /// Longest file of names that is read.
 const LONGEST: u64 = 1 << 22;
 
-/// Names of the hosts file that go into files.
+/// Names that go into files, and bytes of one: the DNS knows none longer.
 const MOST: usize = 1000;
+const LONGEST_NAME: usize = 255;
 
 /// Read when first asked for: most filters have no names.
 #[derive(Default)]
@@ -51,6 +52,7 @@ impl System {
         };
         let mut known = self.resolved.borrow().clone();
         known.extend(words("/etc/hosts").into_iter().filter_map(of_line));
+        known.retain(|(_, name)| name.len() <= LONGEST_NAME);
         known.truncate(MOST);
         known
     }

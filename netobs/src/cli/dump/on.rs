@@ -15,6 +15,7 @@ use std::collections::VecDeque;
 
 /// Bytes that are kept at most; then the oldest packets go.
 const MOST: usize = 256 << 20;
+
 /// The event of `--on`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub enum Occasion {

@@ -1,7 +1,7 @@
 //! What a capture tells: packets of the ring, with their owners, and dropped ones, in the order of their time.
 
 use super::{
-    kept::Kept,
+    kept::Waiting,
     on::On,
     owners::{Said, Whose},
     sink::{Ended, Sink},
@@ -13,7 +13,6 @@ use crate::capture::{
     link::LinkType,
     live::{Captured, OUTGOING},
 };
-use std::collections::VecDeque;
 
 /// How many packets there were.
 #[derive(Default)]
@@ -40,8 +39,7 @@ pub struct Told {
     pub counts: Counts,
     /// What is said of a drop.
     pub comment: Vec<u8>,
-    /// Packets of which it is not known yet what happens to them.
-    pub waiting: VecDeque<Kept>,
+    pub waiting: Waiting,
 }
 
 impl Told {
@@ -77,7 +75,7 @@ impl Told {
         let number = self.interfaces.number(packet.device);
         let packet = told(packet, number, &said);
         if waits {
-            self.waiting.push_back(Kept::of(&packet));
+            self.waiting.push(&packet);
             return Ok(true);
         }
         sink.packet(&packet, self.interfaces.all())?;
@@ -90,8 +88,7 @@ impl Told {
     pub fn until(&mut self, time_ns: u64, sink: &mut Sink<'_>) -> Result<bool, Ended> {
         self.drops.iter_mut().for_each(Events::collect);
         self.on.iter_mut().for_each(On::collect);
-        let is_due = |kept: &mut Kept| kept.time_ns <= time_ns;
-        while let Some(kept) = self.waiting.pop_front_if(is_due) {
+        while let Some(kept) = self.waiting.next(time_ns) {
             if !self.happened(kept.time_ns, sink)? {
                 return Ok(false);
             }

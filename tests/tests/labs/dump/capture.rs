@@ -204,3 +204,11 @@ pub fn packets(file: &str) -> Result<Vec<String>> {
     }
     Ok(packets)
 }
+
+/// tcpdump ends without what it has not read yet: waits until it has written so many packets.
+pub fn wait_for_packets(file: &str, number: usize) -> Result<()> {
+    wait::until(&format!("{number} packets in {file}"), || {
+        let there = packets(file).is_ok_and(|packets| packets.len() >= number);
+        Ok(there.then_some(()))
+    })
+}

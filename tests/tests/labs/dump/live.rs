@@ -7,7 +7,7 @@ use netobs_tests::captures::Folder;
 use netobs_tests::netns::Netns;
 use netobs_tests::traffic::frame;
 
-use super::capture::{Capture, ENGINES, End, Pair, packets};
+use super::capture::{Capture, ENGINES, End, Pair, packets, wait_for_packets};
 use crate::support;
 
 const EXPRESSIONS: [&str; 9] = [
@@ -69,9 +69,15 @@ fn the_packets_of_tcpdump() -> Result<()> {
     }
     traffic(&pair)?;
     for (expression, device, tcpdump, theirs, ours) in both {
-        tcpdump.end()?;
+        let mut ended = Vec::new();
         for (netobs, ours) in ours {
-            same(&format!("{ours} '{expression}'"), netobs, [&theirs, &ours])?;
+            let end = netobs.end()?;
+            wait_for_packets(&theirs, comparable(&ours)?.len())?;
+            ended.push((end, ours));
+        }
+        tcpdump.end()?;
+        for (end, ours) in ended {
+            same(&format!("{ours} '{expression}'"), &end, [&theirs, &ours])?;
         }
         ensure!(
             ["ip6"].contains(&expression) || !packets(&theirs)?.is_empty(),
@@ -81,14 +87,15 @@ fn the_packets_of_tcpdump() -> Result<()> {
     Ok(())
 }
 
-fn same(what: &str, netobs: Capture, files: [&str; 2]) -> Result<()> {
-    let end = netobs.end()?;
-    let [mut theirs, mut ours] = [packets(files[0])?, packets(files[1])?];
-    let all = u64::try_from(ours.len())?;
-    // Reports that the kernel sends when it likes: perhaps before the second capture began.
-    for packets in [&mut theirs, &mut ours] {
-        packets.retain(|packet| !packet.contains("listener report"));
-    }
+/// Without reports, which the kernel sends when it likes: perhaps before the second capture began.
+fn comparable(file: &str) -> Result<Vec<String>> {
+    let mut packets = packets(file)?;
+    packets.retain(|packet| !packet.contains("listener report"));
+    Ok(packets)
+}
+
+fn same(what: &str, end: &End, files: [&str; 2]) -> Result<()> {
+    let [theirs, ours] = [comparable(files[0])?, comparable(files[1])?];
     ensure!(
         theirs == ours,
         "{what}: tcpdump has {} packets, netobs {}; the first that differ: {:#?}",
@@ -99,12 +106,13 @@ fn same(what: &str, netobs: Capture, files: [&str; 2]) -> Result<()> {
             .zip(&ours)
             .find(|(theirs, ours)| theirs != ours)
     );
+    let all = u64::try_from(packets(files[1])?.len())?;
     let wanted = End {
         captured: all,
         received: all,
         lost: 0,
     };
-    ensure!(end == wanted, "{what}: {end:?}, not {wanted:?}");
+    ensure!(*end == wanted, "{what}: {end:?}, not {wanted:?}");
     Ok(())
 }
 

@@ -9,6 +9,7 @@ mod filters;
 mod lines;
 mod live;
 mod owners;
+mod snaplen;
 
 use std::process::Command;
 

@@ -6,7 +6,7 @@ use nix::sys::socket::{
     AddressFamily, MsgFlags, NetlinkAddr, SockFlag, SockProtocol, SockType, recv, sendto, socket,
 };
 
-use super::super::options::DumpOptions;
+use super::super::options::BareSsOptions;
 
 /// `SOCK_DIAG_BY_FAMILY`, `NLM_F_REQUEST | NLM_F_DUMP`.
 const TYPE: u16 = 20;
@@ -21,7 +21,7 @@ const HEADER: usize = 16;
 const REQUEST: usize = 56;
 
 /// What the hidden subcommand does.
-pub fn run(options: &DumpOptions) -> Result<()> {
+pub fn run(options: &BareSsOptions) -> Result<()> {
     let socket = socket(
         AddressFamily::Netlink,
         SockType::Datagram,

@@ -1,6 +1,7 @@
 //! Packets in a block of the ring: found by their lengths, given back what the kernel keeps beside them: tags, and the cooked header.
 
 use crate::capture::{link::LinkType, live::Captured};
+use std::ops::Range;
 use zerocopy::{FromBytes, Immutable, KnownLayout};
 
 /// `struct tpacket3_hdr`, and the `struct sockaddr_ll` behind it.
@@ -39,11 +40,12 @@ const TAG_BYTES: usize = 4;
 const ADDRESSES: usize = 12;
 /// Linux's second cooked header.
 const COOKED: usize = 20;
-/// Number of packets of a block, and where its first begins.
+/// Number of packets of a block, where its first begins, and what stands before that at least (`struct tpacket_block_desc`).
 const COUNT: usize = 12;
 const FIRST: usize = 16;
+const DESCRIPTION: usize = 48;
 
-/// The packets of a block.
+/// The packets of a block. The kernel makes it, and yet what it says of lengths and places is not taken on trust.
 pub struct Block<'a> {
     bytes: &'a mut [u8],
     left: u32,
@@ -64,31 +66,32 @@ impl<'a> Block<'a> {
         }
     }
 
-    /// The next packet; none at the end.
+    /// The next packet; none at the end, and where nothing the kernel makes begins.
     #[inline]
     pub fn packet(&mut self) -> Option<Captured<'_>> {
         if self.left == 0 {
             return None;
         }
-        let at = self.at;
-        let (header, _) = Header::read_from_prefix(self.bytes.get(at..)?).ok()?;
+        let (header, _) = Header::read_from_prefix(self.bytes.get(self.at..)?).ok()?;
+        let Range { mut start, end } = self.place(&header)?;
         self.left -= 1;
-        self.at = at + header.next as usize;
-        let tag = (header.status & TAGGED != 0).then_some(u16::try_from(header.tag).unwrap_or(0));
-        let mut start = at + usize::from(header.link);
-        let end = start + header.kept as usize;
-        let added = if self.link == LinkType::Sll2 {
-            self.cook(&header, start, tag)
-        } else if self.link == LinkType::Ethernet {
-            tag.map_or(0, |tag| self.tag(&header, start, end, tag))
-        } else {
-            0
+        self.at = self.at.saturating_add(header.next as usize);
+        let mut tag = (header.status & TAGGED != 0).then(|| header.tag());
+        let added = match (self.link, tag) {
+            (LinkType::Sll2, tag) => self.cook(&header, start, tag),
+            (LinkType::Ethernet, Some(tag)) => self.tag(&header, start..end, tag),
+            _ => 0,
         };
+        if added == 0 {
+            tag = None;
+        }
         start -= added;
         Some(Captured {
             time_ns: u64::from(header.seconds) * 1_000_000_000 + u64::from(header.nanoseconds),
             data: self.bytes.get(start..end)?,
-            wire: header.wire.wrapping_add(u32::try_from(added).unwrap_or(0)),
+            wire: header
+                .wire
+                .saturating_add(u32::try_from(added).unwrap_or(0)),
             device: header.device,
             kind: header.kind,
             gso: header.status & GSO_TCP != 0,
@@ -96,13 +99,35 @@ impl<'a> Block<'a> {
         })
     }
 
-    /// Puts a tag back between the addresses and the type. The kernel leaves room before each packet.
-    fn tag(&mut self, header: &Header, start: usize, end: usize, tag: u16) -> usize {
-        let room = start.saturating_sub(TAG_BYTES)..start + ADDRESSES;
-        let short = end.saturating_sub(start) < ADDRESSES + 2 || start < TAG_BYTES;
-        let Some(addresses) = self.bytes.get_mut(room).filter(|_| !short) else {
+    /// Packets that were not handed out: in the end none, unless the block is not as the kernel makes it.
+    pub fn unread(&self) -> u32 {
+        self.left
+    }
+
+    /// Where a packet is, if it is behind its own header and before the next one.
+    #[inline]
+    fn place(&self, header: &Header) -> Option<Range<usize>> {
+        let behind = self.bytes.len().checked_sub(self.at)?;
+        let room = if self.left > 1 {
+            behind.min(header.next as usize)
+        } else {
+            behind
+        };
+        let start = usize::from(header.link);
+        let end = start.checked_add(header.kept as usize)?;
+        let fits = self.at >= DESCRIPTION && start >= size_of::<Header>() && end <= room;
+        fits.then(|| self.at + start..self.at + end)
+    }
+
+    /// Puts a tag back between the addresses and the type. There is room in place of the header.
+    fn tag(&mut self, header: &Header, packet: Range<usize>, tag: u16) -> usize {
+        let room = packet.start.saturating_sub(TAG_BYTES)..packet.start + ADDRESSES;
+        let Some(addresses) = self.bytes.get_mut(room) else {
             return 0;
         };
+        if packet.len() < ADDRESSES + 2 || addresses.len() < ADDRESSES + TAG_BYTES {
+            return 0;
+        }
         addresses.copy_within(TAG_BYTES.., 0);
         addresses[ADDRESSES..ADDRESSES + 2].copy_from_slice(&header.tag_type().to_be_bytes());
         addresses[ADDRESSES + 2..].copy_from_slice(&tag.to_be_bytes());
@@ -134,6 +159,11 @@ impl<'a> Block<'a> {
 }
 
 impl Header {
+    #[expect(clippy::cast_possible_truncation, reason = "a tag has 16 bits")]
+    const fn tag(&self) -> u16 {
+        self.tag as u16
+    }
+
     fn tag_type(&self) -> u16 {
         if self.status & TAG_TYPE_KNOWN == 0 {
             TAG
@@ -141,6 +171,33 @@ impl Header {
             self.tag_type
         }
     }
+}
+
+/// A packet and its length as a filter in the kernel sees them: without the tag that was put back.
+pub fn untagged<'a>(
+    packet: &Captured<'a>,
+    link: LinkType,
+    scratch: &'a mut Vec<u8>,
+) -> (&'a [u8], u32) {
+    let place = if link == LinkType::Sll2 {
+        COOKED
+    } else {
+        ADDRESSES
+    };
+    let Some((before, [_, _, high, low, behind @ ..])) = packet.data.split_at_checked(place) else {
+        return (packet.data, packet.wire);
+    };
+    if packet.tag.is_none() {
+        return (packet.data, packet.wire);
+    }
+    scratch.clear();
+    scratch.extend_from_slice(before);
+    scratch.extend_from_slice(behind);
+    if link == LinkType::Sll2 {
+        // The tag's type hides the packet's, which stands behind the tag.
+        scratch[..2].copy_from_slice(&[*high, *low]);
+    }
+    (scratch, packet.wire.saturating_sub(4))
 }
 
 #[cfg(test)]
@@ -192,6 +249,32 @@ mod tests {
             (&packet.data[..2], &packet.data[20..22]),
             (&[0x88, 0xa8][..], &[0, 42][..])
         );
+    }
+
+    /// As a packet of a block that says of the next one to be at itself.
+    #[test]
+    fn no_packet_is_told_twice() {
+        let mut bytes = block();
+        bytes[COUNT..COUNT + 4].fill(0xff);
+        let mut block = Block::new(&mut bytes, LinkType::Ethernet);
+        assert!(block.packet().is_none());
+        assert_eq!(block.unread(), u32::MAX);
+    }
+
+    #[test]
+    fn filters_see_what_the_kernel_shows_them() {
+        let (good, mut scratch) = (block(), Vec::new());
+        for link in [LinkType::Ethernet, LinkType::Sll2] {
+            let mut bytes = good.clone();
+            let mut block = Block::new(&mut bytes, link);
+            let packet = block.packet().unwrap();
+            let (data, wire) = untagged(&packet, link, &mut scratch);
+            let from = data.len() - 60;
+            assert_eq!(
+                (&data[from..], wire as usize),
+                (&good[130..190], data.len())
+            );
+        }
     }
 
     /// Whatever lengths say, nothing outside of the block is touched.

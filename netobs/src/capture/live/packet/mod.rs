@@ -1,7 +1,7 @@
 //! A packet socket: one wake-up for a block of packets, no system call a packet.
 
 mod attach;
-mod frame;
+pub mod frame;
 mod ring;
 
 use super::{Captured, Counts, Direction, LiveError, Request, failed, no_socket};
@@ -24,6 +24,7 @@ pub struct Capture {
     socket: PacketSocket,
     ring: Ring,
     link: LinkType,
+    snaplen: usize,
     /// The filter, where the kernel cannot run it.
     here: Option<Program>,
     scratch: Vec<u8>,
@@ -51,7 +52,8 @@ impl Capture {
         if here.is_some() {
             let any = request.device.is_none();
             let mut all = attach::only(request.direction, any, request.loopback);
-            all.extend(attach::constant(request.snaplen).insns);
+            // Whole packets: the filter may look beyond what is kept.
+            all.extend(attach::constant(u32::MAX).insns);
             attach(&socket, &all).map_err(failed("attach a filter"))?;
         }
         let ring = Ring::new(&socket, request.shape).map_err(|source| LiveError::Ring {
@@ -73,6 +75,7 @@ impl Capture {
             socket,
             ring,
             link: request.link,
+            snaplen: request.snaplen as usize,
             here,
             scratch: Vec::new(),
             counts: Counts::default(),
@@ -108,7 +111,10 @@ impl Capture {
                 refused += 1;
                 continue;
             }
-            more = take(&packet)?;
+            more = take(&packet.cut(self.snaplen))?;
+        }
+        if more {
+            self.counts.lost += u64::from(block.unread());
         }
         // What we refuse here the kernel would have refused.
         self.counts.received = self.counts.received.wrapping_sub(refused);
@@ -144,15 +150,6 @@ fn attach(socket: &PacketSocket, insns: &[Insn]) -> io::Result<()> {
     SockRef::from(socket).attach_filter(&filters)
 }
 
-/// Where the tag stands in a packet, and the type that it hides.
-const fn place_of_tag(link: LinkType) -> usize {
-    if matches!(link, LinkType::Sll2) {
-        20
-    } else {
-        12
-    }
-}
-
 /// The filter run here: as the kernel would, on the packet without the tag that we put back.
 fn passes(filter: &Program, packet: &Captured<'_>, link: LinkType, scratch: &mut Vec<u8>) -> bool {
     let mut beside = Beside {
@@ -161,19 +158,7 @@ fn passes(filter: &Program, packet: &Captured<'_>, link: LinkType, scratch: &mut
         interface: packet.device,
         tag: packet.tag,
     };
-    let at = place_of_tag(link);
-    let (data, wire) = match packet.tag {
-        Some(_) if packet.data.len() >= at + 4 => {
-            scratch.clear();
-            scratch.extend_from_slice(&packet.data[..at]);
-            scratch.extend_from_slice(&packet.data[at + 4..]);
-            if link == LinkType::Sll2 {
-                scratch[..2].copy_from_slice(&packet.data[at + 2..at + 4]);
-            }
-            (&scratch[..], packet.wire - 4)
-        }
-        _ => (packet.data, packet.wire),
-    };
+    let (data, wire) = frame::untagged(packet, link, scratch);
     let kind = if link == LinkType::Sll2 { 0 } else { 12 };
     if let Some(protocol) = data.get(kind..).and_then(<[u8]>::first_chunk) {
         beside.protocol = u16::from_be_bytes(*protocol);

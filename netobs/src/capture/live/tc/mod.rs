@@ -1,13 +1,15 @@
 //! Packets taken at TC by eBPF: the filter runs before anything is copied, and no copy of a packet is made for those that it refuses.
 
+mod ebpf;
+pub mod record;
 mod translate;
 
 use super::{
-    Captured, Counts, Direction, Engine, LiveError, OUTGOING, Request, failed, no_socket,
+    Captured, Counts, Direction, Engine, LiveError, Request, failed, no_socket,
     packet::PacketSocket,
 };
 use crate::{
-    bpf::packets::{PacketHead, Packets, PacketsError, TAGGED, Wanted},
+    bpf::packets::{Packets, PacketsError, Wanted},
     capture::link::LinkType,
     clock,
     netlink::{
@@ -15,6 +17,7 @@ use crate::{
         socket::{ROUTE, Socket},
     },
 };
+use record::Of;
 use rustix::{
     event::epoll::{self, CreateFlags, EventData, EventFlags},
     io::Errno,
@@ -26,7 +29,6 @@ use std::{
     time::{Duration, Instant},
 };
 use translate::{Side, translate};
-use zerocopy::FromBytes as _;
 
 /// Why this way is not taken.
 #[derive(Debug, thiserror::Error)]
@@ -49,9 +51,6 @@ const SOON: Duration = Duration::from_millis(1);
 const LOOK: Duration = Duration::from_millis(500);
 /// So often nothing may come before the reader wants to be woken by the next packet.
 const QUIET: u32 = 3;
-const TAG_BYTES: usize = 4;
-/// Both addresses of an Ethernet header.
-const ADDRESSES: usize = 12;
 
 /// A capture that runs.
 pub struct Capture {
@@ -61,7 +60,8 @@ pub struct Capture {
     wakeups: OwnedFd,
     /// Keeps the interface promiscuous.
     _promiscuous: Option<PacketSocket>,
-    device: u32,
+    of: Of,
+    snaplen: usize,
     links: Socket,
     link: Link,
     /// It became what it is, and that was not told.
@@ -70,6 +70,8 @@ pub struct Capture {
     retire: Duration,
     quiet: u32,
     asked: bool,
+    /// Records that are not as our programs write them.
+    unread: u64,
     scratch: Vec<u8>,
 }
 
@@ -116,7 +118,11 @@ impl Capture {
             is_whole: false,
             wakeups,
             _promiscuous: promiscuous,
-            device,
+            of: Of {
+                device,
+                link: request.link,
+            },
+            snaplen: request.snaplen as usize,
             links,
             fell: link != Link::Up,
             link,
@@ -124,6 +130,7 @@ impl Capture {
             retire: Duration::from_millis(request.shape.retire_ms.into()),
             quiet: 0,
             asked: false,
+            unread: 0,
             scratch: Vec::new(),
         })
     }
@@ -152,8 +159,9 @@ impl Capture {
             data: EventData::new_u64(0),
         }];
         let now = Timespec::default();
-        // What it tells is known: there is nothing.
-        let _told = epoll::wait(&self.wakeups, &mut one[..], Some(&now));
+        // A wake-up since packets were looked for, which is told once.
+        let told = epoll::wait(&self.wakeups, &mut one[..], Some(&now));
+        let woken = told.is_ok_and(|told| told > 0);
         if !self.is_whole {
             return SOON;
         }
@@ -162,7 +170,7 @@ impl Capture {
             return self.retire.min(most);
         }
         if self.asked {
-            return most;
+            return if woken { Duration::ZERO } else { most };
         }
         // What came before we asked wakes nobody: it is looked for once more.
         self.asked = true;
@@ -175,13 +183,14 @@ impl Capture {
         &mut self,
         mut take: impl FnMut(&Captured<'_>) -> Result<bool, E>,
     ) -> Result<Option<bool>, E> {
-        let (device, scratch) = (self.device, &mut self.scratch);
-        let offset = clock::wall_offset_ns();
-        let outcome = self.packets.ring.drain_until(BATCH, |record| {
-            match captured(record, device, offset, scratch) {
-                Some(packet) => take(&packet),
-                None => Ok(true),
+        let (of, unread, scratch) = (self.of, &mut self.unread, &mut self.scratch);
+        let (offset, snaplen) = (clock::wall_offset_ns(), self.snaplen);
+        let outcome = self.packets.ring.drain_until(BATCH, |bytes| {
+            if let Some(packet) = record::packet(bytes, of, offset, scratch) {
+                return take(&packet.cut(snaplen));
             }
+            *unread += 1;
+            Ok(true)
         })?;
         if outcome.is_some() {
             self.quiet = 0;
@@ -196,7 +205,7 @@ impl Capture {
         let passed = self.packets.passed();
         Counts {
             received: passed.packets,
-            lost: passed.lost,
+            lost: passed.lost + self.unread,
         }
     }
 
@@ -208,7 +217,7 @@ impl Capture {
         let now = clock::instant();
         if now.duration_since(self.looked) >= LOOK {
             self.looked = now;
-            let link = look(&mut self.links, self.device);
+            let link = look(&mut self.links, self.of.device);
             self.fell |= link != Link::Up && link != self.link;
             self.link = link;
         }
@@ -237,39 +246,4 @@ fn watch(ring: BorrowedFd<'_>) -> Result<OwnedFd, Errno> {
     let flags = EventFlags::IN | EventFlags::ET;
     epoll::add(&wakeups, ring, EventData::new_u64(0), flags)?;
     Ok(wakeups)
-}
-
-/// The packet of a record; none: not what our programs write.
-#[inline]
-fn captured<'a>(
-    record: &'a [u8],
-    device: u32,
-    wall_offset_ns: u64,
-    scratch: &'a mut Vec<u8>,
-) -> Option<Captured<'a>> {
-    let (head, bytes) = PacketHead::ref_from_prefix(record).ok()?;
-    let mut packet = Captured {
-        time_ns: head.time_ns.wrapping_add(wall_offset_ns),
-        data: bytes.get(..head.kept as usize)?,
-        wire: head.wire,
-        device,
-        kind: u8::try_from(head.kind).unwrap_or(OUTGOING),
-        gso: head.segment != 0,
-        tag: None,
-    };
-    // Behind the addresses, where it was and will be.
-    if head.tag & TAGGED != 0
-        && let Some((addresses, rest)) = packet.data.split_at_checked(ADDRESSES)
-    {
-        let tag = u16::try_from(head.tag & 0xffff).ok()?;
-        scratch.clear();
-        scratch.extend_from_slice(addresses);
-        scratch.extend_from_slice(&head.tag_type.to_ne_bytes()[..2]);
-        scratch.extend_from_slice(&tag.to_be_bytes());
-        scratch.extend_from_slice(rest);
-        packet.wire += u32::try_from(TAG_BYTES).unwrap_or(0);
-        packet.data = scratch;
-        packet.tag = Some(tag);
-    }
-    Some(packet)
 }

@@ -3,6 +3,11 @@
 //! One instruction becomes one or few. Loads of packet bytes stay what they are (`BPF_LD_ABS`), behind a look at the length: alone
 //! they would end the program with a verdict that keeps other programs from the packet.
 
+use super::ebpf::{
+    ADD_CONSTANT, EXIT, FROM_NETWORK, GO, IF_ABOVE_CONSTANT, IF_AT_MOST_CONSTANT, IF_BELOW,
+    IF_BELOW_CONSTANT, IF_WORD_ABOVE_CONSTANT, IF_ZERO, LOAD_WORD, MOVE, MOVE_CONSTANT, MOVE_WORD,
+    MOVE_WORD_CONSTANT, Made, STORE_CONSTANT, STORE_WORD, To, low,
+};
 use crate::capture::filter::{
     Insn, Program,
     code::{
@@ -27,24 +32,6 @@ const SKB_PROTOCOL: i16 = 16;
 const SKB_TAGGED: i16 = 20;
 const SKB_TAG: i16 = 24;
 const SKB_INTERFACE: i16 = 40;
-/// Instructions that classic BPF does not have (`uapi/linux/bpf.h`).
-const MOVE: u8 = 0xbf;
-const MOVE_CONSTANT: u8 = 0xb7;
-const MOVE_WORD: u8 = 0xbc;
-const MOVE_WORD_CONSTANT: u8 = 0xb4;
-const ADD_CONSTANT: u8 = 0x07;
-const LOAD_WORD: u8 = 0x61;
-const STORE_WORD: u8 = 0x63;
-const STORE_CONSTANT: u8 = 0x62;
-const FROM_NETWORK: u8 = 0xdc;
-const IF_BELOW_CONSTANT: u8 = 0xa5;
-const IF_AT_MOST_CONSTANT: u8 = 0xb5;
-const IF_ABOVE_CONSTANT: u8 = 0x25;
-const IF_BELOW: u8 = 0xad;
-const IF_ZERO: u8 = 0x15;
-const IF_WORD_ABOVE_CONSTANT: u8 = 0x26;
-const GO: u8 = 0x05;
-const EXIT: u8 = 0x95;
 /// Comparisons of words; and the opposite of each that has one.
 const WORDS: u8 = 0x06;
 const NOT_EQUAL: u8 = 0x50;
@@ -59,20 +46,6 @@ pub enum Side {
     Came,
     /// The kernel's word for it stands in no packet yet.
     Left,
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum To {
-    Insn(usize),
-    Refuse,
-    Take,
-}
-
-#[derive(Default)]
-struct Made {
-    insns: Vec<[u8; 8]>,
-    /// Jumps, and where they lead.
-    jumps: Vec<(usize, To)>,
 }
 
 /// None: the filter goes in circles, or asks for what TC does not know.
@@ -92,26 +65,21 @@ pub fn translate(filter: &Program, side: Side) -> Option<Vec<u8>> {
     }
     let mut starts = Vec::with_capacity(filter.insns.len());
     for (at, insn) in filter.insns.iter().enumerate() {
-        starts.push(made.insns.len());
+        starts.push(made.at());
         made.insn(at, *insn, side)?;
     }
-    let refuse = made.insns.len();
-    if made.jumps.iter().any(|(_, to)| *to == To::Refuse) {
+    let refuse = made.at();
+    if made.leads_to(To::Refuse) {
         made.put(MOVE_CONSTANT, A, 0, 0, NEXT);
         made.put(EXIT, 0, 0, 0, 0);
     }
-    let take = made.insns.len();
+    let take = made.at();
     made.put(MOVE, FIRST, CONTEXT, 0, 0);
-    for (at, to) in std::mem::take(&mut made.jumps) {
-        let to = match to {
-            To::Insn(number) => *starts.get(number)?,
-            To::Refuse => refuse,
-            To::Take => take,
-        };
-        let distance = i16::try_from(to.checked_sub(at + 1)?).ok()?;
-        made.insns[at][2..4].copy_from_slice(&distance.to_ne_bytes());
-    }
-    Some(made.insns.concat())
+    made.finished(|to| match to {
+        To::Insn(number) => starts.get(number).copied(),
+        To::Refuse => Some(refuse),
+        To::Take => Some(take),
+    })
 }
 
 /// Words of scratch memory that the filter uses.
@@ -146,41 +114,11 @@ const fn width(code: u16) -> u32 {
     }
 }
 
-#[expect(
-    clippy::cast_possible_truncation,
-    reason = "classic BPF's codes fill the lower byte"
-)]
-const fn low(code: u16) -> u8 {
-    code as u8
-}
-
 impl Made {
-    fn put(&mut self, code: u8, to: u8, from: u8, offset: i16, constant: i32) {
-        let mut insn = [0; 8];
-        insn[0] = code;
-        insn[1] = if cfg!(target_endian = "little") {
-            to | from << 4
-        } else {
-            to << 4 | from
-        };
-        insn[2..4].copy_from_slice(&offset.to_ne_bytes());
-        insn[4..].copy_from_slice(&constant.to_ne_bytes());
-        self.insns.push(insn);
-    }
-
-    fn go(&mut self, to: To) {
-        self.jump(GO, 0, 0, 0, to);
-    }
-
     /// A load that no packet is long enough for, in words that the verifier does not see through.
     fn refuse(&mut self) {
         self.jump(IF_AT_MOST_CONSTANT, LENGTH, 0, i32::MAX, To::Refuse);
         self.put(MOVE_CONSTANT, A, 0, 0, 0);
-    }
-
-    fn jump(&mut self, code: u8, left: u8, right: u8, constant: i32, to: To) {
-        self.jumps.push((self.insns.len(), to));
-        self.put(code, left, right, 0, constant);
     }
 
     fn insn(&mut self, at: usize, insn: Insn, side: Side) -> Option<()> {

@@ -1,28 +1,25 @@
-//! `cargo xtask bench capture`: packets of a veth pair captured by `netobs dump`, both ways, and tcpdump, to files and to lines: the tool's own CPU,
-//! what the sender pays, and what is lost.
+//! Packets of a veth pair captured by `netobs dump`, both ways, and tcpdump, to files and to lines: the tool's own CPU, what the
+//! sender pays, and what is lost.
 //!
 //! Each round runs every tool once, between two runs without any; medians.
 use std::fs;
 use std::io::Write;
 use std::net::UdpSocket;
 use std::process::Stdio;
-use std::time::Duration;
 
 use anyhow::{Context, Result, ensure};
 use netobs_tests::netns::Netns;
 
-use super::clock::{Deadline, cpu_ns, thread_cpu_ns};
-use super::cost::scratch;
-use super::options::CaptureOptions;
-use super::process::until_idle;
-use super::stats::median;
-use super::tools;
+use super::running::Running;
+use super::{PORT, RARE};
+use crate::bench::clock::{cpu_ns, thread_cpu_ns};
+use crate::bench::cost::scratch;
+use crate::bench::options::DumpOptions;
+use crate::bench::process::until_idle;
+use crate::bench::stats::median;
 
 /// Bytes of a datagram whose frame has 64 bytes, and 1,400.
 const SIZES: [usize; 2] = [22, 1358];
-/// Where the load goes, and where one packet of a thousand goes.
-const PORT: u16 = 9;
-const RARE: u16 = 10;
 
 struct Tool {
     name: &'static str,
@@ -33,29 +30,20 @@ struct Tool {
     lost: u64,
 }
 
-pub fn run(options: &CaptureOptions) -> Result<()> {
-    let (a, b) = (Netns::new("bench-a")?, Netns::new("bench-b")?);
-    a.ip(&format!(
-        "link add v0 type veth peer name v1 netns {}\naddr add 10.9.0.1/24 dev v0\nlink set v0 up",
-        b.path()
-    ))?;
-    b.ip("addr add 10.9.0.2/24 dev v1\nlink set v1 up")?;
-    // Nobody answers: errors would be packets of their own.
-    let rules = "table ip bench {\nchain pre {\ntype filter hook prerouting priority -400\nudp dport 9-10 drop\n}\n}\n";
-    b.tool("nft", &["-f", "-"], rules)?;
+pub fn run(netobs: &str, ns: &Netns, options: &DumpOptions) -> Result<()> {
     let mut out = std::io::stdout().lock();
     let file = scratch("capture.pcap")?;
     for size in SIZES {
-        let mut tools = tools_of(&file.to_string_lossy());
-        let wanted = |tool: &Tool| options.only.iter().any(|part| tool.name.contains(part));
-        tools.retain(|tool| options.only.is_empty() || wanted(tool));
+        let mut tools = tools_of(netobs, &file.to_string_lossy());
+        tools.retain(|tool| options.row(tool.name));
+        ensure!(!tools.is_empty(), "--only: there is no such row");
         let mut alone = Vec::new();
         for _ in 0..options.rounds {
             for tool in &mut tools {
-                let before = send(&a, options.packets, size)?;
-                one(&a, tool, options.packets, size)?;
+                let before = send(ns, options.packets, size)?;
+                one(ns, tool, options.packets, size)?;
                 // What the machine's other work takes changes slowly: a tool is held against the runs around it.
-                let around = f64::midpoint(before, send(&a, options.packets, size)?);
+                let around = f64::midpoint(before, send(ns, options.packets, size)?);
                 if let Some(with) = tool.sender.last_mut() {
                     *with -= around;
                 }
@@ -87,8 +75,7 @@ pub fn run(options: &CaptureOptions) -> Result<()> {
     fs::remove_file(&file).with_context(|| format!("remove {}", file.display()))
 }
 
-fn tools_of(file: &str) -> Vec<Tool> {
-    let netobs = tools::netobs().to_string_lossy().into_owned();
+fn tools_of(netobs: &str, file: &str) -> Vec<Tool> {
     let rare = format!("udp port {RARE}");
     let all: [(&str, &[&str]); 11] = [
         ("packet -w", &["-w", file]),
@@ -107,9 +94,9 @@ fn tools_of(file: &str) -> Vec<Tool> {
         let begin: &[&str] = if name.starts_with("tcpdump") {
             &["tcpdump", "-i", "v0", "-n"]
         } else if name.starts_with("bpf") {
-            &[&netobs, "dump", "--engine", "bpf", "-i", "v0", "-n"]
+            &[netobs, "dump", "--engine", "bpf", "-i", "v0", "-n"]
         } else {
-            &[&netobs, "dump", "--engine", "packet", "-i", "v0", "-n"]
+            &[netobs, "dump", "--engine", "packet", "-i", "v0", "-n"]
         };
         let words = begin.iter().chain(rest);
         words.map(|word| (*word).to_owned()).collect()
@@ -147,35 +134,17 @@ fn send(ns: &Netns, count: u64, size: usize) -> Result<f64> {
 
 #[expect(clippy::cast_precision_loss, reason = "a mean of millions")]
 fn one(ns: &Netns, tool: &mut Tool, count: u64, size: usize) -> Result<()> {
-    let said = scratch("capture.said")?;
-    let mut command = std::process::Command::new("nsenter");
-    command.arg(format!("--net={}", ns.path())).args(&tool.argv);
-    command.stdout(Stdio::null()).stdin(Stdio::null());
-    command.stderr(fs::File::create(&said)?);
-    let mut child = command
-        .spawn()
-        .with_context(|| format!("start {}", tool.name))?;
-    let text = || fs::read_to_string(&said).context("read what a tool says");
-    let listens = Deadline::after(Duration::from_secs(5)).poll(Duration::from_millis(5), || {
-        Ok(text()?.contains("listening on"))
-    })?;
-    ensure!(listens, "{} does not listen: {}", tool.name, text()?);
-    until_idle(|| cpu_ns(child.id()))?;
-    let before = cpu_ns(child.id())?;
+    let running = Running::start(ns, &tool.argv, Stdio::null())?;
+    running.listens().with_context(|| tool.name.to_owned())?;
+    until_idle(|| cpu_ns(running.pid()))?;
+    let before = cpu_ns(running.pid())?;
     let sender = send(ns, count, size)?;
     // What waits in the ring is its work too.
-    until_idle(|| cpu_ns(child.id()))?;
-    let own = cpu_ns(child.id())? - before;
-    let pid = nix::unistd::Pid::from_raw(child.id().cast_signed());
-    nix::sys::signal::kill(pid, nix::sys::signal::Signal::SIGINT)?;
-    child.wait()?;
-    let words = text()?;
-    let lost = words
-        .split([',', '\n'])
-        .find(|part| part.contains("lost by the kernel") || part.contains("dropped by kernel"));
-    let lost = lost.and_then(|part| part.split_whitespace().next()?.parse::<u64>().ok());
-    tool.lost += lost.with_context(|| format!("{} tells no losses: {words}", tool.name))?;
+    until_idle(|| cpu_ns(running.pid()))?;
+    let own = cpu_ns(running.pid())? - before;
+    let figures = running.end().with_context(|| tool.name.to_owned())?;
+    tool.lost += figures.lost;
     tool.sender.push(sender);
     tool.own.push(own as f64 / count as f64);
-    fs::remove_file(&said).with_context(|| format!("remove {}", said.display()))
+    Ok(())
 }

@@ -1,4 +1,4 @@
-//! `cargo xtask bench dump`: a large capture read and filtered by `netobs dump` and tcpdump, written to nowhere and shown as lines.
+//! A large capture read and filtered by `netobs dump` and tcpdump, written to nowhere and shown as lines.
 //!
 //! The capture lies in the page cache: what counts is the work, not the disk. The commands run one after the other, round by
 //! round, so that the machine's other work spoils all alike; medians.
@@ -6,13 +6,12 @@ use std::fs::{self, File};
 use std::io::{BufWriter, Write};
 use std::path::Path;
 
-use anyhow::{Context, Result, ensure};
+use anyhow::{Context, Result};
 
-use super::cost::scratch;
-use super::options::ReadOptions;
-use super::ss::measure;
-use super::stats::median;
-use super::tools;
+use crate::bench::cost::scratch;
+use crate::bench::options::DumpOptions;
+use crate::bench::ss::measure;
+use crate::bench::stats::median;
 
 /// What is asked of the capture; the last ones are shown as lines, of a part of it.
 const EXPRESSIONS: [&str; 4] = [
@@ -22,8 +21,7 @@ const EXPRESSIONS: [&str; 4] = [
     "tcp[tcpflags] & (tcp-syn|tcp-fin) != 0 or icmp",
 ];
 
-pub fn run(options: &ReadOptions) -> Result<()> {
-    let netobs = binary()?;
+pub fn run(netobs: &str, options: &DumpOptions) -> Result<()> {
     let file = scratch("dump.pcap")?;
     let small = scratch("dump-small.pcap")?;
     let packets = make(&file, options.size << 20)?;
@@ -49,7 +47,7 @@ pub fn run(options: &ReadOptions) -> Result<()> {
                 .map(str::to_owned)
                 .collect::<Vec<_>>()
         };
-        let (ours, theirs) = (args(&[&netobs, "dump"]), args(&["tcpdump"]));
+        let (ours, theirs) = (args(&[netobs, "dump"]), args(&["tcpdump"]));
         row(
             &mut out,
             options.rounds,
@@ -71,23 +69,13 @@ pub fn run(options: &ReadOptions) -> Result<()> {
         &mut out,
         options.rounds,
         &name,
-        &lines(&[&netobs, "dump"]),
+        &lines(&[netobs, "dump"]),
         &lines(&["tcpdump"]),
     )?;
     for file in [file, small] {
         fs::remove_file(&file).with_context(|| format!("remove {}", file.display()))?;
     }
     Ok(())
-}
-
-fn binary() -> Result<String> {
-    let netobs = tools::netobs();
-    ensure!(
-        netobs.is_file(),
-        "{} is not there: run cargo xtask release, or set NETOBS_BIN",
-        netobs.display()
-    );
-    Ok(netobs.to_string_lossy().into_owned())
 }
 
 /// CPU and wall time of both; the ratio is of CPU time.
