@@ -199,6 +199,12 @@ fn tunnels() -> Vec<Vec<u8>> {
         .concat();
         ether(0x8864, &[&head, payload].concat())
     };
+    // One byte for the protocol, as both ends may agree.
+    let length = u8::try_from(inner.len() + 1).unwrap_or(0);
+    let short = ether(
+        0x8864,
+        &[&[0x11, 0, 0, 5, 0, length, 0x21], &inner[..]].concat(),
+    );
     vec![
         eth4(47, &[&[0, 0, 8, 0][..], &ping].concat()),
         eth4(
@@ -220,6 +226,7 @@ fn tunnels() -> Vec<Vec<u8>> {
         ether(0x8863, &[0x11, 9, 0, 0, 0, 4, 1, 1, 0, 0]),
         session(0x21, &inner),
         session(0x57, &six),
+        short,
         vlan(
             0x8100,
             5,

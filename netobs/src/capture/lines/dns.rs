@@ -46,7 +46,10 @@ impl Lines<'_> {
         let message = Message::from_vec(data).ok();
         let operation = usize::from(flags >> 11 & 15);
         self.number(id);
-        self.say(OPERATIONS.get(operation).copied().unwrap_or(" op"));
+        match OPERATIONS.get(operation) {
+            Some(name) => self.say(name),
+            None => _ = self.text.put(format_args!(" op{operation}")),
+        }
         let is_question = flags & RESPONSE == 0;
         if is_question {
             self.question_flags(flags);

@@ -12,7 +12,7 @@ fn lines(shown: Shown, link: LinkType, data: &[u8], wire: u32) -> String {
         interface: 0,
         way: None,
         comment: &[],
-            process: None,
+        process: None,
     };
     let interface = crate::capture::file::Interface {
         link,
@@ -55,6 +55,63 @@ fn lines_of_tcpdump() {
         format!("{stamp}IP 10.0.0.1.5354 > 10.0.0.2.53: 4660+ A? www.example.com. (33)\n")
     );
     assert_eq!(show(&[0; 10]), format!("{stamp} [|ether]\n"));
+}
+
+/// What tcpdump reads otherwise, or not at all.
+#[test]
+fn lines_of_our_own() {
+    let show = |shown: Shown, data: &[u8]| {
+        let line = lines(shown, LinkType::Ethernet, data, 0);
+        line["22:13:20.123456 IP 10.0.0.1".len()..].to_owned()
+    };
+    let quiet = Shown {
+        quiet: true,
+        ..Shown::default()
+    };
+    let inner = frame(6, SYN);
+    let tunnel = |port: u16, head: &[u8; 8]| {
+        let length = u16::try_from(16 + inner.len()).unwrap();
+        let udp = [
+            &[0x30, 0x39],
+            &port.to_be_bytes()[..],
+            &length.to_be_bytes(),
+        ];
+        let udp = [&udp.concat(), &[0, 0][..], head, &inner].concat();
+        show(Shown::default(), &frame(17, &udp))
+    };
+    let network = [8, 0, 0, 0, 0, 0, 42, 0];
+    for port in [4789, 8472] {
+        assert_eq!(
+            tunnel(port, &network),
+            format!(
+                ".12345 > 10.0.0.2.{port}: VXLAN, flags [I] (0x08), vni 42\nIP 10.0.0.1.40000 > 10.0.0.2.80: Flags [S], seq 1000, win 64240, options [mss 1460,nop,wscale 7], length 0\n"
+            )
+        );
+    }
+    assert_eq!(
+        tunnel(8472, &[8, 0, 0, 0, 0, 0, 42, 1]),
+        ".12345 > 10.0.0.2.8472: UDP, length 70\n"
+    );
+    let report = frame(2, b"\x16\0\0\0\xe0\x01\x01\x01");
+    assert_eq!(show(quiet, &report), " > 10.0.0.2: igmp\n");
+    let syn = [&SYN[..12], &[0xa0], &SYN[13..20]].concat();
+    let with = |options: &[u8]| show(Shown::default(), &frame(6, &[&syn, options].concat()));
+    for (options, told) in [
+        (
+            &b"\x1c\x04\x80\x10\x01\x01\x01\x01\x01\x01\x01\x01\x01\x01\x01\x01\x01\x01\x01\x00"[..],
+            "uto 0x8010 16392,nop",
+        ),
+        (
+            b"\x13\x120123456789abcdef\x01\x00",
+            "md5 30313233343536373839616263646566,nop,eol",
+        ),
+        (
+            b"\x1d\x12\x01\x020123456789abcd\x01\x00",
+            "tcp-ao keyid 1 rnextkeyid 2 mac 0x3031323334353637383961626364,nop,eol",
+        ),
+    ] {
+        assert!(with(options).contains(told), "{}", with(options));
+    }
 }
 
 #[test]
@@ -153,7 +210,7 @@ fn no_payload_is_too_odd() {
     let types = [
         0x0800_u16, 0x86dd, 0x0806, 0x8035, 0x8100, 0x8847, 0x8863, 0x8864, 0x6558, 0x0026, 0x9999,
     ];
-    let ports = [53_u16, 5353, 67, 123, 4789, 6081, 80];
+    let ports = [53_u16, 5353, 67, 123, 4789, 8472, 6081, 80, 22];
     let shown = Shown {
         verbose: 3,
         link: true,

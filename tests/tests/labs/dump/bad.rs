@@ -25,7 +25,7 @@ fn damaged_files_name_file_and_offset() -> Result<()> {
     long[first + 8..first + 12].fill(0xff);
     let mut link = good.clone();
     link[20] = 250;
-    let cases: [(&str, &[u8], &[&str]); 5] = [
+    let cases: [(&str, &[u8], &[&str]); 6] = [
         (
             "cut",
             &good[..first + 30],
@@ -40,6 +40,11 @@ fn damaged_files_name_file_and_offset() -> Result<()> {
             "link",
             &link,
             &["link, offset 20: link type 250 is not known"],
+        ),
+        (
+            "packed",
+            b"\x1f\x8b\x08\x00\x00\x00\x00\x00",
+            &["packed, offset 0: compressed by gzip: gzip -dc FILE | netobs dump -r -"],
         ),
         (
             "text",
