@@ -134,7 +134,9 @@ impl Pcapng {
         interfaces: &mut Vec<Interface>,
     ) -> Result<(), FileError> {
         while let Some(head) = self.head(source)? {
-            if [PACKET, OLD_PACKET, SIMPLE_PACKET].contains(&head.kind) {
+            // One of no interface is an error, below.
+            let is_packet = [PACKET, OLD_PACKET, SIMPLE_PACKET].contains(&head.kind);
+            if is_packet && !interfaces.is_empty() {
                 break;
             }
             self.block(source, &head, interfaces)?;
@@ -293,7 +295,11 @@ impl Pcapng {
         let mut options = options(order, &body[4..]);
         let name = options.find(|(code, _)| *code == processes::NAME);
         let mut comm = Comm::default();
-        for (to, from) in comm.0.iter_mut().zip(name.map_or(&[][..], |(_, name)| name)) {
+        for (to, from) in comm
+            .0
+            .iter_mut()
+            .zip(name.map_or(&[][..], |(_, name)| name))
+        {
             *to = *from;
         }
         let pid = order.word(body, 0);

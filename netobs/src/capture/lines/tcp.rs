@@ -273,6 +273,10 @@ impl Lines<'_> {
                 self.say("exp-tfo cookie ");
                 self.hex(cookie);
             }
+            (254, [high, low, ..]) => {
+                let whose = u16::from_be_bytes([*high, *low]);
+                self.text.put(format_args!("exp-{whose:04x}"));
+            }
             (30, _) => _ = self.text.put(format_args!("mptcp {}", value.len() + 2)),
             (19, digest) => {
                 self.say("md5 ");
@@ -308,8 +312,7 @@ impl Lines<'_> {
         } else if either(21) {
             self.text_protocol("FTP", data, length);
         } else if either(22) && data.starts_with(b"SSH-") {
-            // What follows the versions is no text.
-            self.text_protocol("SSH", data, length);
+            self.version("SSH", data);
         } else if either(53) && data.len() >= 2 {
             let wanted = usize::from(be16(data, 0).unwrap_or(0));
             let there = length.saturating_sub(2);

@@ -36,19 +36,17 @@ impl Lines<'_> {
         }
         let carries = length.saturating_sub(HEADER);
         self.ends_of(between, ports, "udp");
-        if self.shown.quiet {
-            self.say("UDP, length ");
-            self.number(carries as u64);
-            return Some(());
-        }
-        self.udp_checksum(upto(data, length), length, between);
-        let claimed = if told == 0 { carries } else { told - HEADER };
         let datagram = Datagram {
             ports,
             length: carries,
-            claimed,
+            claimed: if told == 0 { carries } else { told - HEADER },
             fragment: between.fragment,
         };
+        if self.shown.quiet {
+            self.datagram(&datagram);
+            return Some(());
+        }
+        self.udp_checksum(upto(data, length), length, between);
         self.udp_payload(from(upto(data, length), HEADER), &datagram);
         Some(())
     }

@@ -93,3 +93,17 @@ fn expressions_and_flags() -> Result<()> {
     refuse(&["-d", "-y", "NOSUCH", "tcp"], &["NOSUCH", "LINUX_SLL2"])?;
     refuse(&["-c", "0", "-r", "x"], &["0"])
 }
+
+/// A file that is read is not emptied to be written.
+#[test]
+fn the_same_file_twice() -> Result<()> {
+    let folder = Folder::new()?;
+    let good = pcap(Form::of(ETHERNET), &zoo());
+    let file = folder.write("same", &good)?;
+    support::usage_error(
+        &["dump", "-r", &file, "-w", &file],
+        &["same", "is being read"],
+    )?;
+    ensure!(std::fs::read(&file)? == good, "the file is another now");
+    Ok(())
+}
