@@ -182,6 +182,8 @@ fn rare() -> Vec<Vec<u8>> {
     long[4..6].copy_from_slice(&3008_u16.to_be_bytes());
     let mut operation = udp(5354, 53, &[0; 12]);
     operation[10] = 0x30;
+    let printer =
+        b"\0\0\0\0\0\x01\0\0\0\0\0\0\x0aMy Printer\x04_ipp\x04_tcp\x05local\0\0\x0c\0\x01";
     let options: [&[u8]; 4] = [
         b"\xfd\x04ab",
         b"\xfe\x08\xf9\x89abcd",
@@ -197,6 +199,7 @@ fn rare() -> Vec<Vec<u8>> {
             eth4(17, &long),
             ether(0x0800, &first.carry(17, &long)),
             eth4(17, &operation),
+            eth4(17, &udp(5353, 5353, printer)),
         ],
     ]
     .concat()

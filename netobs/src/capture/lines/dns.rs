@@ -6,8 +6,9 @@
 
 use super::{Lines, be16};
 use hickory_proto::{
-    op::Message,
+    op::{Message, Query},
     rr::{DNSClass, Name, RData, Record, RecordType},
+    serialize::binary::{BinDecodable, BinDecoder},
 };
 
 const OPERATIONS: [&str; 6] = ["", " inv_q", " stat", " op3", " notify", " update"];
@@ -29,6 +30,29 @@ const RESPONSES: [&str; 12] = [
 const RESPONSE: u16 = 0x8000;
 /// In multicast DNS the top bit of a class asks for an answer by unicast, or flushes caches.
 const TOP: u16 = 0x8000;
+
+/// Questions and answers of a message that is cut off, or has a record that cannot be read: those before it.
+fn beginning(data: &[u8], questions: u16, answers: u16) -> (Vec<Query>, Vec<Record>) {
+    const HEADER: usize = 12;
+    let mut decoder = BinDecoder::new(data);
+    let (mut queries, mut records) = (Vec::new(), Vec::new());
+    if decoder.read_slice(HEADER).is_err() {
+        return (queries, records);
+    }
+    for _ in 0..questions {
+        match Query::read(&mut decoder) {
+            Ok(query) => queries.push(query),
+            Err(_) => return (queries, records),
+        }
+    }
+    for _ in 0..answers {
+        match Record::read(&mut decoder) {
+            Ok(record) => records.push(record),
+            Err(_) => break,
+        }
+    }
+    (queries, records)
+}
 
 impl Lines<'_> {
     pub(super) fn dns(&mut self, data: &[u8], length: usize, multicast: bool) {
@@ -85,21 +109,22 @@ impl Lines<'_> {
         }
         match message {
             Some(message) => self.sections(&message, is_question, multicast),
-            None => return self.cut("domain"),
+            None => {
+                let (queries, records) = beginning(data, questions, answers);
+                if is_question {
+                    self.queries(&queries, multicast);
+                } else {
+                    self.records("", &records, multicast);
+                }
+                return self.cut("domain");
+            }
         }
         self.text.put(format_args!(" ({length})"));
     }
 
     fn sections(&mut self, message: &Message, is_question: bool, multicast: bool) {
         if is_question {
-            for query in &message.queries {
-                self.query(
-                    query.query_type().into(),
-                    query.query_class,
-                    &query.name,
-                    multicast,
-                );
-            }
+            self.queries(&message.queries, multicast);
         } else {
             self.records("", &message.answers, multicast);
         }
@@ -107,6 +132,17 @@ impl Lines<'_> {
             self.records(" ns:", &message.authorities, multicast);
             self.records(" ar:", &message.additionals, multicast);
             self.options(message);
+        }
+    }
+
+    fn queries(&mut self, queries: &[Query], multicast: bool) {
+        for query in queries {
+            self.query(
+                query.query_type().into(),
+                query.query_class,
+                &query.name,
+                multicast,
+            );
         }
     }
 
@@ -211,8 +247,14 @@ impl Lines<'_> {
     }
 
     fn name(&mut self, name: &Name) {
-        let text = name.to_ascii();
-        self.text.escaped(text.as_bytes());
+        if name.is_root() {
+            self.say(".");
+        }
+        // Services have names for people, with blanks in them.
+        for label in name.iter() {
+            self.text.escaped(label);
+            self.say(".");
+        }
     }
 
     fn data(&mut self, data: &RData) {

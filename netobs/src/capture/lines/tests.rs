@@ -57,6 +57,29 @@ fn lines_of_tcpdump() {
     assert_eq!(show(&[0; 10]), format!("{stamp} [|ether]\n"));
 }
 
+/// What stands before the place where a message is cut off.
+#[test]
+fn dns_that_is_cut_off() {
+    let show = |data: &[u8]| {
+        let line = lines(Shown::default(), LinkType::Ethernet, &frame(17, data), 0);
+        line["22:13:20.123456 IP 10.0.0.1.".len()..].to_owned()
+    };
+    let mut more = DNS.to_vec();
+    more[19] = 1; // an additional record, which is not there
+    assert_eq!(
+        show(&more),
+        "5354 > 10.0.0.2.53: 4660+ [1au] A? www.example.com. [|domain]\n"
+    );
+    let record = [0xc0, 12, 0, 1, 0, 1, 0, 0, 0, 9, 0, 4, 10, 1, 2, 3];
+    let mut answer = [DNS, &record[..], &record[..8]].concat();
+    answer[..12].copy_from_slice(&[0, 53, 0x14, 0xea, 0, 65, 0, 0, 0x12, 0x34, 0x81, 0x80]);
+    answer[15] = 2;
+    assert_eq!(
+        show(&answer),
+        "53 > 10.0.0.2.5354: 4660 2/0/0 A 10.1.2.3 [|domain]\n"
+    );
+}
+
 /// What tcpdump reads otherwise, or not at all.
 #[test]
 fn lines_of_our_own() {
