@@ -14,8 +14,7 @@ use std::{path::PathBuf, time::Duration};
 #[derive(Args)]
 #[expect(clippy::struct_excessive_bools, reason = "each is a flag of its own")]
 pub struct Dump {
-    /// A filter of pcap-filter(7), such as: tcp port 80 and host 10.0.0.1
-    #[arg(trailing_var_arg = true)]
+    /// A filter of pcap-filter(7), such as: tcp port 80 and host 10.0.0.1; flags may stand behind it
     pub expression: Vec<String>,
 
     /// Interface to capture from, by name or number of -D, or any; without it the first that runs

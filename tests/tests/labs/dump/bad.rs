@@ -107,3 +107,16 @@ fn the_same_file_twice() -> Result<()> {
     ensure!(std::fs::read(&file)? == good, "the file is another now");
     Ok(())
 }
+
+/// What cannot be written has a name.
+#[test]
+fn a_full_disk() -> Result<()> {
+    let folder = Folder::new()?;
+    let file = folder.write("zoo", &pcap(Form::of(ETHERNET), &zoo()))?;
+    let (status, _, err) = said(&["-r", &file, "-w", "/dev/full"])?;
+    ensure!(
+        status == Some(4) && err.contains("netobs: write /dev/full: No space left"),
+        "ended with {status:?}: {err}"
+    );
+    Ok(())
+}
