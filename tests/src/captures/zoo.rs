@@ -17,6 +17,7 @@ pub fn zoo() -> Vec<Vec<u8>> {
         icmp6(),
         extensions(),
         tunnels(),
+        short_session(),
         others(),
     ]
     .concat()
@@ -199,12 +200,6 @@ fn tunnels() -> Vec<Vec<u8>> {
         .concat();
         ether(0x8864, &[&head, payload].concat())
     };
-    // One byte for the protocol, as both ends may agree.
-    let length = u8::try_from(inner.len() + 1).unwrap_or(0);
-    let short = ether(
-        0x8864,
-        &[&[0x11, 0, 0, 5, 0, length, 0x21], &inner[..]].concat(),
-    );
     vec![
         eth4(47, &[&[0, 0, 8, 0][..], &ping].concat()),
         eth4(
@@ -226,7 +221,6 @@ fn tunnels() -> Vec<Vec<u8>> {
         ether(0x8863, &[0x11, 9, 0, 0, 0, 4, 1, 1, 0, 0]),
         session(0x21, &inner),
         session(0x57, &six),
-        short,
         vlan(
             0x8100,
             5,
@@ -244,6 +238,14 @@ fn tunnels() -> Vec<Vec<u8>> {
         eth4(41, &six),
         eth6(4, &inner),
     ]
+}
+
+/// PPP with one byte for the protocol, as both ends may agree.
+fn short_session() -> Vec<Vec<u8>> {
+    let inner = v4(17, &udp(5, 6, b"g"));
+    let length = u8::try_from(inner.len() + 1).unwrap_or(0);
+    let head = [0x11, 0, 0, 5, 0, length, 0x21];
+    vec![ether(0x8864, &[&head[..], &inner].concat())]
 }
 
 fn others() -> Vec<Vec<u8>> {

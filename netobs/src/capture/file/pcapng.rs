@@ -127,16 +127,14 @@ impl Pcapng {
         }
     }
 
-    /// Reads on to the first packet, which stays.
+    /// Reads on to the first packet, which stays; one of no interface is an error.
     pub fn prepare(
         &mut self,
         source: &mut Source,
         interfaces: &mut Vec<Interface>,
     ) -> Result<(), FileError> {
         while let Some(head) = self.head(source)? {
-            // One of no interface is an error, below.
-            let is_packet = [PACKET, OLD_PACKET, SIMPLE_PACKET].contains(&head.kind);
-            if is_packet && !interfaces.is_empty() {
+            if [PACKET, OLD_PACKET, SIMPLE_PACKET].contains(&head.kind) && !interfaces.is_empty() {
                 break;
             }
             self.block(source, &head, interfaces)?;
@@ -294,12 +292,9 @@ impl Pcapng {
         }
         let mut options = options(order, &body[4..]);
         let name = options.find(|(code, _)| *code == processes::NAME);
+        let name = name.map_or(&[][..], |(_, name)| name);
         let mut comm = Comm::default();
-        for (to, from) in comm
-            .0
-            .iter_mut()
-            .zip(name.map_or(&[][..], |(_, name)| name))
-        {
+        for (to, from) in comm.0.iter_mut().zip(name) {
             *to = *from;
         }
         let pid = order.word(body, 0);

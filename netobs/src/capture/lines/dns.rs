@@ -31,8 +31,8 @@ const RESPONSE: u16 = 0x8000;
 /// In multicast DNS the top bit of a class asks for an answer by unicast, or flushes caches.
 const TOP: u16 = 0x8000;
 
-/// Questions and answers of a message that is cut off, or has a record that cannot be read: those before it.
-fn beginning(data: &[u8], questions: u16, answers: u16) -> (Vec<Query>, Vec<Record>) {
+/// Questions and answers as far as they can be read, of so many of each.
+fn beginning(data: &[u8], [questions, answers]: [u16; 2]) -> (Vec<Query>, Vec<Record>) {
     const HEADER: usize = 12;
     let mut decoder = BinDecoder::new(data);
     let (mut queries, mut records) = (Vec::new(), Vec::new());
@@ -94,30 +94,16 @@ impl Lines<'_> {
                 self.text.put(format_args!(" [{questions}q]"));
             }
             if let Some(message) = message.as_ref().filter(|_| self.shown.verbose > 1) {
-                for query in &message.queries {
-                    self.say(" q:");
-                    self.query(
-                        query.query_type().into(),
-                        query.query_class,
-                        &query.name,
-                        multicast,
-                    );
-                }
+                self.asked(message, multicast);
             }
             self.text
                 .put(format_args!(" {answers}/{authorities}/{additionals}"));
         }
-        match message {
-            Some(message) => self.sections(&message, is_question, multicast),
-            None => {
-                let (queries, records) = beginning(data, questions, answers);
-                if is_question {
-                    self.queries(&queries, multicast);
-                } else {
-                    self.records("", &records, multicast);
-                }
-                return self.cut("domain");
-            }
+        if let Some(message) = message {
+            self.sections(&message, is_question, multicast);
+        } else {
+            self.beginning(data, is_question, [questions, answers], multicast);
+            return self.cut("domain");
         }
         self.text.put(format_args!(" ({length})"));
     }
@@ -132,6 +118,28 @@ impl Lines<'_> {
             self.records(" ns:", &message.authorities, multicast);
             self.records(" ar:", &message.additionals, multicast);
             self.options(message);
+        }
+    }
+
+    fn asked(&mut self, message: &Message, multicast: bool) {
+        for query in &message.queries {
+            self.say(" q:");
+            self.query(
+                query.query_type().into(),
+                query.query_class,
+                &query.name,
+                multicast,
+            );
+        }
+    }
+
+    /// Of a message that is cut off, or has a record that cannot be read.
+    fn beginning(&mut self, data: &[u8], is_question: bool, counts: [u16; 2], multicast: bool) {
+        let (queries, records) = beginning(data, counts);
+        if is_question {
+            self.queries(&queries, multicast);
+        } else {
+            self.records("", &records, multicast);
         }
     }
 
@@ -251,7 +259,7 @@ impl Lines<'_> {
             self.say(".");
         }
         // Services have names for people, with blanks in them.
-        for label in name.iter() {
+        for label in name {
             self.text.escaped(label);
             self.say(".");
         }

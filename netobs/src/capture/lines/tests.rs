@@ -57,6 +57,47 @@ fn lines_of_tcpdump() {
     assert_eq!(show(&[0; 10]), format!("{stamp} [|ether]\n"));
 }
 
+/// With `-e` its number, too, where the interface has a name.
+#[test]
+fn interfaces_of_all() {
+    let mut header = [8, 0, 0, 0, 0, 0, 0, 7, 0, 1, 4, 6, 2, 0, 0, 0, 0, 1, 0, 0];
+    header[10] = 4;
+    let data = [&header[..], &frame(17, &DNS[..20])[14..]].concat();
+    let interface = |name: Option<&str>| Interface {
+        link: LinkType::Sll2,
+        snaplen: 262_144,
+        name: name.map(str::to_owned),
+        nanoseconds: false,
+        swapped: false,
+    };
+    let show = |name: Option<&str>, link: bool| {
+        let shown = Shown {
+            link,
+            quiet: true,
+            ..Shown::default()
+        };
+        let mut lines = Lines::new(shown, Stamps::new(TimeZone::UTC, false), Box::new(Numbers));
+        let packet = Packet {
+            time_ns: 0,
+            data: &data,
+            wire: 60,
+            interface: 0,
+            way: None,
+            comment: &[],
+            process: None,
+        };
+        lines.packet(&interface(name), &packet);
+        let line = String::from_utf8(lines.pending().to_vec()).unwrap();
+        line["00:00:00.000000 ".len()..line.find("10.0.0.1").unwrap()].to_owned()
+    };
+    assert_eq!(show(Some("v0"), false), "v0    Out IP ");
+    assert_eq!(
+        show(Some("v0"), true),
+        "v0    Out ifindex 7 02:00:00:00:00:01 "
+    );
+    assert_eq!(show(None, true), "ifindex 7 Out 02:00:00:00:00:01 ");
+}
+
 /// What stands before the place where a message is cut off.
 #[test]
 fn dns_that_is_cut_off() {

@@ -101,7 +101,7 @@ pub struct Dump {
     pub filter_file: Option<PathBuf>,
 
     /// Bytes of each packet that are kept; 0: 262144
-    #[arg(short, value_name = "BYTES")]
+    #[arg(short, long = "snapshot-length", value_name = "BYTES")]
     pub snaplen: Option<u32>,
 
     /// Show the filter's program; -dd as C, -ddd as numbers
@@ -113,7 +113,7 @@ pub struct Dump {
     pub unoptimized: bool,
 
     /// Link type that -d compiles for: EN10MB, RAW, `LINUX_SLL2` ...
-    #[arg(short = 'y', value_name = "LINK")]
+    #[arg(short = 'y', long = "linktype", value_name = "LINK")]
     pub link: Option<String>,
 
     /// Numbers, not names, of hosts and ports
@@ -133,7 +133,7 @@ pub struct Dump {
     pub verbose: u8,
 
     /// Sequence numbers as they are, not counted from the first
-    #[arg(short = 'S')]
+    #[arg(short = 'S', long = "absolute-tcp-sequence-numbers")]
     pub absolute: bool,
 
     /// No time; -tt seconds since 1970, -ttt since the packet before, -tttt with the date, -ttttt since the first
@@ -149,7 +149,7 @@ pub struct Dump {
     pub numbered: bool,
 
     /// Do not check checksums
-    #[arg(short = 'K')]
+    #[arg(short = 'K', long = "dont-verify-checksums")]
     pub no_checksums: bool,
 
     /// The packet as text; -AA with the header of the link

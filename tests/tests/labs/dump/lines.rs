@@ -78,6 +78,7 @@ fn flags_anywhere() -> Result<()> {
         &["udp", "-v", "port", "53", "-tttt"],
         &["-e", "tcp", "-S", "and", "tcp[13]", "&", "2", "!=", "0"],
         &["ip", "and", "len", "-", "4", ">", "60"],
+        &["--absolute-tcp-sequence-numbers", "tcp", "--number"],
         &["-q", "--", "-1", "=", "4294967295"],
     ] {
         same_lines(&file, flags)?;
