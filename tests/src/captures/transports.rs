@@ -4,7 +4,7 @@ use super::frames::{A4, B4, Tcp, V4, eth4, eth6, ether, summed4, summed6, udp};
 
 /// Conversations, lone segments, questions and answers.
 pub fn transports() -> Vec<Vec<u8>> {
-    [tcp(), segments(), dns()].concat()
+    [tcp(), segments(), dns(), rare()].concat()
 }
 
 const SYN_OPTIONS: &[u8] = b"\x02\x04\x05\xb4\x04\x02\x08\x0a\0\0\0\x01\0\0\0\0\x01\x03\x03\x07";
@@ -164,4 +164,43 @@ fn dns() -> Vec<Vec<u8>> {
         eth6(17, &summed6(17, 6, udp(5354, 53, &question))),
         eth4(17, &udp(1000, 2000, b"hello")),
     ]
+}
+
+/// Options that few use, a version told in the clear, and datagrams that are longer than what is there.
+fn rare() -> Vec<Vec<u8>> {
+    let good = |tcp: &Tcp, payload: &[u8]| eth4(6, &summed4(6, 16, tcp.carry(payload)));
+    let ssh = Tcp {
+        ports: (22, 40_002),
+        options: &[],
+        ..ON
+    };
+    let first = V4 {
+        fragment: 0x2000,
+        ..V4::default()
+    };
+    let mut long = udp(1000, 2000, b"hello");
+    long[4..6].copy_from_slice(&3008_u16.to_be_bytes());
+    let mut operation = udp(5354, 53, &[0; 12]);
+    operation[10] = 0x30;
+    let printer =
+        b"\0\0\0\0\0\x01\0\0\0\0\0\0\x0aMy Printer\x04_ipp\x04_tcp\x05local\0\0\x0c\0\x01";
+    let options: [&[u8]; 4] = [
+        b"\xfd\x04ab",
+        b"\xfe\x08\xf9\x89abcd",
+        b"\x22\x0acookie12\x01\x01",
+        b"\xfe\x08\x12\x34abcd",
+    ];
+    let options = options.map(|options| good(&Tcp { options, ..THERE }, &[]));
+    [
+        &options[..],
+        &[
+            good(&ssh, b"SSH-2.0-OpenSSH_9.2\r\n"),
+            good(&ssh, b"\0\0\0\x0c\x0a\x15\x9b\x01"),
+            eth4(17, &long),
+            ether(0x0800, &first.carry(17, &long)),
+            eth4(17, &operation),
+            eth4(17, &udp(5353, 5353, printer)),
+        ],
+    ]
+    .concat()
 }

@@ -17,6 +17,7 @@ pub fn zoo() -> Vec<Vec<u8>> {
         icmp6(),
         extensions(),
         tunnels(),
+        short_session(),
         others(),
     ]
     .concat()
@@ -237,6 +238,14 @@ fn tunnels() -> Vec<Vec<u8>> {
         eth4(41, &six),
         eth6(4, &inner),
     ]
+}
+
+/// PPP with one byte for the protocol, as both ends may agree.
+fn short_session() -> Vec<Vec<u8>> {
+    let inner = v4(17, &udp(5, 6, b"g"));
+    let length = u8::try_from(inner.len() + 1).unwrap_or(0);
+    let head = [0x11, 0, 0, 5, 0, length, 0x21];
+    vec![ether(0x8864, &[&head[..], &inner].concat())]
 }
 
 fn others() -> Vec<Vec<u8>> {

@@ -29,6 +29,9 @@ impl Classic {
             .into_iter()
             .find(|(n, _)| [MICROSECONDS, NANOSECONDS].contains(n));
         let Some((number, little)) = known else {
+            if let Some(by) = compressed(magic) {
+                return Err(source.error(What::Compressed(by)));
+            }
             let shown = format!("{:#010x}", u32::from_be_bytes(magic));
             return Err(source.error(What::NoCapture(shown)));
         };
@@ -106,5 +109,17 @@ impl Classic {
             comment: &[],
             process: None,
         }))
+    }
+}
+
+/// The tool that made such a file, which captures are often kept by.
+fn compressed(magic: [u8; 4]) -> Option<&'static str> {
+    match magic {
+        [0x1f, 0x8b, ..] => Some("gzip"),
+        [0xfd, b'7', b'z', b'X'] => Some("xz"),
+        [b'B', b'Z', b'h', _] => Some("bzip2"),
+        [0x28, 0xb5, 0x2f, 0xfd] => Some("zstd"),
+        [0x04, 0x22, 0x4d, 0x18] => Some("lz4"),
+        _ => None,
     }
 }

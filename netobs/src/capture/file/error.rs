@@ -20,6 +20,8 @@ pub enum What {
         found: usize,
     },
     NoCapture(String),
+    /// By this tool.
+    Compressed(&'static str),
     Version(u16, u16),
     Link(u16),
     TooLong {
@@ -45,6 +47,9 @@ impl fmt::Display for FileError {
             ),
             What::NoCapture(magic) => {
                 write!(f, "neither pcap nor pcapng: it begins with {magic}")
+            }
+            What::Compressed(by) => {
+                write!(f, "compressed by {by}: {by} -dc FILE | netobs dump -r -")
             }
             What::Version(major, minor) => write!(
                 f,

@@ -127,14 +127,14 @@ impl Pcapng {
         }
     }
 
-    /// Reads on to the first packet, which stays.
+    /// Reads on to the first packet, which stays; one of no interface is an error.
     pub fn prepare(
         &mut self,
         source: &mut Source,
         interfaces: &mut Vec<Interface>,
     ) -> Result<(), FileError> {
         while let Some(head) = self.head(source)? {
-            if [PACKET, OLD_PACKET, SIMPLE_PACKET].contains(&head.kind) {
+            if [PACKET, OLD_PACKET, SIMPLE_PACKET].contains(&head.kind) && !interfaces.is_empty() {
                 break;
             }
             self.block(source, &head, interfaces)?;

@@ -174,6 +174,30 @@ fn an_error_names_file_and_offset() {
 }
 
 /// Every byte of both formats, changed in several ways, and every length.
+/// Of an interface that nothing tells, so that no filter can be made.
+#[test]
+fn a_packet_before_all_interfaces_is_an_error() {
+    let section = [
+        &[
+            0x0a, 0x0d, 0x0d, 0x0a, 28, 0, 0, 0, 0x4d, 0x3c, 0x2b, 0x1a, 1, 0, 0, 0,
+        ][..],
+        &[0xff; 8],
+        &[28, 0, 0, 0],
+    ]
+    .concat();
+    let packet = [&[6, 0, 0, 0, 32, 0, 0, 0][..], &[0; 20], &[32, 0, 0, 0]].concat();
+    let first = |file: Vec<u8>| {
+        let reader = Reader::open("x.pcapng", Box::new(Cursor::new(file)));
+        let first = reader.and_then(|mut reader| Ok(reader.first_interface()?.is_some()));
+        first.map_err(|error| error.to_string())
+    };
+    assert_eq!(first(section.clone()), Ok(false));
+    assert_eq!(
+        first([section, packet].concat()),
+        Err("x.pcapng, offset 28: a packet names an interface that is not there: the file is damaged".to_owned())
+    );
+}
+
 #[test]
 fn no_file_is_too_odd() {
     for file in [

@@ -6,6 +6,10 @@ use std::net::Ipv4Addr;
 impl Lines<'_> {
     pub(super) fn igmp(&mut self, data: &[u8], length: usize) -> Read {
         let [kind, code, ..] = *data else { return None };
+        if self.shown.quiet {
+            self.say("igmp");
+            return Some(());
+        }
         let group = || {
             let bytes = data.get(4..)?.first_chunk::<4>()?;
             Some(Ipv4Addr::from(*bytes))

@@ -26,18 +26,24 @@ impl Lines<'_> {
             return data.len();
         };
         if let Some(interface) = second {
+            let index = be32(header, 4).unwrap_or(0);
             // Unless the file tells it, the name is another on the machine that wrote it.
             if let Some(name) = interface.name.as_deref().filter(|name| *name != ANY) {
                 let start = self.text.as_bytes().len();
                 self.text.escaped(name.as_bytes());
                 let length = self.text.as_bytes().len() - start;
                 self.text.raw(&b"      "[..6 - length.min(5)]);
+                self.text
+                    .put(format_args!("{:<3} ", direction(header, first)));
+                if self.shown.link {
+                    self.text.put(format_args!("ifindex {index} "));
+                }
             } else {
-                let index = be32(header, 4).unwrap_or(0);
-                self.text.put(format_args!("ifindex {index} "));
+                self.text.put(format_args!(
+                    "ifindex {index} {:<3} ",
+                    direction(header, first)
+                ));
             }
-            self.text
-                .put(format_args!("{:<3} ", direction(header, first)));
         }
         if self.shown.link {
             self.cooked_header(header, kind, length, first);

@@ -6,8 +6,9 @@
 
 use super::{Lines, be16};
 use hickory_proto::{
-    op::Message,
+    op::{Message, Query},
     rr::{DNSClass, Name, RData, Record, RecordType},
+    serialize::binary::{BinDecodable, BinDecoder},
 };
 
 const OPERATIONS: [&str; 6] = ["", " inv_q", " stat", " op3", " notify", " update"];
@@ -30,6 +31,29 @@ const RESPONSE: u16 = 0x8000;
 /// In multicast DNS the top bit of a class asks for an answer by unicast, or flushes caches.
 const TOP: u16 = 0x8000;
 
+/// Questions and answers as far as they can be read, of so many of each.
+fn beginning(data: &[u8], [questions, answers]: [u16; 2]) -> (Vec<Query>, Vec<Record>) {
+    const HEADER: usize = 12;
+    let mut decoder = BinDecoder::new(data);
+    let (mut queries, mut records) = (Vec::new(), Vec::new());
+    if decoder.read_slice(HEADER).is_err() {
+        return (queries, records);
+    }
+    for _ in 0..questions {
+        match Query::read(&mut decoder) {
+            Ok(query) => queries.push(query),
+            Err(_) => return (queries, records),
+        }
+    }
+    for _ in 0..answers {
+        match Record::read(&mut decoder) {
+            Ok(record) => records.push(record),
+            Err(_) => break,
+        }
+    }
+    (queries, records)
+}
+
 impl Lines<'_> {
     pub(super) fn dns(&mut self, data: &[u8], length: usize, multicast: bool) {
         let (Some(id), Some(flags)) = (be16(data, 0), be16(data, 2)) else {
@@ -46,7 +70,10 @@ impl Lines<'_> {
         let message = Message::from_vec(data).ok();
         let operation = usize::from(flags >> 11 & 15);
         self.number(id);
-        self.say(OPERATIONS.get(operation).copied().unwrap_or(" op"));
+        match OPERATIONS.get(operation) {
+            Some(name) => self.say(name),
+            None => _ = self.text.put(format_args!(" op{operation}")),
+        }
         let is_question = flags & RESPONSE == 0;
         if is_question {
             self.question_flags(flags);
@@ -67,36 +94,23 @@ impl Lines<'_> {
                 self.text.put(format_args!(" [{questions}q]"));
             }
             if let Some(message) = message.as_ref().filter(|_| self.shown.verbose > 1) {
-                for query in &message.queries {
-                    self.say(" q:");
-                    self.query(
-                        query.query_type().into(),
-                        query.query_class,
-                        &query.name,
-                        multicast,
-                    );
-                }
+                self.asked(message, multicast);
             }
             self.text
                 .put(format_args!(" {answers}/{authorities}/{additionals}"));
         }
-        match message {
-            Some(message) => self.sections(&message, is_question, multicast),
-            None => return self.cut("domain"),
+        if let Some(message) = message {
+            self.sections(&message, is_question, multicast);
+        } else {
+            self.beginning(data, is_question, [questions, answers], multicast);
+            return self.cut("domain");
         }
         self.text.put(format_args!(" ({length})"));
     }
 
     fn sections(&mut self, message: &Message, is_question: bool, multicast: bool) {
         if is_question {
-            for query in &message.queries {
-                self.query(
-                    query.query_type().into(),
-                    query.query_class,
-                    &query.name,
-                    multicast,
-                );
-            }
+            self.queries(&message.queries, multicast);
         } else {
             self.records("", &message.answers, multicast);
         }
@@ -104,6 +118,39 @@ impl Lines<'_> {
             self.records(" ns:", &message.authorities, multicast);
             self.records(" ar:", &message.additionals, multicast);
             self.options(message);
+        }
+    }
+
+    fn asked(&mut self, message: &Message, multicast: bool) {
+        for query in &message.queries {
+            self.say(" q:");
+            self.query(
+                query.query_type().into(),
+                query.query_class,
+                &query.name,
+                multicast,
+            );
+        }
+    }
+
+    /// Of a message that is cut off, or has a record that cannot be read.
+    fn beginning(&mut self, data: &[u8], is_question: bool, counts: [u16; 2], multicast: bool) {
+        let (queries, records) = beginning(data, counts);
+        if is_question {
+            self.queries(&queries, multicast);
+        } else {
+            self.records("", &records, multicast);
+        }
+    }
+
+    fn queries(&mut self, queries: &[Query], multicast: bool) {
+        for query in queries {
+            self.query(
+                query.query_type().into(),
+                query.query_class,
+                &query.name,
+                multicast,
+            );
         }
     }
 
@@ -208,8 +255,14 @@ impl Lines<'_> {
     }
 
     fn name(&mut self, name: &Name) {
-        let text = name.to_ascii();
-        self.text.escaped(text.as_bytes());
+        if name.is_root() {
+            self.say(".");
+        }
+        // Services have names for people, with blanks in them.
+        for label in name {
+            self.text.escaped(label);
+            self.say(".");
+        }
     }
 
     fn data(&mut self, data: &RData) {

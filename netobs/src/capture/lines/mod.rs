@@ -10,6 +10,7 @@ mod icmp;
 mod icmp6;
 mod ip;
 mod ip6;
+mod ppp;
 mod stamp;
 mod tcp;
 #[cfg(test)]

@@ -247,23 +247,54 @@ impl Lines<'_> {
                 self.say(" ecr ");
                 self.number(be32(value, 4)?);
             }
-            (28, 2) => _ = self.text.put(format_args!("uto 0x{:x}", be16(value, 0)?)),
-            (34, 0) => self.say("tfo  cookiereq"),
-            (34, _) => {
+            (2..=5 | 8, _) => return None,
+            _ => self.rare_option(kind, value),
+        }
+        Some(())
+    }
+
+    fn rare_option(&mut self, kind: u8, value: &[u8]) {
+        match (kind, value) {
+            // Seconds, or minutes where the lowest bit is the highest of the field.
+            (28, [high, low]) => {
+                let told = u16::from_be_bytes([*high, *low]);
+                let unit = if told & 1 == 1 { 60 } else { 1 };
+                let seconds = u32::from(told >> 1) * unit;
+                self.text.put(format_args!("uto 0x{told:x} {seconds}"));
+            }
+            (34, []) => self.say("tfo  cookiereq"),
+            (34, cookie) => {
                 self.say("tfo  cookie ");
-                self.hex(value);
+                self.hex(cookie);
+            }
+            // RFC 6994: what is tried out says whose it is; this is TCP Fast Open's.
+            (254, [0xf9, 0x89]) => self.say("exp-tfo cookiereq"),
+            (254, [0xf9, 0x89, cookie @ ..]) => {
+                self.say("exp-tfo cookie ");
+                self.hex(cookie);
+            }
+            (254, [high, low, ..]) => {
+                let whose = u16::from_be_bytes([*high, *low]);
+                self.text.put(format_args!("exp-{whose:04x}"));
             }
             (30, _) => _ = self.text.put(format_args!("mptcp {}", value.len() + 2)),
-            (2..=5 | 8, _) => return None,
+            (19, digest) => {
+                self.say("md5 ");
+                self.hex(digest);
+            }
+            (29, [id, next, mac @ ..]) => {
+                self.text
+                    .put(format_args!("tcp-ao keyid {id} rnextkeyid {next} mac 0x"));
+                self.hex(mac);
+            }
             (kind, _) => {
                 self.text.put(format_args!("unknown-{kind}"));
                 if !value.is_empty() {
-                    self.say(",0x");
+                    self.say(" 0x");
                     self.hex(value);
                 }
             }
         }
-        Some(())
     }
 
     pub(super) fn hex(&mut self, bytes: &[u8]) {
@@ -280,6 +311,8 @@ impl Lines<'_> {
             self.text_protocol("SMTP", data, length);
         } else if either(21) {
             self.text_protocol("FTP", data, length);
+        } else if either(22) && data.starts_with(b"SSH-") {
+            self.version("SSH", data);
         } else if either(53) && data.len() >= 2 {
             let wanted = usize::from(be16(data, 0).unwrap_or(0));
             let there = length.saturating_sub(2);

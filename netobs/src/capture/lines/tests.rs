@@ -57,6 +57,127 @@ fn lines_of_tcpdump() {
     assert_eq!(show(&[0; 10]), format!("{stamp} [|ether]\n"));
 }
 
+/// With `-e` its number, too, where the interface has a name.
+#[test]
+fn interfaces_of_all() {
+    let mut header = [8, 0, 0, 0, 0, 0, 0, 7, 0, 1, 4, 6, 2, 0, 0, 0, 0, 1, 0, 0];
+    header[10] = 4;
+    let data = [&header[..], &frame(17, &DNS[..20])[14..]].concat();
+    let interface = |name: Option<&str>| Interface {
+        link: LinkType::Sll2,
+        snaplen: 262_144,
+        name: name.map(str::to_owned),
+        nanoseconds: false,
+        swapped: false,
+    };
+    let show = |name: Option<&str>, link: bool| {
+        let shown = Shown {
+            link,
+            quiet: true,
+            ..Shown::default()
+        };
+        let mut lines = Lines::new(shown, Stamps::new(TimeZone::UTC, false), Box::new(Numbers));
+        let packet = Packet {
+            time_ns: 0,
+            data: &data,
+            wire: 60,
+            interface: 0,
+            way: None,
+            comment: &[],
+            process: None,
+        };
+        lines.packet(&interface(name), &packet);
+        let line = String::from_utf8(lines.pending().to_vec()).unwrap();
+        line["00:00:00.000000 ".len()..line.find("10.0.0.1").unwrap()].to_owned()
+    };
+    assert_eq!(show(Some("v0"), false), "v0    Out IP ");
+    assert_eq!(
+        show(Some("v0"), true),
+        "v0    Out ifindex 7 02:00:00:00:00:01 "
+    );
+    assert_eq!(show(None, true), "ifindex 7 Out 02:00:00:00:00:01 ");
+}
+
+/// What stands before the place where a message is cut off.
+#[test]
+fn dns_that_is_cut_off() {
+    let show = |data: &[u8]| {
+        let line = lines(Shown::default(), LinkType::Ethernet, &frame(17, data), 0);
+        line["22:13:20.123456 IP 10.0.0.1.".len()..].to_owned()
+    };
+    let mut more = DNS.to_vec();
+    more[19] = 1; // an additional record, which is not there
+    assert_eq!(
+        show(&more),
+        "5354 > 10.0.0.2.53: 4660+ [1au] A? www.example.com. [|domain]\n"
+    );
+    let record = [0xc0, 12, 0, 1, 0, 1, 0, 0, 0, 9, 0, 4, 10, 1, 2, 3];
+    let mut answer = [DNS, &record[..], &record[..8]].concat();
+    answer[..12].copy_from_slice(&[0, 53, 0x14, 0xea, 0, 65, 0, 0, 0x12, 0x34, 0x81, 0x80]);
+    answer[15] = 2;
+    assert_eq!(
+        show(&answer),
+        "53 > 10.0.0.2.5354: 4660 2/0/0 A 10.1.2.3 [|domain]\n"
+    );
+}
+
+/// What tcpdump reads otherwise, or not at all.
+#[test]
+fn lines_of_our_own() {
+    let show = |shown: Shown, data: &[u8]| {
+        let line = lines(shown, LinkType::Ethernet, data, 0);
+        line["22:13:20.123456 IP 10.0.0.1".len()..].to_owned()
+    };
+    let quiet = Shown {
+        quiet: true,
+        ..Shown::default()
+    };
+    let inner = frame(6, SYN);
+    let tunnel = |port: u16, head: &[u8; 8]| {
+        let length = u16::try_from(16 + inner.len()).unwrap();
+        let udp = [
+            &[0x30, 0x39],
+            &port.to_be_bytes()[..],
+            &length.to_be_bytes(),
+        ];
+        let udp = [&udp.concat(), &[0, 0][..], head, &inner].concat();
+        show(Shown::default(), &frame(17, &udp))
+    };
+    let network = [8, 0, 0, 0, 0, 0, 42, 0];
+    for port in [4789, 8472] {
+        assert_eq!(
+            tunnel(port, &network),
+            format!(
+                ".12345 > 10.0.0.2.{port}: VXLAN, flags [I] (0x08), vni 42\nIP 10.0.0.1.40000 > 10.0.0.2.80: Flags [S], seq 1000, win 64240, options [mss 1460,nop,wscale 7], length 0\n"
+            )
+        );
+    }
+    assert_eq!(
+        tunnel(8472, &[8, 0, 0, 0, 0, 0, 42, 1]),
+        ".12345 > 10.0.0.2.8472: UDP, length 70\n"
+    );
+    let report = frame(2, b"\x16\0\0\0\xe0\x01\x01\x01");
+    assert_eq!(show(quiet, &report), " > 10.0.0.2: igmp\n");
+    let syn = [&SYN[..12], &[0xa0], &SYN[13..20]].concat();
+    let with = |options: &[u8]| show(Shown::default(), &frame(6, &[&syn, options].concat()));
+    for (options, told) in [
+        (
+            &b"\x1c\x04\x80\x10\x01\x01\x01\x01\x01\x01\x01\x01\x01\x01\x01\x01\x01\x01\x01\x00"[..],
+            "uto 0x8010 16392,nop",
+        ),
+        (
+            b"\x13\x120123456789abcdef\x01\x00",
+            "md5 30313233343536373839616263646566,nop,eol",
+        ),
+        (
+            b"\x1d\x12\x01\x020123456789abcd\x01\x00",
+            "tcp-ao keyid 1 rnextkeyid 2 mac 0x3031323334353637383961626364,nop,eol",
+        ),
+    ] {
+        assert!(with(options).contains(told), "{}", with(options));
+    }
+}
+
 #[test]
 fn bytes_of_a_packet_never_reach_the_terminal_raw() {
     let text = b"\x9c\x40\x00\x50\x00\x00\x03\xe8\x00\x00\x00\x00\x50\x18\xfa\xf0\x00\x00\x00\x00GET /\x1b[31m\x07\xc2\x9b HTTP\r\n\x1b]0;x\x07";
@@ -153,7 +274,7 @@ fn no_payload_is_too_odd() {
     let types = [
         0x0800_u16, 0x86dd, 0x0806, 0x8035, 0x8100, 0x8847, 0x8863, 0x8864, 0x6558, 0x0026, 0x9999,
     ];
-    let ports = [53_u16, 5353, 67, 123, 4789, 6081, 80];
+    let ports = [53_u16, 5353, 67, 123, 4789, 8472, 6081, 80, 22];
     let shown = Shown {
         verbose: 3,
         link: true,

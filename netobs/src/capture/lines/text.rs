@@ -54,6 +54,16 @@ enum First<'a> {
 }
 
 impl Lines<'_> {
+    /// One line that is text, before all that is not; with `-v`, too, it stays in the line of the packet.
+    pub(super) fn version(&mut self, name: &str, data: &[u8]) {
+        if let First::Line(line, _) = first(data) {
+            self.say(": ");
+            self.say(name);
+            self.say(": ");
+            self.text.escaped(line);
+        }
+    }
+
     pub(super) fn text_protocol(&mut self, name: &str, data: &[u8], length: usize) {
         self.say(": ");
         self.say(name);

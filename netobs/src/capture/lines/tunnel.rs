@@ -213,54 +213,6 @@ impl Lines<'_> {
         Some(())
     }
 
-    /// PPP without framing: two bytes that name the protocol.
-    pub(super) fn ppp(&mut self, data: &[u8], length: usize) -> Read {
-        let kind = be16(data, 0)?;
-        let name = match kind {
-            0x0021 => "IP",
-            0x0057 => "IP6",
-            0xc021 => "LCP",
-            0xc023 => "PAP",
-            0xc223 => "CHAP",
-            0x8021 => "IPCP",
-            0x8057 => "IP6CP",
-            _ => "unknown",
-        };
-        if self.shown.link {
-            self.text
-                .put(format_args!("{name} (0x{kind:04x}), length {length}: "));
-        }
-        let (inner, rest) = (from(data, 2), length.saturating_sub(2));
-        match kind {
-            0x0021 => self.carried(0x0800, inner, rest),
-            0x0057 => self.carried(0x86dd, inner, rest),
-            _ => {
-                self.say(name);
-                if let [code, id, ..] = *inner {
-                    const CODES: [&str; 12] = [
-                        "Vendor-Ext",
-                        "Conf-Request",
-                        "Conf-Ack",
-                        "Conf-Nack",
-                        "Conf-Reject",
-                        "Term-Request",
-                        "Term-Ack",
-                        "Code-Reject",
-                        "Prot-Reject",
-                        "Echo-Request",
-                        "Echo-Reply",
-                        "Discard",
-                    ];
-                    let code_name = CODES.get(usize::from(code)).unwrap_or(&"unknown");
-                    self.text
-                        .put(format_args!(", {code_name} (0x{code:02x}), id {id}"));
-                }
-                self.text.put(format_args!(", length {length}"));
-                Some(())
-            }
-        }
-    }
-
     pub(super) fn ah(&mut self, data: &[u8], length: usize, between: &Between) -> Read {
         let [next, words, ..] = *data else {
             return None;

@@ -4,6 +4,20 @@ use super::{Lines, Read, be16, be32, from, ip::Between, should_be, upto};
 
 const HEADER: usize = 8;
 
+/// What a header tells of its datagram.
+struct Datagram {
+    ports: (u16, u16),
+    /// Bytes behind the header: those there are, and those there would be by the header.
+    length: usize,
+    claimed: usize,
+    fragment: bool,
+}
+
+/// Linux's own port for it, and flannel's, is known for other things, too: a network is told, and what is reserved is 0.
+fn is_vxlan(data: &[u8]) -> bool {
+    matches!(data, [0x08, 0, 0, 0, _, _, _, 0, ..])
+}
+
 impl Lines<'_> {
     pub(super) fn udp(&mut self, data: &[u8], length: usize, between: &Between) -> Read {
         let Some(header) = data.first_chunk::<HEADER>() else {
@@ -22,13 +36,18 @@ impl Lines<'_> {
         }
         let carries = length.saturating_sub(HEADER);
         self.ends_of(between, ports, "udp");
+        let datagram = Datagram {
+            ports,
+            length: carries,
+            claimed: if told == 0 { carries } else { told - HEADER },
+            fragment: between.fragment,
+        };
         if self.shown.quiet {
-            self.say("UDP, length ");
-            self.number(carries as u64);
+            self.datagram(&datagram);
             return Some(());
         }
         self.udp_checksum(upto(data, length), length, between);
-        self.udp_payload(from(upto(data, length), HEADER), carries, ports);
+        self.udp_payload(from(upto(data, length), HEADER), &datagram);
         Some(())
     }
 
@@ -57,7 +76,8 @@ impl Lines<'_> {
         }
     }
 
-    fn udp_payload(&mut self, data: &[u8], length: usize, ports: (u16, u16)) {
+    fn udp_payload(&mut self, data: &[u8], datagram: &Datagram) {
+        let (ports, length) = (datagram.ports, datagram.length);
         let either = |port: u16| ports.0 == port || ports.1 == port;
         if either(53) {
             self.dns(data, length, false);
@@ -67,14 +87,26 @@ impl Lines<'_> {
             self.dhcp(data, length);
         } else if either(123) && !data.is_empty() {
             self.ntp(data, length);
-        } else if ports.1 == 4789 && data.len() >= 8 {
+        } else if ports.1 == 4789 && data.len() >= 8 || ports.1 == 8472 && is_vxlan(data) {
             let _read_as_far_as_it_goes = self.deeper(|lines| lines.vxlan(data, length));
         } else if either(6081) && data.len() >= 8 {
             let _read_as_far_as_it_goes = self.deeper(|lines| lines.geneve(data, length));
         } else {
-            self.say("UDP, length ");
-            self.number(length as u64);
+            self.datagram(datagram);
         }
+    }
+
+    /// The length that a header tells, where the rest of it is in other fragments.
+    fn datagram(&mut self, datagram: &Datagram) {
+        self.say("UDP, ");
+        if datagram.claimed > datagram.length && !datagram.fragment {
+            let (claimed, length) = (datagram.claimed, datagram.length);
+            self.text
+                .put(format_args!("bad length {claimed} > {length}"));
+            return;
+        }
+        self.say("length ");
+        self.number(datagram.claimed as u64);
     }
 
     fn dhcp(&mut self, data: &[u8], length: usize) {

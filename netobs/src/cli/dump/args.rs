@@ -14,8 +14,7 @@ use std::{path::PathBuf, time::Duration};
 #[derive(Args)]
 #[expect(clippy::struct_excessive_bools, reason = "each is a flag of its own")]
 pub struct Dump {
-    /// A filter of pcap-filter(7), such as: tcp port 80 and host 10.0.0.1
-    #[arg(trailing_var_arg = true)]
+    /// A filter of pcap-filter(7), such as: tcp port 80 and host 10.0.0.1; flags may stand behind it
     pub expression: Vec<String>,
 
     /// Interface to capture from, by name or number of -D, or any; without it the first that runs
@@ -102,7 +101,7 @@ pub struct Dump {
     pub filter_file: Option<PathBuf>,
 
     /// Bytes of each packet that are kept; 0: 262144
-    #[arg(short, value_name = "BYTES")]
+    #[arg(short, long = "snapshot-length", value_name = "BYTES")]
     pub snaplen: Option<u32>,
 
     /// Show the filter's program; -dd as C, -ddd as numbers
@@ -114,7 +113,7 @@ pub struct Dump {
     pub unoptimized: bool,
 
     /// Link type that -d compiles for: EN10MB, RAW, `LINUX_SLL2` ...
-    #[arg(short = 'y', value_name = "LINK")]
+    #[arg(short = 'y', long = "linktype", value_name = "LINK")]
     pub link: Option<String>,
 
     /// Numbers, not names, of hosts and ports
@@ -134,7 +133,7 @@ pub struct Dump {
     pub verbose: u8,
 
     /// Sequence numbers as they are, not counted from the first
-    #[arg(short = 'S')]
+    #[arg(short = 'S', long = "absolute-tcp-sequence-numbers")]
     pub absolute: bool,
 
     /// No time; -tt seconds since 1970, -ttt since the packet before, -tttt with the date, -ttttt since the first
@@ -150,7 +149,7 @@ pub struct Dump {
     pub numbered: bool,
 
     /// Do not check checksums
-    #[arg(short = 'K')]
+    #[arg(short = 'K', long = "dont-verify-checksums")]
     pub no_checksums: bool,
 
     /// The packet as text; -AA with the header of the link

@@ -291,7 +291,7 @@ impl Capture {
         self.figures();
         match ended {
             Err(Ended::Failed(failure)) => Err(failure),
-            Err(Ended::Sink(SinkError::Io(error))) => Err(error.into()),
+            Err(Ended::Sink(error @ SinkError::Io(_))) => Err(error.into()),
             Err(Ended::Full) => {
                 tell("netobs: the last of the files is full");
                 Ok(Status::Done)

@@ -35,11 +35,11 @@ const SNAPLEN: u32 = 262_144;
 pub fn run(args: &Dump) -> Result<Status, Failure> {
     let expression = expression(args)?;
     let names = System::default();
-    if args.read.is_some() {
-        return reading::run(args, &expression, &names);
-    }
     if args.devices {
         return list_devices();
+    }
+    if args.read.is_some() {
+        return reading::run(args, &expression, &names);
     }
     if args.program > 0 && args.interface.is_none() {
         let link = match &args.link {

@@ -15,8 +15,9 @@ use crate::{
     sinks::stream::tell,
 };
 use std::{
-    fs::File,
+    fs::{self, File},
     io::{self, Read},
+    os::unix::fs::MetadataExt as _,
     path::Path,
 };
 
@@ -49,6 +50,10 @@ pub fn run(args: &Dump, expression: &str, names: &System) -> Result<Status, Fail
         first.snaplen
     ));
     filters.programs.push(program);
+    if args.write.as_deref().is_some_and(|to| is_same(path, to)) {
+        let what = format!("-w {name}: it is being read; expected another file");
+        return Err(Failure::new(Status::Usage, what));
+    }
     let mut sink = Sink::open(args, names)?;
     let mut counts = Counts::default();
     let outcome = copy(
@@ -72,6 +77,16 @@ pub fn run(args: &Dump, expression: &str, names: &System) -> Result<Status, Fail
         counts.matched
     ));
     Ok(Status::Done)
+}
+
+/// Whether writing the one would empty the other before it is read.
+fn is_same(read: &Path, write: &Path) -> bool {
+    let file = |path: &Path| {
+        let meta = fs::metadata(path).ok().filter(fs::Metadata::is_file)?;
+        Some((meta.dev(), meta.ino()))
+    };
+    let read = file(read);
+    read.is_some() && read == file(write)
 }
 
 #[derive(Default)]

@@ -64,7 +64,24 @@ impl Files {
             self.turn(packet, interfaces)?;
         }
         let written = self.output.write(packet, interfaces);
-        written.map_err(|error| Ended::Sink(SinkError::from(error)))
+        written.map_err(|error| self.broken(error))
+    }
+
+    /// A reader that goes away is no failure; a file that takes no more is one, and has a name.
+    #[cold]
+    fn broken(&self, error: io::Error) -> Ended {
+        let error = match SinkError::from(error) {
+            SinkError::Closed => return Ended::Sink(SinkError::Closed),
+            SinkError::Io(error) => error,
+        };
+        let path = self.path();
+        let name = if path == Path::new("-") {
+            Path::new("standard output")
+        } else {
+            &path
+        };
+        let what = format!("write {}: {error}", name.display());
+        Ended::Failed(Failure::new(Status::Other, what))
     }
 
     /// Begins the next file when it is time: the packet at hand is its first.
@@ -138,7 +155,7 @@ impl Files {
 
     pub fn flush(&mut self) -> Result<(), Ended> {
         let flushed = self.output.flush();
-        flushed.map_err(|error| Ended::Sink(SinkError::from(error)))
+        flushed.map_err(|error| self.broken(error))
     }
 
     /// How much there was up to now.
@@ -153,7 +170,7 @@ impl Files {
             lost: now.lost.saturating_sub(self.before.lost),
         };
         let written = self.output.statistics(since, interfaces);
-        written.map_err(|error| Ended::Sink(SinkError::from(error)))
+        written.map_err(|error| self.broken(error))
     }
 }
 

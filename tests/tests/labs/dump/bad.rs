@@ -25,7 +25,7 @@ fn damaged_files_name_file_and_offset() -> Result<()> {
     long[first + 8..first + 12].fill(0xff);
     let mut link = good.clone();
     link[20] = 250;
-    let cases: [(&str, &[u8], &[&str]); 5] = [
+    let cases: [(&str, &[u8], &[&str]); 6] = [
         (
             "cut",
             &good[..first + 30],
@@ -40,6 +40,11 @@ fn damaged_files_name_file_and_offset() -> Result<()> {
             "link",
             &link,
             &["link, offset 20: link type 250 is not known"],
+        ),
+        (
+            "packed",
+            b"\x1f\x8b\x08\x00\x00\x00\x00\x00",
+            &["packed, offset 0: compressed by gzip: gzip -dc FILE | netobs dump -r -"],
         ),
         (
             "text",
@@ -87,4 +92,31 @@ fn expressions_and_flags() -> Result<()> {
     )?;
     refuse(&["-d", "-y", "NOSUCH", "tcp"], &["NOSUCH", "LINUX_SLL2"])?;
     refuse(&["-c", "0", "-r", "x"], &["0"])
+}
+
+/// A file that is read is not emptied to be written.
+#[test]
+fn the_same_file_twice() -> Result<()> {
+    let folder = Folder::new()?;
+    let good = pcap(Form::of(ETHERNET), &zoo());
+    let file = folder.write("same", &good)?;
+    support::usage_error(
+        &["dump", "-r", &file, "-w", &file],
+        &["same", "is being read"],
+    )?;
+    ensure!(std::fs::read(&file)? == good, "the file is another now");
+    Ok(())
+}
+
+/// What cannot be written has a name.
+#[test]
+fn a_full_disk() -> Result<()> {
+    let folder = Folder::new()?;
+    let file = folder.write("zoo", &pcap(Form::of(ETHERNET), &zoo()))?;
+    let (status, _, err) = said(&["-r", &file, "-w", "/dev/full"])?;
+    ensure!(
+        status == Some(4) && err.contains("netobs: write /dev/full: No space left"),
+        "ended with {status:?}: {err}"
+    );
+    Ok(())
 }

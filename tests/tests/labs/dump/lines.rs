@@ -65,6 +65,27 @@ fn every_packet_with_every_flag() -> Result<()> {
     Ok(())
 }
 
+/// As people write them: the filter first, flags when they come to mind.
+#[test]
+fn flags_anywhere() -> Result<()> {
+    if !support::have(&["tcpdump"])? {
+        return Ok(());
+    }
+    let folder = Folder::new()?;
+    let file = folder.write("zoo", &pcap(Form::of(ETHERNET), &zoo()))?;
+    for flags in [
+        &["icmp", "-c", "2"][..],
+        &["udp", "-v", "port", "53", "-tttt"],
+        &["-e", "tcp", "-S", "and", "tcp[13]", "&", "2", "!=", "0"],
+        &["ip", "and", "len", "-", "4", ">", "60"],
+        &["--absolute-tcp-sequence-numbers", "tcp", "--number"],
+        &["-q", "--", "-1", "=", "4294967295"],
+    ] {
+        same_lines(&file, flags)?;
+    }
+    Ok(())
+}
+
 #[test]
 fn every_link() -> Result<()> {
     if !support::have(&["tcpdump"])? {
