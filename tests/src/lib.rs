@@ -10,6 +10,7 @@ pub mod cgroup;
 pub mod delay;
 pub mod host;
 pub mod machine;
+pub mod mirror;
 pub mod netns;
 pub mod netobs;
 pub mod path;
