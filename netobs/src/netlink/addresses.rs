@@ -2,8 +2,9 @@
 
 use super::{
     attrs::{behind, u32_at},
+    families::{self, family_name},
     names::{Names, bits, scope},
-    socket::{Dump, Error, Request, Socket},
+    socket::{Dump, Error, Socket},
 };
 use crate::netlink::links::LinkNames;
 use serde::Serialize;
@@ -42,23 +43,8 @@ pub struct Address {
 
 /// Family by family: asked for all at once, the kernel waits for whoever changes anything of any interface.
 pub fn all(socket: &mut Socket, links: &LinkNames) -> Result<Dump<Address>, Error> {
-    let mut both = Dump {
-        rows: Vec::new(),
-        torn: false,
-    };
-    for family in [libc::AF_INET, libc::AF_INET6] {
-        let mut header = [0; HEADER];
-        header[0] = u8::try_from(family).unwrap_or(0);
-        let request = Request::dump("list the addresses", RTM_GETADDR, &header);
-        let dump = match socket.rows(&request, |payload| decode(payload, links)) {
-            // A kernel without IPv6.
-            Err(error) if error.is_unsupported() => continue,
-            dump => dump?,
-        };
-        both.rows.extend(dump.rows);
-        both.torn |= dump.torn;
-    }
-    Ok(both)
+    let decode = |payload: &[u8]| decode(payload, links);
+    families::dump::<_, HEADER>(socket, "list the addresses", RTM_GETADDR, decode)
 }
 
 const FLAGS: [(u32, &str); 12] = [
@@ -140,14 +126,5 @@ fn address_protocol(number: u8) -> String {
         2 => "kernel_ra".to_owned(),
         3 => "kernel_ll".to_owned(),
         other => Names::protocols().of(u32::from(other)),
-    }
-}
-
-/// `ipv4` or `ipv6`; other families have no addresses of ours.
-pub fn family_name(family: u8) -> Option<&'static str> {
-    match i32::from(family) {
-        libc::AF_INET => Some("ipv4"),
-        libc::AF_INET6 => Some("ipv6"),
-        _ => None,
     }
 }

@@ -1,8 +1,8 @@
 //! Connection tracking: the entries, and how full the table is.
 
 use super::{
-    addresses::family_name,
     attrs::{Attr, behind},
+    families::family_name,
     names::{bits, ip_protocol, named},
     socket::{Error, NETFILTER, Request, Socket},
 };

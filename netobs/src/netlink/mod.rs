@@ -7,6 +7,7 @@ pub mod addresses;
 pub mod attrs;
 pub mod conntrack;
 pub mod ethtool;
+pub mod families;
 pub mod firewall;
 pub mod ipset;
 pub mod iptables;

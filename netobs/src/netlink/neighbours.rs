@@ -1,8 +1,8 @@
 //! The neighbour tables: which hardware address stands behind an IP address, and how sure the kernel is.
 
 use super::{
-    addresses::family_name,
     attrs::{array, behind, mac, u16_at, u32_at},
+    families::family_name,
     names::{Names, bits},
     socket::{Dump, Error, Request, Socket},
 };

@@ -1,15 +1,15 @@
 //! Routes of all tables, with their next hops.
 
 use super::{
-    addresses::family_name,
     attrs::{Attr, attrs, behind, u16_at, u32_at},
+    families::{self, any, family_name},
     names::{Names, bits, route_type, scope},
     rules::prefix,
-    socket::{Dump, Error, Request, Socket},
+    socket::{Dump, Error, Socket},
 };
 use crate::netlink::links::LinkNames;
 use serde::Serialize;
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+use std::net::IpAddr;
 
 pub const RTM_GETROUTE: u16 = 26;
 /// `struct rtmsg`.
@@ -94,23 +94,8 @@ impl<'a> Context<'a> {
 /// All tables of both families.
 pub fn all(socket: &mut Socket, links: &LinkNames) -> Result<Dump<Route>, Error> {
     let context = Context::new(links);
-    let mut all = Dump {
-        rows: Vec::new(),
-        torn: false,
-    };
-    for family in [libc::AF_INET, libc::AF_INET6] {
-        let mut header = [0; HEADER];
-        header[0] = u8::try_from(family).unwrap_or(0);
-        let request = Request::dump("list the routes", RTM_GETROUTE, &header);
-        let dump = match socket.rows(&request, |payload| decode(payload, &context)) {
-            // A kernel without IPv6.
-            Err(error) if error.is_unsupported() => continue,
-            dump => dump?,
-        };
-        all.torn |= dump.torn;
-        all.rows.extend(dump.rows);
-    }
-    Ok(all)
+    let decode = |payload: &[u8]| decode(payload, &context);
+    families::dump::<_, HEADER>(socket, "list the routes", RTM_GETROUTE, decode)
 }
 
 const FLAGS: [(u32, &str); 11] = [
@@ -156,7 +141,7 @@ pub fn decode(payload: &[u8], context: &Context<'_>) -> Option<Route> {
         ..Route::default()
     };
     if dst_len > 0 {
-        route.dst = prefix(unspecified(route.family), dst_len);
+        route.dst = prefix(any(route.family), dst_len);
     }
     for attr in behind(payload, HEADER) {
         match attr.kind {
@@ -293,12 +278,4 @@ fn next_hops(mut bytes: &[u8], context: &Context<'_>) -> Vec<NextHop> {
         bytes = bytes.get(length.next_multiple_of(4)..).unwrap_or_default();
     }
     hops
-}
-
-fn unspecified(family: &str) -> IpAddr {
-    if family == "ipv6" {
-        Ipv6Addr::UNSPECIFIED.into()
-    } else {
-        Ipv4Addr::UNSPECIFIED.into()
-    }
 }

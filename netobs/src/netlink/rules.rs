@@ -1,13 +1,13 @@
 //! The routing policy: which packets ask which routing table, in order.
 
 use super::{
-    addresses::family_name,
     attrs::{Attr, array, behind, u16_at, u32_at},
+    families::{self, any, family_name},
     names::{Names, ip_protocol, named},
-    socket::{Dump, Error, Request, Socket},
+    socket::{Dump, Error, Socket},
 };
 use serde::Serialize;
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+use std::net::IpAddr;
 
 const RTM_GETRULE: u16 = 34;
 /// `struct fib_rule_hdr`.
@@ -50,23 +50,8 @@ pub struct Rule {
 
 pub fn all(socket: &mut Socket) -> Result<Dump<Rule>, Error> {
     let (tables, protocols) = (Names::tables(), Names::protocols());
-    let mut all = Dump {
-        rows: Vec::new(),
-        torn: false,
-    };
-    for family in [libc::AF_INET, libc::AF_INET6] {
-        let mut header = [0; HEADER];
-        header[0] = u8::try_from(family).unwrap_or(0);
-        let request = Request::dump("list the routing rules", RTM_GETRULE, &header);
-        let dump = match socket.rows(&request, |payload| decode(payload, &tables, &protocols)) {
-            // A kernel without policy routing for this family.
-            Err(error) if error.is_unsupported() => continue,
-            dump => dump?,
-        };
-        all.torn |= dump.torn;
-        all.rows.extend(dump.rows);
-    }
-    Ok(all)
+    let decode = |payload: &[u8]| decode(payload, &tables, &protocols);
+    families::dump::<_, HEADER>(socket, "list the routing rules", RTM_GETRULE, decode)
 }
 
 const ACTIONS: [&str; 9] = [
@@ -152,14 +137,6 @@ fn range<T: PartialEq + ToString>(ends: Option<(Option<T>, Option<T>)>) -> Optio
     } else {
         format!("{}-{}", first.to_string(), last.to_string())
     })
-}
-
-fn any(family: &str) -> IpAddr {
-    if family == "ipv6" {
-        Ipv6Addr::UNSPECIFIED.into()
-    } else {
-        Ipv4Addr::UNSPECIFIED.into()
-    }
 }
 
 /// `10.0.0.0/8`; one address alone has no length.

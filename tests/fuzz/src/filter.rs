@@ -2,8 +2,6 @@
 //!
 //! An input is a byte for the link, one for what else is asked for, the expression, a zero, and a packet.
 
-use std::net::IpAddr;
-
 use netobs::capture::{
     filter::{Beside, FilterError, Insn, Names, Options, Program, compile},
     link::LinkType,
@@ -13,6 +11,11 @@ use crate::{
     input::Input,
     machine::{self, Verdict},
 };
+use known::Known;
+
+// Of tests only, so that it is no part of the library.
+#[path = "../../../netobs/src/capture/filter/known.rs"]
+mod known;
 
 const SNAPLEN: u32 = 262_144;
 /// A packet on which few loads fail, for then most programs say the same: no.
@@ -128,41 +131,5 @@ fn judged(
             panic!("only optimized is it accepted: {error}\n{optimized}")
         }
         (Err(_), Err(_)) => {}
-    }
-}
-
-/// A few names of each kind.
-struct Known;
-
-impl Names for Known {
-    fn port(&self, name: &str, protocol: &'static str) -> Option<u16> {
-        match (name, protocol) {
-            ("http", "tcp") => Some(80),
-            ("domain", _) => Some(53),
-            _ => None,
-        }
-    }
-
-    fn protocol(&self, name: &str) -> Option<u8> {
-        (name == "udp").then_some(17)
-    }
-
-    fn network(&self, name: &str) -> Option<u32> {
-        (name == "loopback").then_some(127)
-    }
-
-    fn ether(&self, name: &str) -> Option<[u8; 6]> {
-        (name == "db").then_some([2, 0, 0, 0, 0, 1])
-    }
-
-    fn host(&self, name: &str) -> Result<Vec<IpAddr>, String> {
-        if name == "db" {
-            return Ok(vec![
-                [10, 0, 0, 1].into(),
-                [10, 0, 0, 2].into(),
-                [0xfd00, 0, 0, 0, 0, 0, 0, 1].into(),
-            ]);
-        }
-        Err("no such name".to_owned())
     }
 }

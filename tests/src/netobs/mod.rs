@@ -3,7 +3,6 @@
 pub mod binary;
 pub mod doctor;
 pub mod engines;
-mod lines;
 mod observer;
 pub mod probe;
 mod record;

@@ -9,8 +9,8 @@ use anyhow::{Context, Result, bail, ensure};
 use serde_json::Value;
 
 use super::binary;
-use super::lines::Lines;
 use super::record::{Record, subset, tail};
+use crate::lines::Lines;
 use crate::netns::Netns;
 use crate::{sys, wait};
 

@@ -7,7 +7,7 @@ use std::os::fd::AsFd as _;
 use std::time::Duration;
 
 use anyhow::{Context, Result, ensure};
-use netobs_tests::netobs::{Observer, Watch};
+use netobs_tests::netobs::{Observer, Record, Watch};
 use netobs_tests::programs::{self, Bystander};
 use netobs_tests::topology::Pair;
 use netobs_tests::traffic::{Process, tcp};
@@ -30,13 +30,19 @@ fn connect(lab: &Pair, listener: &TcpListener) -> Result<()> {
 }
 
 /// Events until netobs ends because it cannot write them.
-fn until_ended(lab: &Pair, mut watch: Observer) -> Result<netobs_tests::netobs::Record> {
+fn until_ended(lab: &Pair, mut watch: Observer) -> Result<Record> {
     let listener = listener(lab)?;
     wait::until("netobs to notice that it cannot write", || {
         connect(lab, &listener)?;
         Ok(watch.ended()?.then_some(()))
     })?;
     watch.wait()
+}
+
+fn ended_with(record: &Record, status: i32) -> Result<()> {
+    let (ended, said) = (record.status, &record.stderr);
+    ensure!(ended.code() == Some(status), "{ended}: {said}");
+    Ok(())
 }
 
 #[test]
@@ -48,12 +54,7 @@ fn closed_pipe_ends_quietly() -> Result<()> {
         .start_into(writer)?;
     drop(reader);
     let record = until_ended(&lab, watch)?;
-    ensure!(
-        record.status.code() == Some(0),
-        "{}: {}",
-        record.status,
-        record.stderr
-    );
+    ended_with(&record, 0)?;
     let said = record.stderr.to_lowercase();
     ensure!(
         !said.contains("panic") && !said.contains("broken pipe"),
@@ -74,12 +75,7 @@ fn full_disk_is_an_error() -> Result<()> {
         .within(&[&lab.a])
         .start_into(full)?;
     let record = until_ended(&lab, watch)?;
-    ensure!(
-        record.status.code() == Some(4),
-        "{}: {}",
-        record.status,
-        record.stderr
-    );
+    ended_with(&record, 4)?;
     ensure!(
         record.stderr.to_lowercase().contains("no space left"),
         "it does not say why: {}",
@@ -103,7 +99,7 @@ fn closed_pipe_is_noticed_in_silence() -> Result<()> {
         .start_into(writer)?;
     drop(reader);
     let record = watch.wait()?;
-    ensure!(record.status.success(), "{}", record.stderr);
+    ended_with(&record, 0)?;
     Ok(())
 }
 
@@ -126,12 +122,7 @@ fn a_reader_that_sleeps_holds_nobody() -> Result<()> {
         (0..100).try_for_each(|_| connect(&lab, &listener))?;
         watch.signal(signal)?;
         let record = watch.wait()?;
-        ensure!(
-            record.status.code() == Some(4),
-            "{}: {}",
-            record.status,
-            record.stderr
-        );
+        ended_with(&record, 4)?;
         for words in ["events seen", "its reader takes nothing"] {
             ensure!(record.stderr.contains(words), "{}", record.stderr);
         }
@@ -152,13 +143,8 @@ fn leaves_nothing(signal: i32) -> Result<()> {
     );
     watch.signal(signal)?;
     let record = watch.wait()?;
-    ensure!(
-        signal == libc::SIGKILL || record.status.success(),
-        "{}: {}",
-        record.status,
-        record.stderr
-    );
     if signal != libc::SIGKILL {
+        ended_with(&record, 0)?;
         record.summary()?;
     }
     // The kernel frees programs after a grace period.

@@ -5,7 +5,7 @@ use std::net::IpAddr;
 
 use anyhow::{Context, Result, ensure};
 use netobs_tests::netns::Netns;
-use netobs_tests::netobs::Watch;
+use netobs_tests::netobs::{Observer, Watch};
 use netobs_tests::rules::{Hook, Rule};
 use netobs_tests::topology::{Pair, v4, v6};
 use netobs_tests::traffic::{Process, tcp};
@@ -15,7 +15,7 @@ use serde_json::{Value, json};
 use crate::support::{at, is_null, positive, with};
 
 /// A port on which nobody listens: the namespace is ours.
-const CLOSED: u16 = 9;
+pub const CLOSED: u16 = 9;
 
 /// A process in `ns` fails to connect to `to` with `errno`; exactly one event says so.
 fn fails(ns: &Netns, to: (IpAddr, u16), errno: (i32, &str), more: &Value) -> Result<Value> {
@@ -39,10 +39,24 @@ fn fails(ns: &Netns, to: (IpAddr, u16), errno: (i32, &str), more: &Value) -> Res
     });
     client.join()?;
     let event = watch.expect(&with(expected, more))?;
-    watch
-        .stop()?
-        .exactly(1, &json!({"event": "connect-failed"}))?;
+    told(watch, 1)?;
     Ok(event)
+}
+
+/// A client ended its handshake with the closed port: no errno, the reason in words, and nothing else is told.
+pub fn given_up(watch: Observer, pid: u32, comm: &str) -> Result<()> {
+    let event = watch.expect(&json!({
+        "event": "connect-failed", "pid": pid, "comm": comm, "raddr": Pair::B4, "rport": CLOSED,
+        "reason": "closed before established", "via": "state",
+    }))?;
+    is_null(&event, "errno")?;
+    told(watch, 1)
+}
+
+/// So many connections failed, and no more.
+pub fn told(watch: Observer, failed: u64) -> Result<()> {
+    let record = watch.stop()?;
+    record.exactly(failed, &json!({"event": "connect-failed"}))
 }
 
 const REFUSED: (i32, &str) = (libc::ECONNREFUSED, "ECONNREFUSED");
@@ -192,14 +206,7 @@ fn killed_while_connecting() -> Result<()> {
     })?;
     let pid = client.pid();
     client.kill()?;
-    let event = watch.expect(&json!({
-        "event": "connect-failed", "pid": pid, "comm": "lab-doomed", "raddr": Pair::B4, "rport": CLOSED,
-        "reason": "closed before established", "via": "state",
-    }))?;
-    is_null(&event, "errno")?;
-    watch
-        .stop()?
-        .exactly(1, &json!({"event": "connect-failed"}))
+    given_up(watch, pid, "lab-doomed")
 }
 
 #[test]
@@ -222,7 +229,5 @@ fn non_blocking_refused() -> Result<()> {
     let resets = meter.delta("TcpOutRsts")?;
     ensure!(resets == 1, "{resets} resets instead of one");
     watch.expect(&json!({"event": "connect-failed", "pid": pid, "comm": "lab-nonblock", "errno": "ECONNREFUSED", "reason": "refused"}))?;
-    watch
-        .stop()?
-        .exactly(1, &json!({"event": "connect-failed"}))
+    told(watch, 1)
 }

@@ -13,9 +13,8 @@ use netobs_tests::traffic::{Process, tcp};
 use netobs_tests::{sys, wait};
 use serde_json::json;
 
-use crate::support::{at, is_null, positive, socket_event, with};
-
-const CLOSED: u16 = 9;
+use crate::connect_failed::{CLOSED, given_up, told};
+use crate::support::{at, positive, socket_event, with};
 
 /// The errno that `result` failed with, or 0.
 fn errno<T>(result: io::Result<T>) -> i32 {
@@ -37,14 +36,7 @@ fn given_up_by_shutdown() -> Result<()> {
     let pid = client.pid();
     client.join()?;
     ensure!(hole.packets()? > 0, "no SYN was sent");
-    let event = watch.expect(&json!({
-        "event": "connect-failed", "pid": pid, "raddr": Pair::B4, "rport": CLOSED,
-        "reason": "closed before established", "via": "state",
-    }))?;
-    is_null(&event, "errno")?;
-    watch
-        .stop()?
-        .exactly(1, &json!({"event": "connect-failed"}))
+    given_up(watch, pid, "lab-giving-up")
 }
 
 /// The socket of MPTCP fails with the connection below it: one failure.
@@ -70,9 +62,7 @@ fn refused_over_mptcp_is_told_once() -> Result<()> {
     client.join()?;
     watch.expect(&json!({"event": "connect-failed", "pid": pid, "errno": "ECONNREFUSED", "raddr": Pair::B4, "rport": CLOSED}))?;
     watch.expect(&json!({"event": "connect-failed", "pid": pid, "errno": "ENETUNREACH", "raddr": v4(200, 1), "via": "syscall"}))?;
-    watch
-        .stop()?
-        .exactly(2, &json!({"event": "connect-failed"}))
+    told(watch, 2)
 }
 
 /// Whether to go there from an IPv6 socket, v4-mapped, and the port.

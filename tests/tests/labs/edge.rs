@@ -1,17 +1,13 @@
 //! The kernel engine itself: its times are the wire's, and what this host drops is told as that.
 
-use std::collections::HashMap;
-use std::io::{BufRead as _, BufReader};
-use std::process::{Command, Stdio};
-
-use anyhow::{Context, Result, ensure};
+use anyhow::{Result, ensure};
 use netobs_tests::netns::Netns;
 use netobs_tests::netobs::probe::{self, Probed};
 use netobs_tests::path::Path;
 use netobs_tests::rules::{Hook, Rule};
-use netobs_tests::sys;
 use netobs_tests::topology::Pair;
 use netobs_tests::traffic::tcp;
+use netobs_tests::wire::Wire;
 use serde_json::json;
 
 use crate::support::{at, have, kernel_since};
@@ -81,27 +77,6 @@ fn to_itself() -> Result<()> {
     Ok(())
 }
 
-/// Microseconds between echo and reply by sequence number, as tcpdump stamps them.
-fn on_the_wire(text: &str) -> HashMap<u64, f64> {
-    let (mut requests, mut trips) = (HashMap::new(), HashMap::new());
-    for line in text.lines() {
-        let parsed = || -> Option<(u64, f64)> {
-            let (seconds, nanos) = line.split_whitespace().next()?.split_once('.')?;
-            let seconds: u32 = u32::try_from(seconds.parse::<u64>().ok()? % 3600).ok()?;
-            let nanos: u32 = nanos.parse().ok()?;
-            let seq = line.split("seq ").nth(1)?.split(',').next()?.parse().ok()?;
-            Some((seq, f64::from(seconds) * 1e6 + f64::from(nanos) / 1e3))
-        };
-        let Some((seq, at)) = parsed() else { continue };
-        if line.contains("echo request") {
-            requests.insert(seq, at);
-        } else if let Some(request) = requests.get(&seq) {
-            trips.insert(seq, at - request);
-        }
-    }
-    trips
-}
-
 /// Round trips are those of the wire, whoever else wants the processor.
 #[test]
 fn times_are_those_of_the_wire() -> Result<()> {
@@ -109,34 +84,10 @@ fn times_are_those_of_the_wire() -> Result<()> {
         return Ok(());
     }
     let lab = Pair::new()?;
-    let mut dump = lab.a.run(|| {
-        let mut dump = Command::new("tcpdump");
-        dump.args(["-n", "-tt", "-l", "-i", "eth0", "--immediate-mode"]);
-        dump.args(["--time-stamp-precision=nano", "icmp"]);
-        let piped = dump.stdout(Stdio::piped()).stderr(Stdio::piped());
-        piped.spawn().context("start tcpdump")
-    })?;
-    let stderr = dump.stderr.take().context("stderr is piped")?;
-    for line in BufReader::new(stderr).lines() {
-        if line?.contains("listening on") {
-            break;
-        }
-    }
-    let said = ping(&lab.a, "kernel", "50", &Pair::B4.to_string());
-    let stdout = dump.stdout.take().context("stdout is piped")?;
-    let mut text = String::new();
-    for line in BufReader::new(stdout).lines() {
-        let line = line?;
-        text.push_str(&line);
-        text.push('\n');
-        if line.contains("echo reply") && line.contains("seq 50,") {
-            break;
-        }
-    }
-    sys::kill(i32::try_from(dump.id())?, 2)?;
-    dump.wait()?;
-    let wire = on_the_wire(&text);
-    let said = said?.ended(0)?;
+    let wire = Wire::tap(&lab.a)?;
+    let said = ping(&lab.a, "kernel", "50", &Pair::B4.to_string())?;
+    let wire = wire.trips(50)?;
+    let said = said.ended(0)?;
     let reply = json!({"event": "reply", "stamps": "kernel"});
     let replies = said.matching(&reply);
     let mut differences: Vec<f64> = replies
@@ -146,7 +97,7 @@ fn times_are_those_of_the_wire() -> Result<()> {
         })
         .collect();
     differences.sort_by(f64::total_cmp);
-    ensure!(differences.len() >= 40, "{text}{}", said.text);
+    ensure!(differences.len() >= 40, "{wire:?}{}", said.text);
     let median = differences[differences.len() / 2];
     // The figure itself is the bench's; on an emulated processor every instruction counts.
     ensure!(median.abs() < 25.0, "{median}: {differences:?}");

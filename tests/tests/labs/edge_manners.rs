@@ -1,12 +1,13 @@
 //! The kernel engine beside others: nobody's program is replaced, several runs do not meet, nothing is left behind.
 
-use anyhow::{Context, Result, ensure};
+use anyhow::{Result, ensure};
+use netobs_tests::mirror::Mirror;
 use netobs_tests::netobs::probe;
 use netobs_tests::programs::{self, Bystander, Place};
 use netobs_tests::rules::{Hook, Rule};
 use netobs_tests::topology::Pair;
 use netobs_tests::{sys, wait};
-use serde_json::{Value, json};
+use serde_json::json;
 
 use crate::edge::{ping, places, tc};
 use crate::support::kernel_since;
@@ -16,38 +17,18 @@ use crate::support::kernel_since;
 fn others_keep_working() -> Result<()> {
     let lab = Pair::new()?;
     let target = Pair::B4.to_string();
-    let count = |way: &str| -> Result<u64> {
-        let args = ["-s", "-j", "filter", "show", "dev", "eth0", way];
-        let said: Value = serde_json::from_str(&lab.a.tool("tc", &args, "")?)?;
-        let packets = said
-            .as_array()
-            .into_iter()
-            .flatten()
-            .find_map(|f| f["options"]["actions"][0]["stats"]["packets"].as_u64());
-        packets.with_context(|| format!("no count in {said}"))
-    };
-    lab.a
-        .tool("tc", &["qdisc", "add", "dev", "eth0", "clsact"], "")?;
-    lab.a
-        .ip("link add d0 type veth peer name d1\nlink set dev d0 up\nlink set dev d1 up\n")?;
-    for way in ["ingress", "egress"] {
-        // All packets (classic BPF: return all of it) are mirrored to another device.
-        let all = "1,6 0 0 4294967295,";
-        let filter = ["filter", "add", "dev", "eth0", way, "bpf", "bytecode", all];
-        let mirror = ["action", "mirred", "egress", "mirror", "dev", "d0"];
-        lab.a.tool("tc", &[&filter[..], &mirror].concat(), "")?;
-    }
+    let mirror = Mirror::add(&lab.a)?;
     let before = tc(&lab.a)?;
     for place in places()? {
-        let (came, left) = (count("ingress")?, count("egress")?);
+        let (came, left) = (mirror.came()?, mirror.left()?);
         let said = ping(&lab.a, place, "3", &target)?.ended(0)?;
         ensure!(
             said.count(&json!({"event": "reply", "stamps": "kernel"})) == 3,
             "{place}: {}",
             said.text
         );
-        ensure!(count("ingress")? >= came + 3, "{place}");
-        ensure!(count("egress")? >= left + 3, "{place}");
+        ensure!(mirror.came()? >= came + 3, "{place}");
+        ensure!(mirror.left()? >= left + 3, "{place}");
     }
     let now = tc(&lab.a)?;
     ensure!(now == before, "{before}\nbecame\n{now}");

@@ -2,7 +2,7 @@
 
 use super::{At, Program, TcError};
 use crate::netlink::{
-    attrs::{behind, u32_at},
+    attrs::{Attr, behind, u32_at},
     socket::{Error, ROUTE, Request, Socket},
 };
 use std::os::fd::{AsRawFd as _, BorrowedFd};
@@ -55,9 +55,7 @@ impl Filter {
         let handle = u32_at(payload, 8)?;
         let options = behind(payload, HEADER).find(|attr| attr.kind == OPTIONS);
         let name = options.and_then(|options| options.find(BPF_NAME));
-        let name = name
-            .map(|name| name.text().split('\0').next().unwrap_or("").to_owned())
-            .unwrap_or_default();
+        let name = name.map(Attr::text).unwrap_or_default();
         // The list begins with each priority as a whole, without a filter.
         (handle != 0).then_some(Self {
             parent,

@@ -9,6 +9,8 @@ mod ast;
 pub(super) mod code;
 mod error;
 mod graph;
+#[cfg(test)]
+pub(super) mod known;
 mod lexer;
 mod lower;
 mod names;
@@ -22,7 +24,7 @@ mod tests;
 mod words;
 
 pub use error::FilterError;
-pub use names::{Names, NoNames};
+pub use names::Names;
 pub use program::{Insn, Program};
 pub use run::Beside;
 

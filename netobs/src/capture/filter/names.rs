@@ -13,28 +13,3 @@ pub trait Names {
     /// Addresses of a host in the order of the resolver; the error says why there are none.
     fn host(&self, name: &str) -> Result<Vec<IpAddr>, String>;
 }
-
-/// Knows no names.
-pub struct NoNames;
-
-impl Names for NoNames {
-    fn port(&self, _: &str, _: &'static str) -> Option<u16> {
-        None
-    }
-
-    fn protocol(&self, _: &str) -> Option<u8> {
-        None
-    }
-
-    fn network(&self, _: &str) -> Option<u32> {
-        None
-    }
-
-    fn ether(&self, _: &str) -> Option<[u8; 6]> {
-        None
-    }
-
-    fn host(&self, _: &str) -> Result<Vec<IpAddr>, String> {
-        Err("no names are looked up".to_owned())
-    }
-}

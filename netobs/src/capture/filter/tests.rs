@@ -1,41 +1,6 @@
 //! Programs as libpcap 1.10 makes them (the labs compare many more), what they match, and text that is no expression.
 
-use super::*;
-use std::net::IpAddr;
-
-struct Known;
-
-impl Names for Known {
-    fn port(&self, name: &str, protocol: &'static str) -> Option<u16> {
-        match (name, protocol) {
-            ("http", "tcp") => Some(80),
-            ("domain", _) => Some(53),
-            _ => None,
-        }
-    }
-
-    fn protocol(&self, name: &str) -> Option<u8> {
-        (name == "udp").then_some(17)
-    }
-
-    fn network(&self, _: &str) -> Option<u32> {
-        None
-    }
-
-    fn ether(&self, _: &str) -> Option<[u8; 6]> {
-        None
-    }
-
-    fn host(&self, name: &str) -> Result<Vec<IpAddr>, String> {
-        if name == "db" {
-            return Ok(vec![
-                "10.0.0.1".parse().unwrap(),
-                "fd00::1".parse().unwrap(),
-            ]);
-        }
-        Err("no such name".to_owned())
-    }
-}
+use super::{known::Known, *};
 
 fn options(link: LinkType) -> Options<'static> {
     Options {

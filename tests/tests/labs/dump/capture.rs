@@ -1,6 +1,6 @@
 //! A capture that runs beside a lab, and a pair of namespaces with a link between them.
 
-use std::fs::File;
+use std::fs::{self, File};
 use std::io::Read as _;
 use std::net::UdpSocket;
 use std::path::PathBuf;
@@ -154,8 +154,21 @@ impl Capture {
 
     pub fn end_with_text(self) -> Result<(End, String)> {
         const SIGINT: i32 = 2;
+        if !self.is_ours {
+            self.wait_for_sleep()?;
+        }
         self.signal(SIGINT)?;
         self.figures()
+    }
+
+    /// A packet wakes tcpdump, and what it has not read when it ends is lost to it: on a busy machine all of a short lab.
+    fn wait_for_sleep(&self) -> Result<()> {
+        let stat = format!("/proc/{}/stat", self.child.id());
+        wait::until("tcpdump to read what waits", || {
+            let stat = fs::read_to_string(&stat).context("read the state of tcpdump")?;
+            let (_, state) = stat.rsplit_once(") ").context("a state behind the name")?;
+            Ok((!state.starts_with(['R', 'D'])).then_some(()))
+        })
     }
 
     /// Waits until it ends by itself.

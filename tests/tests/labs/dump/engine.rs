@@ -2,8 +2,8 @@
 
 use anyhow::{Context, Result, ensure};
 use netobs_tests::captures::{ETHERNET, Folder, Form, odd, pcap, zoo};
+use netobs_tests::mirror::Mirror;
 use netobs_tests::traffic::frame;
-use serde_json::Value;
 
 use super::capture::{Capture, ENGINES, Pair, packets};
 use super::tcpdump;
@@ -166,31 +166,14 @@ fn others_keep_working() -> Result<()> {
     pair.a.tool("ping", &ping, "")?;
     ensure!(capture.end()?.captured == 6, "the echoes are not taken");
     ensure!(tc(&pair.b)? == clean, "something stayed: {}", tc(&pair.b)?);
-    pair.b
-        .tool("tc", &["qdisc", "add", "dev", "eth0", "clsact"], "")?;
-    pair.b
-        .ip("link add d0 type veth peer name d1\nlink set dev d0 up\nlink set dev d1 up\n")?;
-    for way in ["ingress", "egress"] {
-        // All packets (classic BPF: return all of it) are mirrored to another device.
-        let all = "1,6 0 0 4294967295,";
-        let filter = ["filter", "add", "dev", "eth0", way, "bpf", "bytecode", all];
-        let mirror = ["action", "mirred", "egress", "mirror", "dev", "d0"];
-        pair.b.tool("tc", &[&filter[..], &mirror].concat(), "")?;
-    }
-    let count = |way: &str| -> Result<u64> {
-        let args = ["-s", "-j", "filter", "show", "dev", "eth0", way];
-        let said: Value = serde_json::from_str(&pair.b.tool("tc", &args, "")?)?;
-        let mut filters = said.as_array().into_iter().flatten();
-        let packets = filters.find_map(|f| f["options"]["actions"][0]["stats"]["packets"].as_u64());
-        packets.with_context(|| format!("no count in {said}"))
-    };
+    let mirror = Mirror::add(&pair.b)?;
     let before = tc(&pair.b)?;
-    let (came, left) = (count("ingress")?, count("egress")?);
+    let (came, left) = (mirror.came()?, mirror.left()?);
     let capture = Capture::netobs(&pair.b, &["--engine", "bpf", "-i", "eth0", "-n", "icmp"])?;
     pair.a.tool("ping", &ping, "")?;
     ensure!(capture.end()?.captured == 6, "the echoes are not taken");
     ensure!(
-        count("ingress")? >= came + 3 && count("egress")? >= left + 3,
+        mirror.came()? >= came + 3 && mirror.left()? >= left + 3,
         "the filter behind us saw fewer packets"
     );
     ensure!(tc(&pair.b)? == before, "{before}\nbecame\n{}", tc(&pair.b)?);

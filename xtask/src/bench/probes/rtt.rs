@@ -1,13 +1,11 @@
 //! The round trip that a tool tells, less the one on the wire as tcpdump stamps it: tools in turn, idle and beside CPU hogs.
 
-use std::collections::HashMap;
-use std::io::{BufRead as _, BufReader};
 use std::process::{Child, Command, Stdio};
 
 use anyhow::{Context, Result};
 use netobs_tests::netns::Netns;
-use netobs_tests::sys;
 use netobs_tests::topology::Pair;
+use netobs_tests::wire::{Trips, Wire};
 
 use super::super::options::ProbeOptions;
 use super::super::stats::median;
@@ -124,34 +122,9 @@ impl Drop for Hogs {
     }
 }
 
-type Trips = HashMap<u64, f64>;
-
 /// Microseconds by sequence number: as told, and as seen by tcpdump.
 fn measure(ns: &Netns, argv: &[&str], target: &str) -> Result<(Trips, Trips)> {
-    let mut dump = ns.run(|| {
-        Command::new("tcpdump")
-            .args([
-                "-n",
-                "-tt",
-                "-l",
-                "-i",
-                "eth0",
-                "--immediate-mode",
-                "--time-stamp-precision=nano",
-                "icmp",
-            ])
-            .stdout(Stdio::piped())
-            .stderr(Stdio::piped())
-            .spawn()
-            .context("start tcpdump")
-    })?;
-    // "listening on eth0" is its word that it sees from now on.
-    let stderr = dump.stderr.take().context("stderr is piped")?;
-    for line in BufReader::new(stderr).lines() {
-        if line?.contains("listening on") {
-            break;
-        }
-    }
+    let wire = Wire::tap(ns)?;
     let output = ns.run(|| {
         Command::new(argv[0])
             .args(&argv[1..])
@@ -159,14 +132,14 @@ fn measure(ns: &Netns, argv: &[&str], target: &str) -> Result<(Trips, Trips)> {
             .output()
             .context("start ping")
     })?;
-    std::thread::sleep(std::time::Duration::from_millis(200));
-    sys::kill(i32::try_from(dump.id())?, nix::libc::SIGINT)?;
-    let seen = dump.wait_with_output()?;
     let told = String::from_utf8_lossy(&output.stdout);
-    let told = told
+    let told: Trips = told
         .lines()
-        .filter_map(|line| json(line).or_else(|| text(line)));
-    Ok((told.collect(), wire(&String::from_utf8_lossy(&seen.stdout))))
+        .filter_map(|line| json(line).or_else(|| text(line)))
+        .collect();
+    let last = told.keys().copied().max();
+    let last = last.with_context(|| format!("{argv:?} told of no reply"))?;
+    Ok((told, wire.trips(last)?))
 }
 
 fn json(line: &str) -> Option<(u64, f64)> {
@@ -179,30 +152,4 @@ fn text(line: &str) -> Option<(u64, f64)> {
     let value = |key: &str| line.split(key).nth(1)?.split_whitespace().next();
     let ms: f64 = value("time=")?.parse().ok()?;
     Some((value("icmp_seq=")?.parse().ok()?, ms * 1000.0))
-}
-
-/// `1700000000.000000001 IP a > b: ICMP echo request, id 1, seq 1, length 64`.
-fn wire(text: &str) -> Trips {
-    let mut requests: HashMap<u64, f64> = HashMap::new();
-    let mut trips = HashMap::new();
-    for line in text.lines() {
-        let Some((seq, at)) = stamp(line) else {
-            continue;
-        };
-        if line.contains("echo request") {
-            requests.insert(seq, at);
-        } else if let Some(request) = requests.get(&seq) {
-            trips.insert(seq, at - request);
-        }
-    }
-    trips
-}
-
-/// Sequence number and microseconds within the hour: whole seconds would take the digits that matter.
-fn stamp(line: &str) -> Option<(u64, f64)> {
-    let (seconds, nanos) = line.split_whitespace().next()?.split_once('.')?;
-    let seconds = u32::try_from(seconds.parse::<u64>().ok()? % 3600).ok()?;
-    let nanos: u32 = nanos.parse().ok()?;
-    let seq = line.split("seq ").nth(1)?.split(',').next()?.parse().ok()?;
-    Some((seq, f64::from(seconds) * 1e6 + f64::from(nanos) / 1e3))
 }

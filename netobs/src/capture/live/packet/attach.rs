@@ -103,7 +103,7 @@ pub fn only(direction: Direction, any: bool, loopback: Option<u32>) -> Vec<Insn>
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::capture::filter::{NoNames, Options, compile};
+    use crate::capture::filter::{Options, compile, known::Known};
 
     fn cooked(expression: &str) -> Option<Vec<Insn>> {
         let options = Options {
@@ -113,7 +113,7 @@ mod tests {
             live: true,
             swapped: false,
             netmask: None,
-            names: &NoNames,
+            names: &Known,
         };
         for_kernel(&compile(expression, &options).unwrap(), LinkType::Sll2)
     }
