@@ -1,12 +1,16 @@
 //! Whose packets they are: the processes at both ends, found once for each flow.
 //!
 //! Every socket is either open, and a walk over all processes finds it, or was told when it was closed. So a packet whose
-//! ends are not known asks for a walk, after which they are, for as long as walks cost little.
+//! ends are not known asks for a walk, after which they are, for as long as walks cost little. Where no eBPF is to be had
+//! walks are those over /proc, nobody tells what was closed, and so what they found is only believed for a while.
 
+mod budget;
+mod files;
 mod filter;
 mod flow;
 mod label;
 mod places;
+mod source;
 mod table;
 
 pub use filter::Wanted;
@@ -14,32 +18,36 @@ pub use label::Label;
 
 use super::link::LinkType;
 use crate::{
-    bpf::holders::{Holders, HoldersError},
+    bpf::holders::HoldersError,
     clock,
     enrich::cgroup,
     event::Mono,
     netns::{Netns, NetnsError},
+    sockets::SourceError,
 };
+use budget::Budget;
 use flow::Flow;
 use foldhash::fast::RandomState;
 use label::Labels;
 use places::Places;
+use source::Source;
 use std::collections::HashMap;
 use table::{Holder, Table};
 
 /// Flows whose ends are remembered.
 const FLOWS: usize = 262_144;
-/// The part of the time that walks may take, and how much of it may be saved up.
-const SHARE: u64 = 25;
-const SAVED_NS: u64 = 100_000_000;
-/// Ends that nobody has are looked for again after so long.
+/// Ends that nobody has are looked for again after so long, and those that may have changed hands untold.
 const AGAIN_NS: u64 = 1_000_000_000;
+/// The same, if there was no time to look.
+const SOON_NS: u64 = 100_000_000;
 
 /// Why packets have no owner.
 #[derive(Debug, thiserror::Error)]
 pub enum OwnerError {
     #[error(transparent)]
     Holders(#[from] HoldersError),
+    #[error(transparent)]
+    Files(#[from] SourceError),
     #[error(transparent)]
     Netns(#[from] NetnsError),
 }
@@ -66,7 +74,7 @@ struct End {
 
 /// The owners of packets.
 pub struct Owners {
-    holders: Holders,
+    source: Source,
     table: Table,
     places: Places,
     labels: Labels,
@@ -77,9 +85,9 @@ pub struct Owners {
     /// When the packets at hand were taken from the kernel, and whether a walk was made since.
     now: Mono,
     walked: bool,
-    /// Time that walks may still take, and when that was counted.
-    budget_ns: u64,
-    counted: Mono,
+    /// When the last walk began.
+    looked: Mono,
+    budget: Budget,
     /// Packets that would have wanted a walk, when there was no time for one.
     pub unsought: u64,
 }
@@ -88,8 +96,9 @@ impl Owners {
     pub fn open(wanted: Wanted) -> Result<Self, OwnerError> {
         let root = cgroup::mount();
         let own = Netns::own()?.inode();
+        let now = clock::mono();
         let mut owners = Self {
-            holders: Holders::load(root.as_deref())?,
+            source: Source::open(root.as_deref()),
             table: Table::default(),
             places: Places::default(),
             labels: Labels::new(wanted, own),
@@ -97,33 +106,29 @@ impl Owners {
             last: None,
             own,
             generation: 0,
-            now: clock::mono(),
+            now,
             walked: false,
-            budget_ns: SAVED_NS,
-            counted: clock::mono(),
+            looked: now,
+            budget: Budget::new(now),
             unsought: 0,
         };
         owners.walk()?;
         Ok(owners)
     }
 
-    /// Why sockets that live shortly may be missed, if so.
-    pub fn refusal(&self) -> Option<&str> {
-        self.holders.refusal()
+    /// What will not be told, and why, if so.
+    pub fn refusal(&self) -> Option<String> {
+        self.source.refusal()
     }
 
     /// Sockets whose closing found no room to be told.
     pub fn untold(&self) -> u64 {
-        self.holders.untold()
+        self.source.untold()
     }
 
     /// Packets were taken from the kernel: what was closed before is known now.
     pub fn refresh(&mut self) {
-        let (table, mut any) = (&mut self.table, false);
-        self.holders.closed(|holding| {
-            table.close(holding);
-            any = true;
-        });
+        let any = self.source.closed(&mut self.table);
         self.generation = self.generation.wrapping_add(u32::from(any));
         (self.now, self.walked) = (clock::mono(), false);
     }
@@ -151,6 +156,10 @@ impl Owners {
             self.labels.forget();
             self.flows.clear();
         }
+        if first {
+            // What comes back is the new connection's, too.
+            self.flows.remove(&flow.back());
+        }
         let kept = self.flows.get(&flow).copied();
         let known = match kept {
             // What is remembered of the first segment of a connection is of an earlier one, unless it is sent again.
@@ -170,32 +179,69 @@ impl Owners {
 
     fn look(&mut self, flow: Flow, first: bool, is_due: bool) -> Known {
         let mut ends = self.ends(flow);
-        let stale = first && self.table.is_closed(&flow);
-        let nobody = ends.iter().all(|end| end.holder.is_none());
-        if (nobody || stale) && is_due && !self.walked && self.may_walk() {
-            // One that fails leaves what was known.
-            drop(self.walk());
+        let by_files = self.source.is_files();
+        let stale = first && self.is_stale(&flow, by_files);
+        let lacks = self.lacks(&flow, ends);
+        let old = by_files && self.now.0.saturating_sub(self.looked.0) >= AGAIN_NS;
+        let aged = old && !is_sure(&flow, ends);
+        let mut refused = false;
+        if (lacks || stale || aged) && is_due && !self.walked {
+            if self.budget.allows(clock::mono()) {
+                // One that fails leaves what was known.
+                drop(self.walk());
+            } else {
+                refused = true;
+                self.unsought += u64::from(lacks || stale);
+                if stale && by_files {
+                    // Nobody rather than who had the same ports before.
+                    self.table.forget(&flow);
+                    self.table.forget(&flow.back());
+                }
+            }
             ends = self.ends(flow);
         }
+        self.translate(&flow, &mut ends);
+        let wait = match (self.lacks(&flow, ends), refused) {
+            (_, true) => SOON_NS,
+            (true, false) => AGAIN_NS,
+            (false, false) if by_files && !is_sure(&flow, ends) => AGAIN_NS,
+            (false, false) => u64::MAX,
+        };
+        let connected = ends.iter().all(|end| end.connected);
+        Known {
+            label: self.labels.of(ends.map(|end| end.holder)),
+            generation: self.generation,
+            whole: connected && (!by_files || flow.proto == flow::TCP),
+            again: Mono(self.now.0.saturating_add(wait)),
+        }
+    }
+
+    /// Whether what is known of a connection that begins may be of one before it.
+    fn is_stale(&self, flow: &Flow, by_files: bool) -> bool {
+        if by_files {
+            self.table.is_connected(flow) || self.table.is_connected(&flow.back())
+        } else {
+            self.table.is_closed(flow)
+        }
+    }
+
+    /// Whether an end has no holder that could have one: nobody is known at all, or nobody at an address of this machine.
+    fn lacks(&self, flow: &Flow, ends: [End; 2]) -> bool {
+        let nobody = ends.iter().all(|end| end.holder.is_none());
+        let mut both = ends.iter().zip([flow.from, flow.to]);
+        nobody || both.any(|(end, addr)| end.holder.is_none() && self.places.is_local(addr))
+    }
+
+    /// The ends on the other side of a translation, where nobody has those on this one.
+    fn translate(&self, flow: &Flow, ends: &mut [End; 2]) {
         if ends.iter().any(|end| end.holder.is_none())
-            && let Some(other) = self.places.translated(&flow)
+            && let Some(other) = self.places.translated(flow)
         {
             for (end, other) in ends.iter_mut().zip(self.ends(other)) {
                 if end.holder.is_none() {
                     *end = other;
                 }
             }
-        }
-        let nobody = ends.iter().all(|end| end.holder.is_none());
-        Known {
-            label: self.labels.of(ends.map(|end| end.holder)),
-            generation: self.generation,
-            whole: ends.iter().all(|end| end.connected),
-            again: Mono(if nobody {
-                self.now.0 + AGAIN_NS
-            } else {
-                u64::MAX
-            }),
         }
     }
 
@@ -217,30 +263,22 @@ impl Owners {
         })
     }
 
-    /// Whether there is time for a walk: they take a small part of all time.
-    fn may_walk(&mut self) -> bool {
-        let now = clock::mono();
-        let passed = now.0.saturating_sub(self.counted.0);
-        self.counted = now;
-        self.budget_ns = (self.budget_ns + passed / SHARE).min(SAVED_NS);
-        let may = self.budget_ns > 0;
-        self.unsought += u64::from(!may);
-        may
-    }
-
-    fn walk(&mut self) -> Result<(), HoldersError> {
+    fn walk(&mut self) -> Result<(), OwnerError> {
         let begun = clock::mono();
-        self.table.begin();
-        let table = &mut self.table;
-        let outcome = self.holders.open(|holding| table.open(holding));
-        // What was closed during the walk may have been told open before.
-        self.holders.closed(|holding| table.close(holding));
-        self.places.look(table.namespaces(), self.own, begun);
+        let outcome = self.source.walk(&mut self.table);
+        let namespaces = self.table.namespaces();
+        self.places.look(namespaces, self.own, begun);
         self.places.translations();
         self.generation = self.generation.wrapping_add(1);
-        self.walked = true;
+        (self.walked, self.looked) = (true, begun);
         let took = clock::mono().0.saturating_sub(begun.0);
-        self.budget_ns = self.budget_ns.saturating_sub(took);
+        self.budget.spend(took);
         outcome
     }
+}
+
+/// Whether nobody else can have the ends before the connection is over: a new one begins with a segment that shows it.
+fn is_sure(flow: &Flow, ends: [End; 2]) -> bool {
+    let held = |end: &End| end.connected || end.holder.is_none();
+    flow.proto == flow::TCP && ends.iter().all(held)
 }

@@ -37,6 +37,8 @@ struct Sockets {
 pub struct Table {
     open: Sockets,
     closed: Sockets,
+    /// What was open before the walk that is made.
+    before: HashMap<Flow, Vec<Holder>, RandomState>,
     /// Namespaces that sockets were met in.
     namespaces: HashSet<u32>,
     remembered: usize,
@@ -94,7 +96,24 @@ impl Sockets {
 impl Table {
     /// A new walk begins: what was open may be so no more.
     pub fn begin(&mut self) {
-        self.open = Sockets::default();
+        self.before = std::mem::take(&mut self.open).connected;
+    }
+
+    /// A walk is over, and nobody else tells what was closed: what is no more there was.
+    pub fn compare(&mut self) {
+        for (flow, holders) in std::mem::take(&mut self.before) {
+            if !self.open.connected.contains_key(&flow) {
+                self.make_room(holders.len());
+                self.closed.connected.insert(flow, holders);
+            }
+        }
+    }
+
+    fn make_room(&mut self, for_more: usize) {
+        if self.remembered >= CLOSED {
+            (self.closed, self.remembered) = (Sockets::default(), 0);
+        }
+        self.remembered += for_more;
     }
 
     pub fn open(&mut self, holding: &Holding) {
@@ -114,10 +133,7 @@ impl Table {
             // The tuple is the newest socket's.
             self.closed.connected.remove(&flow);
         }
-        if self.remembered >= CLOSED {
-            (self.closed, self.remembered) = (Sockets::default(), 0);
-        }
-        self.remembered += 1;
+        self.make_room(1);
         self.namespaces.insert(holding.netns);
         self.closed.add(holding);
     }
@@ -129,6 +145,18 @@ impl Table {
     /// Whether the socket that was connected so is closed, as far as is known.
     pub fn is_closed(&self, flow: &Flow) -> bool {
         self.closed.connected.contains_key(flow) && !self.open.connected.contains_key(flow)
+    }
+
+    /// Whether a socket was connected so, when somebody looked.
+    pub fn is_connected(&self, flow: &Flow) -> bool {
+        let mut both = [&self.open, &self.closed].into_iter();
+        both.any(|sockets| sockets.connected.contains_key(flow))
+    }
+
+    /// Sockets that are connected so, or were, are not known any more.
+    pub fn forget(&mut self, flow: &Flow) {
+        self.open.connected.remove(flow);
+        self.closed.connected.remove(flow);
     }
 
     /// The holder of the socket that is connected so, its own end first.

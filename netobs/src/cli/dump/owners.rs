@@ -64,10 +64,8 @@ impl Whose {
         }
         match Owners::open(wanted) {
             Ok(owners) => {
-                if let Some(why) = owners.refusal() {
-                    tell(&format!(
-                        "netobs: sockets that live shortly may have no owner: {why}"
-                    ));
+                if let Some(what) = owners.refusal() {
+                    tell(&format!("netobs: {what}"));
                 }
                 whose.owners = Some(owners);
             }
