@@ -1,4 +1,4 @@
-//! Time that looking for owners may take: a small part of all time, some of it saved up.
+//! Time of a processor that looking for owners may take: a small part of all time, some of it saved up.
 
 use crate::event::Mono;
 
@@ -29,7 +29,7 @@ impl Budget {
         self.left_ns > 0
     }
 
-    /// A walk took so long.
+    /// A walk took so much of a processor.
     pub fn spend(&mut self, took_ns: u64) {
         let took = i64::try_from(took_ns).unwrap_or(i64::MAX);
         self.left_ns = self.left_ns.saturating_sub(took);

@@ -113,6 +113,8 @@ impl Owners {
             unsought: 0,
         };
         owners.walk()?;
+        // The first look is the capture's, not its packets'.
+        owners.budget = Budget::new(clock::mono());
         Ok(owners)
     }
 
@@ -264,14 +266,14 @@ impl Owners {
     }
 
     fn walk(&mut self) -> Result<(), OwnerError> {
-        let begun = clock::mono();
+        let (begun, used_ns) = (clock::mono(), clock::thread_cpu_ns());
         let outcome = self.source.walk(&mut self.table);
         let namespaces = self.table.namespaces();
         self.places.look(namespaces, self.own, begun);
         self.places.translations();
         self.generation = self.generation.wrapping_add(1);
         (self.walked, self.looked) = (true, begun);
-        let took = clock::mono().0.saturating_sub(begun.0);
+        let took = clock::thread_cpu_ns().saturating_sub(used_ns);
         self.budget.spend(took);
         outcome
     }

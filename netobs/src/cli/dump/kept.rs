@@ -1,13 +1,18 @@
 //! Packets that are kept in memory for a while.
 
-use crate::capture::file::{Packet, Process, Way};
+use crate::{
+    capture::file::{Packet, Process, Way},
+    event::Mono,
+};
 
 /// What a packet takes beside its bytes.
 const HEAD: usize = size_of::<Kept>();
 
 /// A packet that waits: for an event, or for what happens to it.
 pub struct Kept {
-    pub time_ns: u64,
+    /// When it was taken: what order is made by, as the wall clock may be set.
+    pub at: Mono,
+    time_ns: u64,
     data: Box<[u8]>,
     wire: u32,
     interface: usize,
@@ -17,8 +22,9 @@ pub struct Kept {
 }
 
 impl Kept {
-    pub fn of(packet: &Packet<'_>) -> Self {
+    pub fn of(packet: &Packet<'_>, at: Mono) -> Self {
         Self {
+            at,
             time_ns: packet.time_ns,
             data: packet.data.into(),
             wire: packet.wire,

@@ -97,6 +97,15 @@ impl Capture {
         Self::start(ns, &binary::command()?, &args, true)
     }
 
+    /// By another program that becomes netobs: as root of less than everything.
+    pub fn netobs_by(ns: &Netns, by: &[&str], args: &[&str]) -> Result<Self> {
+        let (program, before) = by.split_first().context("no program")?;
+        let path = binary::path()?;
+        let path = path.to_str().context("a path of text")?;
+        let args = [before, &[path, "dump"], args].concat();
+        Self::start(ns, &Command::new(program), &args, true)
+    }
+
     fn start(ns: &Netns, command: &Command, args: &[&str], is_ours: bool) -> Result<Self> {
         let folder = Folder::new()?;
         // Not from a thread that ends: its children would end with it.

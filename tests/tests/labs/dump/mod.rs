@@ -9,6 +9,7 @@ mod filters;
 mod lines;
 mod live;
 mod owners;
+mod owners_files;
 
 use std::process::Command;
 

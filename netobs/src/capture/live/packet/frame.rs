@@ -87,6 +87,7 @@ impl<'a> Block<'a> {
         start -= added;
         Some(Captured {
             time_ns: u64::from(header.seconds) * 1_000_000_000 + u64::from(header.nanoseconds),
+            at: None,
             data: self.bytes.get(start..end)?,
             wire: header.wire.wrapping_add(u32::try_from(added).unwrap_or(0)),
             device: header.device,

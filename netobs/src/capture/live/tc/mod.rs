@@ -10,10 +10,12 @@ use crate::{
     bpf::packets::{PacketHead, Packets, PacketsError, TAGGED, Wanted},
     capture::link::LinkType,
     clock,
+    event::Mono,
     netlink::{
         links,
         socket::{ROUTE, Socket},
     },
+    wall::Wall,
 };
 use rustix::{
     event::epoll::{self, CreateFlags, EventData, EventFlags},
@@ -173,12 +175,12 @@ impl Capture {
     #[inline]
     pub fn block<E>(
         &mut self,
+        wall: &Wall,
         mut take: impl FnMut(&Captured<'_>) -> Result<bool, E>,
     ) -> Result<Option<bool>, E> {
         let (device, scratch) = (self.device, &mut self.scratch);
-        let offset = clock::wall_offset_ns();
         let outcome = self.packets.ring.drain_until(BATCH, |record| {
-            match captured(record, device, offset, scratch) {
+            match captured(record, device, wall, scratch) {
                 Some(packet) => take(&packet),
                 None => Ok(true),
             }
@@ -244,12 +246,14 @@ fn watch(ring: BorrowedFd<'_>) -> Result<OwnedFd, Errno> {
 fn captured<'a>(
     record: &'a [u8],
     device: u32,
-    wall_offset_ns: u64,
+    wall: &Wall,
     scratch: &'a mut Vec<u8>,
 ) -> Option<Captured<'a>> {
     let (head, bytes) = PacketHead::ref_from_prefix(record).ok()?;
+    let at = Mono(head.time_ns);
     let mut packet = Captured {
-        time_ns: head.time_ns.wrapping_add(wall_offset_ns),
+        time_ns: wall.wall(at),
+        at: Some(at),
         data: bytes.get(..head.kept as usize)?,
         wire: head.wire,
         device,
