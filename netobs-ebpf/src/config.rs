@@ -141,7 +141,7 @@ pub const RUNTIME_WORDS: u32 = 5;
 pub const READER_SLEEPS: u32 = 0;
 /// 1: the exit of connect(2) is hooked, so failures inside it are left to that hook.
 pub const CONNECT_EXIT: u32 = 1;
-/// 1: the retransmit hook does not see attempts that failed, so the close of a socket tells what is left.
+/// 1: the retransmit hook is attached: what it was not run for, or not shown, is told when a socket is established or closes.
 pub const RETRANSMIT_GAPS: u32 = 2;
 /// 1: a failed route lookup waits to become final.
 pub const ROUTES_WAIT: u32 = 3;

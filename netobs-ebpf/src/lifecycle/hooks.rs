@@ -98,6 +98,8 @@ fn established<A: Access>(sk: Ptr, tp: Ptr, old: i32) {
     };
     if old == SYN_RECV && config!(events) & Kind::Retransmit.bit() != 0 {
         owners::settle::<A>(sk, tp);
+    } else {
+        retransmit::tell_rest::<A>(sk, tp, old);
     }
     if config!(events) & kind.bit() != 0 {
         again::mark(sk);

@@ -84,9 +84,7 @@ pub fn on_retransmit<A: Access>(sk: Ptr, skb: Ptr, error: i32, once: bool) {
     if counted == 0 {
         return;
     }
-    // From 6.16 no failure goes unseen: what is missing was sent while the kernel let us not run (recursion_misses).
-    let all_seen = config!(args_retransmit) >= 3 && error == 0;
-    let segs = if sent < counted && !all_seen {
+    let segs = if sent < counted && !(failures_seen() && error == 0) {
         sent
     } else {
         counted
@@ -95,19 +93,26 @@ pub fn on_retransmit<A: Access>(sk: Ptr, skb: Ptr, error: i32, once: bool) {
     tell::<A>(sk, tp, skb, state, [segs, counted - segs]);
 }
 
-/// A socket is about to close: what was counted since its last event was never sent.
+/// From 6.16 no failure goes unseen: what is missing was sent while the kernel let us not run.
+#[inline(always)]
+fn failures_seen() -> bool {
+    config!(args_retransmit) >= 3
+}
+
+/// A socket leaves `old`, to be established or closed: what was counted since its last event is told now.
 #[inline(always)]
 pub fn tell_rest<A: Access>(sk: Ptr, tp: Ptr, old: i32) {
-    if config!(events) & Kind::Retransmit.bit() == 0 || config!(args_retransmit) >= 3 {
+    if config!(events) & Kind::Retransmit.bit() == 0 {
         return;
     }
     let total: u32 = field!(A, tp, tcp_total_retrans);
     if total == 0 || matches!(old, LISTEN | SYN_RECV | CLOSE) || runtime(RETRANSMIT_GAPS) == 0 {
         return;
     }
-    let failed = owners::retransmitted(sk, total, 0);
-    if failed != 0 {
-        tell::<A>(sk, tp, core::ptr::null(), old as u8, [0, failed]);
+    let rest = owners::retransmitted(sk, total, 0);
+    if rest != 0 {
+        let segs = if failures_seen() { rest } else { 0 };
+        tell::<A>(sk, tp, core::ptr::null(), old as u8, [segs, rest - segs]);
     }
 }
 

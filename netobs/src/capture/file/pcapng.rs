@@ -293,7 +293,11 @@ impl Pcapng {
         let mut options = options(order, &body[4..]);
         let name = options.find(|(code, _)| *code == processes::NAME);
         let mut comm = Comm::default();
-        for (to, from) in comm.0.iter_mut().zip(name.map_or(&[][..], |(_, name)| name)) {
+        for (to, from) in comm
+            .0
+            .iter_mut()
+            .zip(name.map_or(&[][..], |(_, name)| name))
+        {
             *to = *from;
         }
         let pid = order.word(body, 0);

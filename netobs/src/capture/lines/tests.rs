@@ -12,7 +12,7 @@ fn lines(shown: Shown, link: LinkType, data: &[u8], wire: u32) -> String {
         interface: 0,
         way: None,
         comment: &[],
-            process: None,
+        process: None,
     };
     let interface = crate::capture::file::Interface {
         link,
