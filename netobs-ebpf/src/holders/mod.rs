@@ -12,7 +12,8 @@ use crate::{
 use aya_ebpf::{
     bindings::BPF_RB_NO_WAKEUP,
     helpers::generated::{
-        bpf_get_current_comm, bpf_get_current_pid_tgid, bpf_ringbuf_output, bpf_seq_write,
+        bpf_get_current_comm, bpf_get_current_pid_tgid, bpf_ktime_get_ns, bpf_ringbuf_output,
+        bpf_seq_write,
     },
     macros::map,
     maps::{Array, RingBuf},
@@ -45,6 +46,7 @@ pub fn holders_open(ctx: *const TaskFile) -> i32 {
     let record = room.as_mut_ptr();
     let pid: u32 = field!(Typed, holder, task_tgid);
     fill(record, sk, pid, task::comm(holder));
+    put!(record, { closed_ns: 0 });
     unsafe {
         let meta = (*ctx).meta.cast::<Meta>();
         let seq = (&raw const (*meta).seq).read_volatile();
@@ -66,6 +68,8 @@ pub fn holders_closed(sk: Ptr) -> i32 {
     let mut room = MaybeUninit::<Holding>::uninit();
     let record = room.as_mut_ptr();
     fill(record, sk, pid, comm);
+    let now = unsafe { bpf_ktime_get_ns() };
+    put!(record, { closed_ns: now });
     let len = size_of::<Holding>() as u64;
     unsafe {
         let ring = (&raw const HOLDERS).cast_mut().cast();

@@ -89,6 +89,7 @@ fn holding(row: &Row, found: &Processes) -> Option<Holding> {
         _ => lport,
     };
     Some(Holding {
+        closed_ns: 0,
         laddr: words(row.local.ip),
         raddr: words(row.remote.ip),
         cgroup: row.cgroup.unwrap_or(0),

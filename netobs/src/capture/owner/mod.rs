@@ -32,7 +32,7 @@ use label::Labels;
 use places::Places;
 use source::Source;
 use std::collections::HashMap;
-use table::{Holder, Table};
+use table::{Found, Table};
 
 /// Flows whose ends are remembered.
 const FLOWS: usize = 262_144;
@@ -60,14 +60,20 @@ struct Known {
     generation: u32,
     /// Both ends are connected to each other: nothing more can be found.
     whole: bool,
+    /// Nobody was the only one that could be.
+    sure: bool,
+    /// Later packets are not its holders'.
+    until: Mono,
     /// When to look for it again, if nobody has it.
     again: Mono,
 }
 
+const NEVER: Mono = Mono(u64::MAX);
+
 /// One end of a flow.
 #[derive(Clone, Copy)]
 struct End {
-    holder: Option<Holder>,
+    holder: Option<Found>,
     /// By a socket that is connected to the other end: no other will be found.
     connected: bool,
 }
@@ -135,25 +141,26 @@ impl Owners {
         (self.now, self.walked) = (clock::mono(), false);
     }
 
-    /// What is told of a packet, and whether it is wanted.
+    /// What is told of a packet of that time, and whether it is wanted.
     #[inline]
-    pub fn of(&mut self, link: LinkType, data: &[u8]) -> &Label {
+    pub fn of(&mut self, link: LinkType, data: &[u8], at: Mono) -> &Label {
         let Some((flow, first)) = flow::of(link, data) else {
             return self.labels.none();
         };
         let known = match self.last {
-            Some((last, known)) if last == flow && !first && self.is_settled(&known) => known,
-            _ => self.find(flow, first),
+            Some((last, known)) if last == flow && !first && self.is_settled(&known, at) => known,
+            _ => self.find(flow, first, at),
         };
         self.labels.get(known.label)
     }
 
     #[inline]
-    fn is_settled(&self, known: &Known) -> bool {
-        known.whole || (known.generation == self.generation && self.now < known.again)
+    fn is_settled(&self, known: &Known, at: Mono) -> bool {
+        known.whole
+            || (known.generation == self.generation && self.now < known.again && at <= known.until)
     }
 
-    fn find(&mut self, flow: Flow, first: bool) -> Known {
+    fn find(&mut self, flow: Flow, first: bool, at: Mono) -> Known {
         if self.labels.is_full() {
             self.labels.forget();
             self.flows.clear();
@@ -165,11 +172,8 @@ impl Owners {
         let kept = self.flows.get(&flow).copied();
         let known = match kept {
             // What is remembered of the first segment of a connection is of an earlier one, unless it is sent again.
-            Some(known) if !first && self.is_settled(&known) => known,
-            kept => {
-                let is_due = kept.is_none_or(|known| first || self.now >= known.again);
-                self.look(flow, first, is_due)
-            }
+            Some(known) if !first && self.is_settled(&known, at) => known,
+            kept => self.look(flow, first, at, kept),
         };
         if self.flows.len() >= FLOWS {
             self.flows.clear();
@@ -179,67 +183,78 @@ impl Owners {
         known
     }
 
-    fn look(&mut self, flow: Flow, first: bool, is_due: bool) -> Known {
-        let mut ends = self.ends(flow);
+    fn look(&mut self, flow: Flow, first: bool, at: Mono, kept: Option<Known>) -> Known {
         let by_files = self.source.is_files();
-        let stale = first && self.is_stale(&flow, by_files);
+        if first && !by_files {
+            self.table.begins(&flow, at);
+        }
+        let mut ends = self.ends(flow, at);
         let lacks = self.lacks(&flow, ends);
+        let stale = by_files && first && self.was_connected(&flow);
         let old = by_files && self.now.0.saturating_sub(self.looked.0) >= AGAIN_NS;
         let aged = old && !is_sure(&flow, ends);
+        let guessed = kept.is_none_or(|known| known.sure) && self.looked < at && is_guess(ends);
+        // Whoever had it until now has it no more, or it was not looked for lately.
+        let is_due =
+            kept.is_none_or(|known| first || known.again == NEVER || self.now >= known.again);
         let mut refused = false;
-        if (lacks || stale || aged) && is_due && !self.walked {
+        if (lacks || stale || aged || guessed) && is_due && !self.walked {
             if self.budget.allows(clock::mono()) {
                 // One that fails leaves what was known.
                 drop(self.walk());
             } else {
                 refused = true;
-                self.unsought += u64::from(lacks || stale);
-                if stale && by_files {
+                self.unsought += u64::from(lacks || stale || guessed);
+                if stale {
                     // Nobody rather than who had the same ports before.
                     self.table.forget(&flow);
                     self.table.forget(&flow.back());
                 }
             }
-            ends = self.ends(flow);
+            ends = self.ends(flow, at);
         }
-        self.translate(&flow, &mut ends);
+        self.translate(&flow, &mut ends, at);
         let wait = match (self.lacks(&flow, ends), refused) {
             (_, true) => SOON_NS,
             (true, false) => AGAIN_NS,
             (false, false) if by_files && !is_sure(&flow, ends) => AGAIN_NS,
             (false, false) => u64::MAX,
         };
-        let connected = ends.iter().all(|end| end.connected);
+        let found = || ends.iter().filter_map(|end| end.holder);
         Known {
-            label: self.labels.of(ends.map(|end| end.holder)),
+            label: self
+                .labels
+                .of(ends.map(|end| end.holder.map(|found| found.holder))),
             generation: self.generation,
-            whole: connected && (!by_files || flow.proto == flow::TCP),
+            whole: flow.proto == flow::TCP && ends.iter().all(|end| end.connected),
+            sure: !is_guess(ends),
+            until: found().map(|found| found.until).min().unwrap_or(NEVER),
             again: Mono(self.now.0.saturating_add(wait)),
         }
     }
 
-    /// Whether what is known of a connection that begins may be of one before it.
-    fn is_stale(&self, flow: &Flow, by_files: bool) -> bool {
-        if by_files {
-            self.table.is_connected(flow) || self.table.is_connected(&flow.back())
-        } else {
-            self.table.is_closed(flow)
-        }
+    /// Whether a connection that begins has the ends of one that was there.
+    fn was_connected(&self, flow: &Flow) -> bool {
+        self.table.is_connected(flow) || self.table.is_connected(&flow.back())
     }
 
     /// Whether an end has no holder that could have one: nobody is known at all, or nobody at an address of this machine.
     fn lacks(&self, flow: &Flow, ends: [End; 2]) -> bool {
         let nobody = ends.iter().all(|end| end.holder.is_none());
-        let mut both = ends.iter().zip([flow.from, flow.to]);
-        nobody || both.any(|(end, addr)| end.holder.is_none() && self.places.is_local(addr))
+        let mut both = ends.iter().zip([*flow, flow.back()]);
+        nobody
+            || both.any(|(end, own_end_first)| {
+                let is_local = self.places.is_local(own_end_first.from);
+                end.holder.is_none() && own_end_first.is_somebodys() && is_local
+            })
     }
 
     /// The ends on the other side of a translation, where nobody has those on this one.
-    fn translate(&self, flow: &Flow, ends: &mut [End; 2]) {
+    fn translate(&self, flow: &Flow, ends: &mut [End; 2], at: Mono) {
         if ends.iter().any(|end| end.holder.is_none())
             && let Some(other) = self.places.translated(flow)
         {
-            for (end, other) in ends.iter_mut().zip(self.ends(other)) {
+            for (end, other) in ends.iter_mut().zip(self.ends(other, at)) {
                 if end.holder.is_none() {
                     *end = other;
                 }
@@ -247,10 +262,16 @@ impl Owners {
         }
     }
 
-    /// The holders of the sockets at both ends.
-    fn ends(&self, flow: Flow) -> [End; 2] {
+    /// The holders of the sockets at both ends, at that time.
+    fn ends(&self, flow: Flow, at: Mono) -> [End; 2] {
         [flow, flow.back()].map(|own_end_first| {
-            if let Some(holder) = self.table.connected(&own_end_first, self.own) {
+            if !own_end_first.is_somebodys() {
+                return End {
+                    holder: None,
+                    connected: false,
+                };
+            }
+            if let Some(holder) = self.table.connected(&own_end_first, self.own, at) {
                 return End {
                     holder: Some(holder),
                     connected: true,
@@ -259,7 +280,7 @@ impl Owners {
             let addr = own_end_first.from;
             let is_at = |netns| self.places.has(netns, addr, self.own);
             End {
-                holder: self.table.bound(&own_end_first, &is_at),
+                holder: self.table.bound(&own_end_first, at, &is_at),
                 connected: false,
             }
         })
@@ -267,7 +288,7 @@ impl Owners {
 
     fn walk(&mut self) -> Result<(), OwnerError> {
         let (begun, used_ns) = (clock::mono(), clock::thread_cpu_ns());
-        let outcome = self.source.walk(&mut self.table);
+        let outcome = self.source.walk(&mut self.table, begun);
         let namespaces = self.table.namespaces();
         self.places.look(namespaces, self.own, begun);
         self.places.translations();
@@ -277,6 +298,12 @@ impl Owners {
         self.budget.spend(took);
         outcome
     }
+}
+
+/// Whether an end is told to be of somebody for want of another.
+fn is_guess(ends: [End; 2]) -> bool {
+    let mut holders = ends.iter().filter_map(|end| end.holder);
+    holders.any(|found| !found.sure)
 }
 
 /// Whether nobody else can have the ends before the connection is over: a new one begins with a segment that shows it.

@@ -1,7 +1,10 @@
 //! Who tells which process has which socket: eBPF, or /proc where that is not to be had.
 
 use super::{OwnerError, files::Files, table::Table};
-use crate::bpf::holders::{Holders, HoldersError};
+use crate::{
+    bpf::holders::{Holders, HoldersError},
+    event::Mono,
+};
 use std::path::Path;
 
 pub enum Source {
@@ -62,8 +65,8 @@ impl Source {
         any
     }
 
-    /// Notes every open socket.
-    pub fn walk(&mut self, table: &mut Table) -> Result<(), OwnerError> {
+    /// Notes every open socket, as it is now.
+    pub fn walk(&mut self, table: &mut Table, now: Mono) -> Result<(), OwnerError> {
         table.begin();
         match self {
             Self::Kernel(holders) => {
@@ -74,7 +77,7 @@ impl Source {
             }
             Self::Files(files, _) => {
                 let outcome = files.open(|holding| table.open(holding));
-                table.compare();
+                table.compare(now);
                 Ok(outcome?)
             }
         }

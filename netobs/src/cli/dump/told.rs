@@ -79,15 +79,14 @@ impl Told {
         sink: &mut Sink<'_>,
     ) -> Result<bool, Ended> {
         let waits = self.has_events();
-        let Some(said) = self.whose.of(self.link, packet.data, packet.gso) else {
+        let at = packet.at.unwrap_or_else(|| wall.mono(packet.time_ns));
+        let Some(said) = self.whose.of(self.link, packet.data, at, packet.gso) else {
             self.counts.others += 1;
             return Ok(true);
         };
         let number = self.interfaces.number(packet.device);
-        let at = packet.at;
         let packet = told(packet, number, &said);
         if waits {
-            let at = at.unwrap_or_else(|| wall.mono(packet.time_ns));
             self.waiting.push_back(Kept::of(&packet, at));
             return Ok(true);
         }
@@ -137,7 +136,7 @@ impl Told {
     }
 
     fn drop(&mut self, dropped: &Happened, sink: &mut Sink<'_>) -> Result<(), Ended> {
-        let Some(owners) = self.whose.of(self.link, &dropped.frame, false) else {
+        let Some(owners) = self.whose.of(self.link, &dropped.frame, dropped.at, false) else {
             return Ok(());
         };
         self.comment.clear();
