@@ -10,6 +10,7 @@ mod lines;
 mod live;
 mod owners;
 mod owners_files;
+mod owners_turns;
 
 use std::process::Command;
 
