@@ -173,7 +173,9 @@ impl Table {
         for (flow, mut holders) in std::mem::take(&mut self.before) {
             if !self.open.connected.contains_key(&flow) {
                 self.make_room(holders.len());
-                holders.iter_mut().for_each(|held| held.until = now);
+                for held in &mut holders {
+                    held.until = now;
+                }
                 self.closed.connected.insert(flow, holders);
             }
         }

@@ -1,13 +1,14 @@
 //! Owners that have the same ends one after the other: of each packet the one who had them then.
 
-use std::net::{IpAddr, Ipv4Addr, SocketAddr, UdpSocket};
+use std::io::ErrorKind;
+use std::net::{IpAddr, Ipv4Addr, SocketAddr, TcpStream, UdpSocket};
 
 use anyhow::{Context, Result, ensure};
 use netobs_tests::sys;
 use netobs_tests::traffic::{Process, frame};
 
 use super::capture::{Capture, Pair};
-use super::owners::{ask, each_has, echo, once, process};
+use super::owners::{LOOPBACK, ask, each_has, echo, once, process};
 
 const HERE: IpAddr = IpAddr::V4(Ipv4Addr::LOCALHOST);
 const ROUNDS: usize = 4;
@@ -124,4 +125,28 @@ fn echoes_of_one_identifier() -> Result<()> {
     }
     let (_, text) = capture.end_with_text()?;
     in_turn(&text, &owners, 2, |line| line.contains("request"))
+}
+
+/// Nobody is there: a socket that has failed to connect is not known by its port any more when it is closed.
+#[test]
+fn callers_that_are_refused() -> Result<()> {
+    let pair = Pair::new()?;
+    for addr in LOOPBACK {
+        let capture = Capture::netobs(&pair.a, &["-i", "lo", "-n", "tcp"])?;
+        let mut owners = Vec::new();
+        for round in 1..=ROUNDS {
+            let mut caller = Process::spawn(&pair.a, "lab-refused", move |link| {
+                let refused = TcpStream::connect((addr, 9)).map(drop);
+                let refused = refused.err().map(|error| error.kind());
+                link.say(u64::from(refused == Some(ErrorKind::ConnectionRefused)))
+            })?;
+            ensure!(caller.hear()? == 1, "somebody is there");
+            owners.push(process(&caller, "lab-refused"));
+            caller.join()?;
+            capture.wait_for_lines(2 * round)?;
+        }
+        let (_, text) = capture.end_with_text()?;
+        in_turn(&text, &owners, 2, |line| line.contains("Flags [S]"))?;
+    }
+    Ok(())
 }
