@@ -1,5 +1,6 @@
 //! Who has each open socket, without eBPF: the kernel's lists of sockets, joined with the files of processes in /proc.
 
+use super::flow;
 use crate::{
     bpf::holders::Holding,
     netns::{self, Netns},
@@ -80,13 +81,15 @@ fn holding(row: &Row, found: &Processes) -> Option<Holding> {
     let holder = found.of(row.inode).min_by_key(|holder| holder.pid)?;
     let six = row.family == Family::Inet6;
     let lport = port(&row.local);
-    let proto = match row.table {
-        Table::Tcp => 6,
-        Table::Udp => 17,
-        Table::Ping if six => 58,
-        Table::Ping => 1,
-        // Their port is the protocol.
-        _ => lport,
+    let proto = if row.table == Table::Tcp {
+        flow::TCP.into()
+    } else if row.table == Table::Udp {
+        flow::UDP.into()
+    } else if row.table == Table::Ping {
+        u16::from(if six { flow::ICMP6 } else { flow::ICMP })
+    } else {
+        // The port of a raw socket is its protocol.
+        lport
     };
     Some(Holding {
         laddr: words(row.local.ip),
