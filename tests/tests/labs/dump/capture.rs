@@ -28,6 +28,13 @@ impl Pair {
             b.path()
         ))?;
         b.ip("addr add 10.9.0.2/24 dev v1\naddr add fd09::2/64 dev v1\nlink set v1 up")?;
+        // A neighbour that is not asked for would be asked for five seconds later, in the midst of a lab.
+        for (ns, device) in [(&a, "v0"), (&b, "v1")] {
+            for family in ["ipv4", "ipv6"] {
+                let key = format!("net/{family}/neigh/{device}/delay_first_probe_time");
+                ns.sysctl(&key, "600")?;
+            }
+        }
         wait::until("the link to carry packets", || {
             let up = a.tool("ping", &["-c", "1", "-W", "1", "10.9.0.2"], "");
             Ok(up.is_ok().then_some(()))

@@ -6,12 +6,13 @@ use std::os::fd::AsFd as _;
 use std::process::Command;
 
 use anyhow::{Context, Result, ensure};
+use netobs_tests::cgroup::Cgroup;
 use netobs_tests::netns::Netns;
 use netobs_tests::sys;
 use netobs_tests::traffic::{Process, tcp};
 
 use super::capture::{Capture, Pair};
-use super::owners::{LOOPBACK, ask, each_has, echo, once, process};
+use super::owners::{LOOPBACK, ask, each_has, echo, once, process, translated};
 use crate::support;
 
 /// Root of a container: no eBPF, no other namespace may be entered.
@@ -180,6 +181,63 @@ fn of_other_namespaces() -> Result<()> {
             ensure!(line.contains(&to) == all, "{to}: {line}");
         }
     }
+    Ok(())
+}
+
+#[test]
+fn through_translation() -> Result<()> {
+    if !support::have(&["unshare"])? {
+        return Ok(());
+    }
+    translated(|ns, args| capture(ns, WITHOUT_TYPES, args))
+}
+
+/// User and container, which pick it, too; another process sends beside it.
+#[test]
+fn with_user_and_container() -> Result<()> {
+    const ID: &str = "fedcba9876543210fedcba9876543210fedcba9876543210fedcba9876543210";
+    const NOBODY: u32 = 65_534;
+    if !support::have(&["setpriv"])? {
+        return Ok(());
+    }
+    let pair = Pair::new()?;
+    let group = Cgroup::new(&format!("docker-{ID}.scope"))?;
+    let (_taker, to) = datagrams(&pair.a, "lab-taker", LOOPBACK[0])?;
+    let mut inside = Process::spawn(&pair.a, "lab-inside", move |link| {
+        link.hear()?;
+        sys::setuid(NOBODY)?;
+        let socket = UdpSocket::bind("127.0.0.1:0")?;
+        socket.send_to(b"x", to)?;
+        link.say(1)?;
+        link.hear().map(drop)
+    })?;
+    group.add(&inside)?;
+    let uid = NOBODY.to_string();
+    let args = [
+        "-i",
+        "lo",
+        "-n",
+        "--container",
+        &ID[..6],
+        "--uid",
+        &uid,
+        "udp",
+    ];
+    let capture = capture(&pair.a, WITHOUT_BPF, &args)?;
+    let (_other, _) = datagram(&pair.a, "lab-other", to, false)?;
+    inside.say(1)?;
+    inside.hear()?;
+    capture.wait_for_lines(1)?;
+    let (end, text) = capture.end_with_text()?;
+    let words = format!(
+        "[from pid={} comm=lab-inside uid={NOBODY} container={}",
+        inside.pid(),
+        &ID[..12]
+    );
+    ensure!(
+        text.lines().count() == 1 && text.contains(&words) && end.received == 2,
+        "not {words}, {end:?}:\n{text}"
+    );
     Ok(())
 }
 
