@@ -14,7 +14,7 @@ use std::{net::IpAddr, sync::Arc};
 pub struct Files {
     /// Processes whose files may not be read.
     refused: usize,
-    /// Other network namespaces whose sockets may not be listed.
+    /// Other network namespaces that may not be entered: which addresses they have is not known.
     closed: usize,
 }
 
@@ -54,11 +54,11 @@ impl Files {
         let others = machine.found.into_iter().filter(|one| one.inode() != own);
         for netns in others {
             let netns = Arc::new(netns);
-            // Who may not enter it may still read what /proc shows of it.
-            let asked = Kernel::open(Some(Arc::clone(&netns)), true)
-                .or_else(|_| Kernel::open(Some(netns), false))
-                .and_then(|mut kernel| kernel.read(&want, &mut visit));
-            self.closed += usize::from(asked.is_err());
+            let entered = Kernel::open(Some(Arc::clone(&netns)), true);
+            self.closed += usize::from(entered.is_err());
+            // Who may not enter it may still read what /proc shows of it; one that vanishes has no sockets either.
+            let kernel = entered.or_else(|_| Kernel::open(Some(netns), false));
+            drop(kernel.and_then(|mut kernel| kernel.read(&want, &mut visit)));
         }
         Ok(())
     }
@@ -67,10 +67,10 @@ impl Files {
     pub fn missing(&self) -> String {
         let mut told = String::new();
         if self.refused > 0 {
-            told += "; files of other users' processes may not be read (CAP_SYS_PTRACE)";
+            told += "; files of other processes may not be read (CAP_SYS_PTRACE)";
         }
         if self.closed > 0 {
-            told += "; sockets of other network namespaces may not be listed (CAP_SYS_ADMIN)";
+            told += "; of other network namespaces only connections are told (CAP_SYS_ADMIN)";
         }
         told
     }
