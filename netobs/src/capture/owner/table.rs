@@ -201,3 +201,59 @@ impl Table {
 fn is_somewhere(holding: &Holding) -> bool {
     holding.lport != 0 && (holding.state != CLOSE || holding.proto != 6 || holding.rport != 0)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn holding(pid: u32, rport: u16) -> Holding {
+        Holding {
+            laddr: [u64::from(u32::from_ne_bytes([10, 0, 0, 1])), 0],
+            raddr: [u64::from(u32::from_ne_bytes([10, 0, 0, 2])), 0],
+            netns: 1,
+            pid,
+            lport: 4_000,
+            rport,
+            family: 2,
+            proto: 6,
+            state: 1,
+            ..Holding::default()
+        }
+    }
+
+    /// Nobody told that it was closed: it is known until its ports are taken again.
+    #[test]
+    fn what_two_walks_differ_in_was_closed() {
+        let (gone, stays) = (holding(7, 80), holding(8, 81));
+        let [flow, other] = [gone, stays].map(|one| flow_of(&one).0);
+        let back = flow.back();
+        let mut table = Table::default();
+        for open in [&[gone, stays][..], &[stays]] {
+            table.begin();
+            open.iter().for_each(|one| table.open(one));
+            table.compare();
+        }
+        let pid = |table: &Table, flow: &Flow| table.connected(flow, 1).map(|holder| holder.pid);
+        assert_eq!(
+            (pid(&table, &flow), pid(&table, &other)),
+            (Some(7), Some(8))
+        );
+        assert_eq!(
+            [flow, other].map(|flow| table.is_closed(&flow)),
+            [true, false]
+        );
+        assert_eq!(pid(&table, &back), None);
+        table.forget(&flow);
+        assert_eq!(
+            (pid(&table, &flow), table.is_connected(&flow)),
+            (None, false)
+        );
+        table.begin();
+        table.open(&holding(9, 80));
+        table.compare();
+        assert_eq!(
+            (pid(&table, &flow), pid(&table, &other)),
+            (Some(9), Some(8))
+        );
+    }
+}
