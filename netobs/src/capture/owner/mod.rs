@@ -166,10 +166,7 @@ impl Owners {
         let known = match kept {
             // What is remembered of the first segment of a connection is of an earlier one, unless it is sent again.
             Some(known) if !first && self.is_settled(&known) => known,
-            kept => {
-                let is_due = kept.is_none_or(|known| first || self.now >= known.again);
-                self.look(flow, first, is_due)
-            }
+            kept => self.look(flow, first, kept.map(|known| known.again)),
         };
         if self.flows.len() >= FLOWS {
             self.flows.clear();
@@ -179,8 +176,10 @@ impl Owners {
         known
     }
 
-    fn look(&mut self, flow: Flow, first: bool, is_due: bool) -> Known {
-        let mut ends = self.ends(flow);
+    /// `due`: when nobody was to be looked for again.
+    fn look(&mut self, flow: Flow, first: bool, due: Option<Mono>) -> Known {
+        let is_due = due.is_none_or(|due| first || self.now >= due);
+        let mut ends = self.all_ends(flow);
         let by_files = self.source.is_files();
         let stale = first && self.is_stale(&flow, by_files);
         let lacks = self.lacks(&flow, ends);
@@ -200,21 +199,25 @@ impl Owners {
                     self.table.forget(&flow.back());
                 }
             }
-            ends = self.ends(flow);
+            ends = self.all_ends(flow);
         }
-        self.translate(&flow, &mut ends);
         let wait = match (self.lacks(&flow, ends), refused) {
             (_, true) => SOON_NS,
             (true, false) => AGAIN_NS,
             (false, false) if by_files && !is_sure(&flow, ends) => AGAIN_NS,
             (false, false) => u64::MAX,
         };
+        let mut again = Mono(self.now.0.saturating_add(wait));
+        if let Some(due) = due.filter(|_| !is_due && wait < u64::MAX) {
+            // Sockets that are closed meanwhile do not put it off.
+            again = again.min(due);
+        }
         let connected = ends.iter().all(|end| end.connected);
         Known {
             label: self.labels.of(ends.map(|end| end.holder)),
             generation: self.generation,
             whole: connected && (!by_files || flow.proto == flow::TCP),
-            again: Mono(self.now.0.saturating_add(wait)),
+            again,
         }
     }
 
@@ -234,10 +237,11 @@ impl Owners {
         nobody || both.any(|(end, addr)| end.holder.is_none() && self.places.is_local(addr))
     }
 
-    /// The ends on the other side of a translation, where nobody has those on this one.
-    fn translate(&self, flow: &Flow, ends: &mut [End; 2]) {
+    /// The holders of both ends; of the ends on the other side of a translation, where nobody has those on this one.
+    fn all_ends(&self, flow: Flow) -> [End; 2] {
+        let mut ends = self.ends(flow);
         if ends.iter().any(|end| end.holder.is_none())
-            && let Some(other) = self.places.translated(flow)
+            && let Some(other) = self.places.translated(&flow)
         {
             for (end, other) in ends.iter_mut().zip(self.ends(other)) {
                 if end.holder.is_none() {
@@ -245,6 +249,7 @@ impl Owners {
                 }
             }
         }
+        ends
     }
 
     /// The holders of the sockets at both ends.

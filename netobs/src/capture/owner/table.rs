@@ -230,7 +230,9 @@ mod tests {
         let mut table = Table::default();
         for open in [&[gone, stays][..], &[stays]] {
             table.begin();
-            open.iter().for_each(|one| table.open(one));
+            for one in open {
+                table.open(one);
+            }
             table.compare();
         }
         let pid = |table: &Table, flow: &Flow| table.connected(flow, 1).map(|holder| holder.pid);
