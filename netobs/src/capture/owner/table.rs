@@ -38,7 +38,7 @@ pub struct Table {
     open: Sockets,
     closed: Sockets,
     /// What was open before the walk that is made.
-    before: HashMap<Flow, Vec<Holder>, RandomState>,
+    before: Sockets,
     /// Namespaces that sockets were met in.
     namespaces: HashSet<u32>,
     remembered: usize,
@@ -96,12 +96,17 @@ impl Sockets {
 impl Table {
     /// A new walk begins: what was open may be so no more.
     pub fn begin(&mut self) {
-        self.before = std::mem::take(&mut self.open).connected;
+        self.before = std::mem::take(&mut self.open);
     }
 
-    /// A walk is over, and nobody else tells what was closed: what is no more there was.
+    /// A walk is over, and nobody else tells what was closed: what is no more there was. Of sockets that have no other end only
+    /// those of the walk before this one are remembered, since no packet tells that somebody else has the port.
     pub fn compare(&mut self) {
-        for (flow, holders) in std::mem::take(&mut self.before) {
+        let before = std::mem::take(&mut self.before);
+        let gone = before.bound.into_iter();
+        let gone = gone.filter(|(place, _)| !self.open.bound.contains_key(place));
+        self.closed.bound = gone.collect();
+        for (flow, holders) in before.connected {
             if !self.open.connected.contains_key(&flow) {
                 self.make_room(holders.len());
                 self.closed.connected.insert(flow, holders);
