@@ -1,5 +1,6 @@
 //! Who has each open socket, without eBPF: the kernel's lists of sockets, joined with the files of processes in /proc.
 
+use super::flow;
 use crate::{
     bpf::holders::Holding,
     netns::{self, Netns},
@@ -13,7 +14,7 @@ use std::{net::IpAddr, sync::Arc};
 pub struct Files {
     /// Processes whose files may not be read.
     refused: usize,
-    /// Other network namespaces whose sockets may not be listed.
+    /// Other network namespaces that may not be entered: which addresses they have is not known.
     closed: usize,
 }
 
@@ -53,11 +54,11 @@ impl Files {
         let others = machine.found.into_iter().filter(|one| one.inode() != own);
         for netns in others {
             let netns = Arc::new(netns);
-            // Who may not enter it may still read what /proc shows of it.
-            let asked = Kernel::open(Some(Arc::clone(&netns)), true)
-                .or_else(|_| Kernel::open(Some(netns), false))
-                .and_then(|mut kernel| kernel.read(&want, &mut visit));
-            self.closed += usize::from(asked.is_err());
+            let entered = Kernel::open(Some(Arc::clone(&netns)), true);
+            self.closed += usize::from(entered.is_err());
+            // Who may not enter it may still read what /proc shows of it; one that vanishes has no sockets either.
+            let kernel = entered.or_else(|_| Kernel::open(Some(netns), false));
+            drop(kernel.and_then(|mut kernel| kernel.read(&want, &mut visit)));
         }
         Ok(())
     }
@@ -66,10 +67,10 @@ impl Files {
     pub fn missing(&self) -> String {
         let mut told = String::new();
         if self.refused > 0 {
-            told += "; files of other users' processes may not be read (CAP_SYS_PTRACE)";
+            told += "; files of other processes may not be read (CAP_SYS_PTRACE)";
         }
         if self.closed > 0 {
-            told += "; sockets of other network namespaces may not be listed (CAP_SYS_ADMIN)";
+            told += "; of other network namespaces only connections are told (CAP_SYS_ADMIN)";
         }
         told
     }
@@ -80,13 +81,15 @@ fn holding(row: &Row, found: &Processes) -> Option<Holding> {
     let holder = found.of(row.inode).min_by_key(|holder| holder.pid)?;
     let six = row.family == Family::Inet6;
     let lport = port(&row.local);
-    let proto = match row.table {
-        Table::Tcp => 6,
-        Table::Udp => 17,
-        Table::Ping if six => 58,
-        Table::Ping => 1,
-        // Their port is the protocol.
-        _ => lport,
+    let proto = if row.table == Table::Tcp {
+        flow::TCP.into()
+    } else if row.table == Table::Udp {
+        flow::UDP.into()
+    } else if row.table == Table::Ping {
+        u16::from(if six { flow::ICMP6 } else { flow::ICMP })
+    } else {
+        // The port of a raw socket is its protocol.
+        lport
     };
     Some(Holding {
         closed_ns: 0,

@@ -5,6 +5,7 @@
 //! walks are those over /proc, nobody tells what was closed, and so what they found is only believed for a while.
 
 mod budget;
+mod ends;
 mod files;
 mod filter;
 mod flow;
@@ -12,6 +13,8 @@ mod label;
 mod places;
 mod source;
 mod table;
+#[cfg(test)]
+mod tests;
 
 pub use filter::Wanted;
 pub use label::Label;
@@ -26,13 +29,14 @@ use crate::{
     sockets::SourceError,
 };
 use budget::Budget;
+use ends::{End, is_guess, is_sure};
 use flow::Flow;
 use foldhash::fast::RandomState;
 use label::Labels;
 use places::Places;
 use source::Source;
-use std::collections::HashMap;
-use table::{Found, Table};
+use std::{collections::HashMap, time::Duration};
+use table::Table;
 
 /// Flows whose ends are remembered.
 const FLOWS: usize = 262_144;
@@ -40,6 +44,10 @@ const FLOWS: usize = 262_144;
 const AGAIN_NS: u64 = 1_000_000_000;
 /// The same, if there was no time to look.
 const SOON_NS: u64 = 100_000_000;
+
+/// So long the sockets of a process that is ending are waited for, in steps.
+const ENDING_NS: u64 = 5_000_000;
+const STEP: Duration = Duration::from_micros(200);
 
 /// Why packets have no owner.
 #[derive(Debug, thiserror::Error)]
@@ -70,14 +78,6 @@ struct Known {
 
 const NEVER: Mono = Mono(u64::MAX);
 
-/// One end of a flow.
-#[derive(Clone, Copy)]
-struct End {
-    holder: Option<Found>,
-    /// By a socket that is connected to the other end: no other will be found.
-    connected: bool,
-}
-
 /// The owners of packets.
 pub struct Owners {
     source: Source,
@@ -94,6 +94,8 @@ pub struct Owners {
     /// When the last walk began.
     looked: Mono,
     budget: Budget,
+    /// The same of waits.
+    patience: Budget,
     /// Packets that would have wanted a walk, when there was no time for one.
     pub unsought: u64,
 }
@@ -116,6 +118,7 @@ impl Owners {
             walked: false,
             looked: now,
             budget: Budget::new(now),
+            patience: Budget::new(now),
             unsought: 0,
         };
         owners.walk()?;
@@ -136,9 +139,13 @@ impl Owners {
 
     /// Packets were taken from the kernel: what was closed before is known now.
     pub fn refresh(&mut self) {
+        self.closed();
+        (self.now, self.walked) = (clock::mono(), false);
+    }
+
+    fn closed(&mut self) {
         let any = self.source.closed(&mut self.table);
         self.generation = self.generation.wrapping_add(u32::from(any));
-        (self.now, self.walked) = (clock::mono(), false);
     }
 
     /// What is told of a packet of that time, and whether it is wanted.
@@ -188,7 +195,7 @@ impl Owners {
         if first && !by_files {
             self.table.begins(&flow, at);
         }
-        let mut ends = self.ends(flow, at);
+        let mut ends = self.all_ends(flow, at);
         let lacks = self.lacks(&flow, ends);
         let stale = by_files && first && self.was_connected(&flow);
         let old = by_files && self.now.0.saturating_sub(self.looked.0) >= AGAIN_NS;
@@ -211,16 +218,30 @@ impl Owners {
                     self.table.forget(&flow.back());
                 }
             }
-            ends = self.ends(flow, at);
+            ends = self.all_ends(flow, at);
+            if kept.is_none() && self.walked && !by_files && self.misses(&flow, ends) {
+                ends = self.wait(&flow, at);
+            }
         }
-        self.translate(&flow, &mut ends, at);
         let wait = match (self.lacks(&flow, ends), refused) {
             (_, true) => SOON_NS,
             (true, false) => AGAIN_NS,
             (false, false) if by_files && !is_sure(&flow, ends) => AGAIN_NS,
             (false, false) => u64::MAX,
         };
-        let found = || ends.iter().filter_map(|end| end.holder);
+        let mut again = Mono(self.now.0.saturating_add(wait));
+        if let Some(due) = kept.map(|known| known.again)
+            && !is_due
+            && wait < u64::MAX
+        {
+            // Sockets that are closed meanwhile do not put it off.
+            again = again.min(due);
+        }
+        self.known(&flow, ends, again)
+    }
+
+    fn known(&mut self, flow: &Flow, ends: [End; 2], again: Mono) -> Known {
+        let found = ends.iter().filter_map(|end| end.holder);
         Known {
             label: self
                 .labels
@@ -228,62 +249,29 @@ impl Owners {
             generation: self.generation,
             whole: flow.proto == flow::TCP && ends.iter().all(|end| end.connected),
             sure: !is_guess(ends),
-            until: found().map(|found| found.until).min().unwrap_or(NEVER),
-            again: Mono(self.now.0.saturating_add(wait)),
+            until: found.map(|found| found.until).min().unwrap_or(NEVER),
+            again,
         }
+    }
+
+    /// A walk does not see the files of a process that is ending, a moment before its sockets are told closed.
+    fn wait(&mut self, flow: &Flow, at: Mono) -> [End; 2] {
+        let begun = clock::mono();
+        if self.patience.allows(begun) {
+            let mut waited = 0;
+            while waited < ENDING_NS && self.misses(flow, self.all_ends(*flow, at)) {
+                std::thread::sleep(STEP);
+                self.closed();
+                waited = clock::mono().0.saturating_sub(begun.0);
+            }
+            self.patience.spend(waited);
+        }
+        self.all_ends(*flow, at)
     }
 
     /// Whether a connection that begins has the ends of one that was there.
     fn was_connected(&self, flow: &Flow) -> bool {
         self.table.is_connected(flow) || self.table.is_connected(&flow.back())
-    }
-
-    /// Whether an end has no holder that could have one: nobody is known at all, or nobody at an address of this machine.
-    fn lacks(&self, flow: &Flow, ends: [End; 2]) -> bool {
-        let nobody = ends.iter().all(|end| end.holder.is_none());
-        let mut both = ends.iter().zip([*flow, flow.back()]);
-        nobody
-            || both.any(|(end, own_end_first)| {
-                let is_local = self.places.is_local(own_end_first.from);
-                end.holder.is_none() && own_end_first.is_somebodys() && is_local
-            })
-    }
-
-    /// The ends on the other side of a translation, where nobody has those on this one.
-    fn translate(&self, flow: &Flow, ends: &mut [End; 2], at: Mono) {
-        if ends.iter().any(|end| end.holder.is_none())
-            && let Some(other) = self.places.translated(flow)
-        {
-            for (end, other) in ends.iter_mut().zip(self.ends(other, at)) {
-                if end.holder.is_none() {
-                    *end = other;
-                }
-            }
-        }
-    }
-
-    /// The holders of the sockets at both ends, at that time.
-    fn ends(&self, flow: Flow, at: Mono) -> [End; 2] {
-        [flow, flow.back()].map(|own_end_first| {
-            if !own_end_first.is_somebodys() {
-                return End {
-                    holder: None,
-                    connected: false,
-                };
-            }
-            if let Some(holder) = self.table.connected(&own_end_first, self.own, at) {
-                return End {
-                    holder: Some(holder),
-                    connected: true,
-                };
-            }
-            let addr = own_end_first.from;
-            let is_at = |netns| self.places.has(netns, addr, self.own);
-            End {
-                holder: self.table.bound(&own_end_first, at, &is_at),
-                connected: false,
-            }
-        })
     }
 
     fn walk(&mut self) -> Result<(), OwnerError> {
@@ -298,16 +286,4 @@ impl Owners {
         self.budget.spend(took);
         outcome
     }
-}
-
-/// Whether an end is told to be of somebody for want of another.
-fn is_guess(ends: [End; 2]) -> bool {
-    let mut holders = ends.iter().filter_map(|end| end.holder);
-    holders.any(|found| !found.sure)
-}
-
-/// Whether nobody else can have the ends before the connection is over: a new one begins with a segment that shows it.
-fn is_sure(flow: &Flow, ends: [End; 2]) -> bool {
-    let held = |end: &End| end.connected || end.holder.is_none();
-    flow.proto == flow::TCP && ends.iter().all(held)
 }

@@ -63,14 +63,14 @@ pub struct Table {
     open: Sockets,
     closed: Sockets,
     /// What was open before the walk that is made.
-    before: HashMap<Flow, Vec<Held>, RandomState>,
+    before: Sockets,
     /// Namespaces that sockets were met in.
     namespaces: HashSet<u32>,
     remembered: usize,
 }
 
 /// A socket as its owner sees it: its own end first.
-fn flow_of(holding: &Holding) -> (Flow, bool) {
+pub(super) fn flow_of(holding: &Holding) -> (Flow, bool) {
     let addr = |words: [u64; 2]| {
         let bytes: [u8; 16] = zerocopy::transmute!(words);
         if holding.family == 2 {
@@ -130,6 +130,14 @@ impl Sockets {
     }
 }
 
+/// They had it until then.
+fn until(mut all: Vec<Held>, now: Mono) -> Vec<Held> {
+    for held in &mut all {
+        held.until = now;
+    }
+    all
+}
+
 /// Who had it at a time: of those that had it in turn the first that had it still.
 fn then<'a>(all: impl Iterator<Item = &'a Held>, at: Mono) -> Option<&'a Held> {
     let still = all.filter(|held| held.until >= at);
@@ -165,18 +173,20 @@ impl Held {
 impl Table {
     /// A new walk begins: what was open may be so no more.
     pub fn begin(&mut self) {
-        self.before = std::mem::take(&mut self.open).connected;
+        self.before = std::mem::take(&mut self.open);
     }
 
-    /// A walk is over, and nobody else tells what was closed: what is no more there was, by then.
+    /// A walk is over, and nobody else tells what was closed: what is no more there was, by then. Of sockets that have no other
+    /// end only those of the walk before this one are remembered, since no packet tells that somebody else has the port.
     pub fn compare(&mut self, now: Mono) {
-        for (flow, mut holders) in std::mem::take(&mut self.before) {
+        let before = std::mem::take(&mut self.before);
+        let gone = before.bound.into_iter();
+        let gone = gone.filter(|(place, _)| !self.open.bound.contains_key(place));
+        self.closed.bound = gone.map(|(place, all)| (place, until(all, now))).collect();
+        for (flow, all) in before.connected {
             if !self.open.connected.contains_key(&flow) {
-                self.make_room(holders.len());
-                for held in &mut holders {
-                    held.until = now;
-                }
-                self.closed.connected.insert(flow, holders);
+                self.make_room(all.len());
+                self.closed.connected.insert(flow, until(all, now));
             }
         }
     }

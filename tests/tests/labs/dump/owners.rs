@@ -159,6 +159,11 @@ fn datagrams_and_echoes() -> Result<()> {
 /// Client and server in namespaces of their own, the server behind a translated address: both are told on each side of it.
 #[test]
 fn through_translation() -> Result<()> {
+    translated(Capture::netobs)
+}
+
+/// With a capture that is begun so.
+pub fn translated(begin: impl Fn(&Netns, &[&str]) -> Result<Capture>) -> Result<()> {
     if !support::have(&["nft"])? {
         return Ok(());
     }
@@ -179,11 +184,12 @@ fn through_translation() -> Result<()> {
     host.tool("nft", &["-f", "-"], rules)?;
     let any = SocketAddr::from((Ipv4Addr::UNSPECIFIED, 80));
     let (server, _) = echo(&back, "lab-back", any)?;
-    let capture = Capture::netobs(&host, &["-i", "any", "-n", "tcp"])?;
+    let capture = begin(&host, &["-i", "any", "-n", "tcp"])?;
     let to = SocketAddr::from(([10, 1, 0, 1], 8080));
     let (mut client, port) = ask(&front, "lab-front", to)?;
     once(&mut client)?;
     let words = [process(&client, "lab-front"), process(&server, "lab-back")];
+    capture.wait_for_lines(10)?;
     client.say(0)?;
     client.join()?;
     let (_, text) = capture.end_with_text()?;

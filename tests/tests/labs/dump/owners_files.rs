@@ -6,37 +6,26 @@ use std::os::fd::AsFd as _;
 use std::process::Command;
 
 use anyhow::{Context, Result, ensure};
+use netobs_tests::cgroup::Cgroup;
 use netobs_tests::netns::Netns;
 use netobs_tests::sys;
 use netobs_tests::traffic::{Process, tcp};
 
-use super::capture::{Capture, Pair};
-use super::owners::{LOOPBACK, ask, each_has, echo, once, process};
+use super::capture::{Capture, Pair, Without};
+use super::owners::{LOOPBACK, ask, each_has, echo, once, process, translated};
 use crate::support;
 
-/// Root of a container: no eBPF, no other namespace may be entered.
-const WITHOUT_BPF: &[&str] = &["setpriv", "--bounding-set=-bpf,-perfmon,-sys_admin"];
-/// Root of a machine whose kernel tells nothing of its types.
-const WITHOUT_TYPES: &[&str] = &[
-    "unshare",
-    "-m",
-    "sh",
-    "-c",
-    "mount -t tmpfs none /sys/kernel/btf && exec \"$@\"",
-    "sh",
-];
+/// Root of a container, without `CAP_SYS_ADMIN`, `CAP_PERFMON` and `CAP_BPF`: no eBPF, no other namespace may be entered.
+const WITHOUT_BPF: Without = Without::Capabilities(&[21, 38, 39]);
 
-fn capture(ns: &Netns, by: &[&str], args: &[&str]) -> Result<Capture> {
-    let mut capture = Capture::netobs_by(ns, by, args)?;
+fn capture(ns: &Netns, without: Without, args: &[&str]) -> Result<Capture> {
+    let mut capture = Capture::netobs_without(ns, without, args)?;
     capture.says("owners come from /proc")?;
     Ok(capture)
 }
 
 #[test]
 fn connections_old_and_new() -> Result<()> {
-    if !support::have(&["setpriv"])? {
-        return Ok(());
-    }
     let pair = Pair::new()?;
     for addr in LOOPBACK {
         let (server, port) = echo(&pair.a, "lab-old-server", SocketAddr::new(addr, 0))?;
@@ -103,7 +92,7 @@ fn datagram(ns: &Netns, comm: &str, to: SocketAddr, connected: bool) -> Result<(
 
 #[test]
 fn datagrams_and_echoes() -> Result<()> {
-    if !support::have(&["setpriv", "ping"])? {
+    if !support::have(&["ping"])? {
         return Ok(());
     }
     let pair = Pair::new()?;
@@ -124,7 +113,7 @@ fn datagrams_and_echoes() -> Result<()> {
             let capture = capture(&pair.a, WITHOUT_BPF, &["-i", "lo", "-n", "icmp or icmp6"])?;
             let mut ping = pair.a.run(|| {
                 let mut ping = Command::new("ping");
-                ping.args(["-c", "2", "-i", "0.5", "-q", &addr.to_string()]);
+                ping.args(["-c", "2", "-q", &addr.to_string()]);
                 ping.stdout(std::process::Stdio::null());
                 ping.spawn().context("start ping")
             })?;
@@ -145,14 +134,11 @@ fn datagrams_and_echoes() -> Result<()> {
 /// Processes of other namespaces: with the right to enter them as in one's own; without it connections.
 #[test]
 fn of_other_namespaces() -> Result<()> {
-    if !support::have(&["setpriv", "unshare"])? {
-        return Ok(());
-    }
     let pair = Pair::new()?;
-    for (by, all) in [(WITHOUT_TYPES, true), (WITHOUT_BPF, false)] {
+    for (without, all) in [(Without::Types, true), (WITHOUT_BPF, false)] {
         for addr in ["10.9.0.2", "fd09::2"] {
             let at = SocketAddr::new(addr.parse()?, 0);
-            let capture = capture(&pair.a, by, &["-i", "v0", "-n", "tcp or udp"])?;
+            let capture = capture(&pair.a, without, &["-i", "v0", "-n", "tcp or udp"])?;
             let (server, port) = echo(&pair.b, "lab-there", at)?;
             let (mut client, from) = ask(&pair.a, "lab-here", SocketAddr::new(at.ip(), port))?;
             once(&mut client)?;
@@ -183,13 +169,61 @@ fn of_other_namespaces() -> Result<()> {
     Ok(())
 }
 
+#[test]
+fn through_translation() -> Result<()> {
+    translated(|ns, args| capture(ns, Without::Types, args))
+}
+
+/// User and container, which pick it, too; another process sends beside it.
+#[test]
+fn with_user_and_container() -> Result<()> {
+    const ID: &str = "fedcba9876543210fedcba9876543210fedcba9876543210fedcba9876543210";
+    const NOBODY: u32 = 65_534;
+    let pair = Pair::new()?;
+    let group = Cgroup::new(&format!("docker-{ID}.scope"))?;
+    let (_taker, to) = datagrams(&pair.a, "lab-taker", LOOPBACK[0])?;
+    let mut inside = Process::spawn(&pair.a, "lab-inside", move |link| {
+        link.hear()?;
+        sys::setuid(NOBODY)?;
+        let socket = UdpSocket::bind("127.0.0.1:0")?;
+        socket.send_to(b"x", to)?;
+        link.say(1)?;
+        link.hear().map(drop)
+    })?;
+    group.add(&inside)?;
+    let uid = NOBODY.to_string();
+    let args = [
+        "-i",
+        "lo",
+        "-n",
+        "--container",
+        &ID[..6],
+        "--uid",
+        &uid,
+        "udp",
+    ];
+    let capture = capture(&pair.a, WITHOUT_BPF, &args)?;
+    let (_other, _) = datagram(&pair.a, "lab-other", to, false)?;
+    inside.say(1)?;
+    inside.hear()?;
+    capture.wait_for_lines(1)?;
+    let (end, text) = capture.end_with_text()?;
+    let words = format!(
+        "[from pid={} comm=lab-inside uid={NOBODY} container={}",
+        inside.pid(),
+        &ID[..12]
+    );
+    ensure!(
+        text.lines().count() == 1 && text.contains(&words) && end.received == 2,
+        "not {words}, {end:?}:\n{text}"
+    );
+    Ok(())
+}
+
 /// One port, one process after the other: each is told as itself, or nobody is.
 #[test]
 fn ports_that_change_hands() -> Result<()> {
     const ROUNDS: usize = 12;
-    if !support::have(&["setpriv"])? {
-        return Ok(());
-    }
     let pair = Pair::new()?;
     let listener = pair.a.run(|| Ok(TcpListener::bind("127.0.0.1:0")?))?;
     let to = listener.local_addr()?;
@@ -242,9 +276,6 @@ fn ports_that_change_hands() -> Result<()> {
 
 #[test]
 fn picked_by_process() -> Result<()> {
-    if !support::have(&["setpriv"])? {
-        return Ok(());
-    }
     let pair = Pair::new()?;
     let mut clients = Vec::new();
     for comm in ["lab-one", "lab-two"] {
