@@ -88,9 +88,8 @@ pub struct Owners {
     last: Option<(Flow, Known)>,
     own: u32,
     generation: u32,
-    /// When the packets at hand were taken from the kernel, and whether a walk was made since.
+    /// When the packets at hand were taken from the kernel.
     now: Mono,
-    walked: bool,
     /// When the last walk began.
     looked: Mono,
     budget: Budget,
@@ -115,7 +114,6 @@ impl Owners {
             own,
             generation: 0,
             now,
-            walked: false,
             looked: now,
             budget: Budget::new(now),
             patience: Budget::new(now),
@@ -140,7 +138,7 @@ impl Owners {
     /// Packets were taken from the kernel: what was closed before is known now.
     pub fn refresh(&mut self) {
         self.closed();
-        (self.now, self.walked) = (clock::mono(), false);
+        self.now = clock::mono();
     }
 
     fn closed(&mut self) {
@@ -200,12 +198,13 @@ impl Owners {
         let stale = by_files && first && self.was_connected(&flow);
         let old = by_files && self.now.0.saturating_sub(self.looked.0) >= AGAIN_NS;
         let aged = old && !is_sure(&flow, ends);
-        let guessed = kept.is_none_or(|known| known.sure) && self.looked < at && is_guess(ends);
+        let guessed = kept.is_none_or(|known| known.sure) && is_guess(ends);
         // Whoever had it until now has it no more, or it was not looked for lately.
         let is_due =
             kept.is_none_or(|known| first || known.again == NEVER || self.now >= known.again);
         let mut refused = false;
-        if (lacks || stale || aged || guessed) && is_due && !self.walked {
+        // What was looked for after it came is known.
+        if (lacks || stale || aged || guessed) && is_due && self.looked < at {
             if self.budget.allows(clock::mono()) {
                 // One that fails leaves what was known.
                 drop(self.walk());
@@ -219,8 +218,8 @@ impl Owners {
                 }
             }
             ends = self.all_ends(flow, at);
-            if kept.is_none() && self.walked && !by_files && self.misses(&flow, ends) {
-                ends = self.wait(&flow, at);
+            if kept.is_none() && !refused && !by_files {
+                ends = self.wait(&flow, at, ends);
             }
         }
         let wait = match (self.lacks(&flow, ends), refused) {
@@ -255,18 +254,20 @@ impl Owners {
     }
 
     /// A walk does not see the files of a process that is ending, a moment before its sockets are told closed.
-    fn wait(&mut self, flow: &Flow, at: Mono) -> [End; 2] {
+    fn wait(&mut self, flow: &Flow, at: Mono, mut ends: [End; 2]) -> [End; 2] {
         let begun = clock::mono();
-        if self.patience.allows(begun) {
-            let mut waited = 0;
-            while waited < ENDING_NS && self.misses(flow, self.all_ends(*flow, at)) {
-                std::thread::sleep(STEP);
-                self.closed();
-                waited = clock::mono().0.saturating_sub(begun.0);
-            }
-            self.patience.spend(waited);
+        let mut waited = 0;
+        while (self.misses(flow, ends) || is_guess(ends))
+            && waited < ENDING_NS
+            && self.patience.allows(begun)
+        {
+            std::thread::sleep(STEP);
+            self.closed();
+            ends = self.all_ends(*flow, at);
+            waited = clock::mono().0.saturating_sub(begun.0);
         }
-        self.all_ends(*flow, at)
+        self.patience.spend(waited);
+        ends
     }
 
     /// Whether a connection that begins has the ends of one that was there.
@@ -281,7 +282,7 @@ impl Owners {
         self.places.look(namespaces, self.own, begun);
         self.places.translations();
         self.generation = self.generation.wrapping_add(1);
-        (self.walked, self.looked) = (true, begun);
+        self.looked = begun;
         let took = clock::thread_cpu_ns().saturating_sub(used_ns);
         self.budget.spend(took);
         outcome

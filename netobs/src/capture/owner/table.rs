@@ -180,9 +180,13 @@ impl Table {
     /// end only those of the walk before this one are remembered, since no packet tells that somebody else has the port.
     pub fn compare(&mut self, now: Mono) {
         let before = std::mem::take(&mut self.before);
-        let gone = before.bound.into_iter();
-        let gone = gone.filter(|(place, _)| !self.open.bound.contains_key(place));
-        self.closed.bound = gone.map(|(place, all)| (place, until(all, now))).collect();
+        let gone = before.bound.into_iter().filter_map(|(place, mut all)| {
+            if let Some(open) = self.open.bound.get(&place) {
+                all.retain(|held| open.iter().all(|one| one.holder.netns != held.holder.netns));
+            }
+            (!all.is_empty()).then(|| (place, until(all, now)))
+        });
+        self.closed.bound = gone.collect();
         for (flow, all) in before.connected {
             if !self.open.connected.contains_key(&flow) {
                 self.make_room(all.len());
