@@ -10,6 +10,12 @@ pub fn mono() -> Mono {
     Mono(now.tv_sec.cast_unsigned() * 1_000_000_000 + now.tv_nsec.cast_unsigned())
 }
 
+/// Time of a processor that this thread has used, nanoseconds: what our own work costs, however busy the machine is.
+pub fn thread_cpu_ns() -> u64 {
+    let used = rustix::time::clock_gettime(rustix::time::ClockId::ThreadCPUTime);
+    used.tv_sec.cast_unsigned() * 1_000_000_000 + used.tv_nsec.cast_unsigned()
+}
+
 /// Nanoseconds of a jiffy: the coarse clocks of every kernel advance by it (`TICK_NSEC`).
 pub fn tick_ns() -> u32 {
     let tick = rustix::time::clock_getres(rustix::time::ClockId::MonotonicCoarse);

@@ -21,3 +21,4 @@ pub mod sinks;
 pub mod socket;
 pub mod sockets;
 pub mod views;
+pub mod wall;

@@ -7,6 +7,8 @@ use zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout};
 #[repr(C)]
 #[derive(Clone, Copy, Debug, Default, FromBytes, IntoBytes, Immutable, KnownLayout)]
 pub struct Holding {
+    /// When it was closed (`bpf_ktime_get_ns()`); 0: it is open.
+    pub closed_ns: u64,
     /// Network byte order, an IPv4 address in the first four bytes.
     pub laddr: [u64; 2],
     pub raddr: [u64; 2],

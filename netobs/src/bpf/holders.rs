@@ -22,9 +22,12 @@ pub use netobs_ebpf::holders::record::Holding;
 
 const OPEN: &str = "holders_open";
 const CLOSED: &str = "holders_closed";
+const REFUSED: &str = "holders_refused";
+const STATES: &str = "inet_sock_set_state";
 const TASK_FILE: &str = "bpf_iter_task_file";
 const RING: &str = "HOLDERS";
 const UNTOLD: &str = "UNTOLD";
+const CONNECTING: &str = "CONNECTING";
 
 /// Why nobody tells who has a socket.
 #[derive(Debug, thiserror::Error)]
@@ -53,7 +56,7 @@ pub struct Holders {
     /// Why sockets are not told when they are closed.
     refusal: Option<String>,
     buffer: Vec<u8>,
-    _link: Option<OwnedFd>,
+    _links: Vec<OwnedFd>,
     // With the constants.
     _programs: Programs,
 }
@@ -77,8 +80,8 @@ impl Holders {
             object_bytes()?,
             (&types, Kernel::of(&types)),
             &[],
-            &[OPEN, CLOSED],
-            &[RING, UNTOLD].map(|name| (name, Entries::AsBuilt)),
+            &[OPEN, CLOSED, REFUSED],
+            &[RING, UNTOLD, CONNECTING].map(|name| (name, Entries::AsBuilt)),
         )?;
         let open = programs.load(OPEN, ProgType::Iter, target);
         let open = open.map_err(|why| HoldersError::Load { name: OPEN, why })?;
@@ -90,19 +93,29 @@ impl Holders {
                 sys::attach_sock_release(program.as_fd(), dir.as_fd())
                     .map_err(|e| format!("attach to the root of cgroup v2: {e}"))
             });
+        let states = programs
+            .load(REFUSED, ProgType::RawTracepoint, 0)
+            .map_err(|why| HoldersError::Load { name: REFUSED, why }.to_string())
+            .and_then(|program| {
+                sys::attach_raw(program.as_fd(), Some(STATES))
+                    .map_err(|e| format!("attach to the tracepoint {STATES}: {e}"))
+            });
         let (ring, untold) = (programs.take_map(RING)?, programs.take_map(UNTOLD)?);
         programs.forget_code();
-        let (link, refusal) = match link {
-            Ok(link) => (Some(link), None),
-            Err(why) => (None, Some(why)),
-        };
+        let (mut links, mut refusal) = (Vec::new(), None);
+        for link in [states, link] {
+            match link {
+                Ok(link) => links.push(link),
+                Err(why) => refusal = Some(why),
+            }
+        }
         Ok(Self {
             open,
             closed: RingBuf::try_from(aya::maps::Map::from_map_data(ring)?)?,
             untold: Array::try_from(aya::maps::Map::from_map_data(untold)?)?,
             refusal,
             buffer: vec![0; 1 << 16],
-            _link: link,
+            _links: links,
             _programs: programs,
         })
     }

@@ -5,6 +5,7 @@ use crate::{
     enrich::About,
     event::{Comm, Common, Event, Mono, Owner},
     views::{View, json::Json, text::Text, time::Clock},
+    wall::Wall,
 };
 use netobs_ebpf::{event::Header, icmp::event::RECEIVED, packet::Packet};
 use zerocopy::{FromZeros as _, IntoBytes as _};
@@ -47,7 +48,7 @@ fn shown(event: Icmp, json: bool) -> String {
         sk: 0,
         ino: 0,
     };
-    let clock = Clock::new(0, jiff::tz::TimeZone::UTC);
+    let clock = Clock::new(Wall::new(Mono(0), 0), jiff::tz::TimeZone::UTC);
     let event = Event {
         common,
         body: Body::Icmp(event),

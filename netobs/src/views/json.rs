@@ -79,6 +79,10 @@ impl View for Json {
         &self.buf
     }
 
+    fn look_at_clock(&mut self) {
+        self.clock.look();
+    }
+
     fn clear(&mut self) {
         self.buf.clear();
     }

@@ -23,4 +23,6 @@ pub trait View {
     /// What is ready to be written.
     fn pending(&self) -> &[u8];
     fn clear(&mut self);
+    /// Events are about to be shown: what time it is may have been set meanwhile.
+    fn look_at_clock(&mut self);
 }

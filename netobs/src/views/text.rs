@@ -131,6 +131,10 @@ impl View for Text {
         self.line.as_bytes()
     }
 
+    fn look_at_clock(&mut self) {
+        self.clock.look();
+    }
+
     fn clear(&mut self) {
         self.line.clear();
     }

@@ -1,12 +1,11 @@
 //! Times of events: the date is worked out once a second, the fraction for each event.
 
-use crate::event::Mono;
+use crate::{event::Mono, wall::Wall};
 use jiff::{Timestamp, tz::TimeZone};
 
 /// Monotonic to wall-clock time, and its text.
 pub struct Clock {
-    /// Nanoseconds from the monotonic clock to 1970.
-    offset_ns: u64,
+    wall: Wall,
     zone: TimeZone,
     second: u64,
     /// `HH:MM:SS` local, and `YYYY-MM-DDTHH:MM:SS` UTC.
@@ -15,9 +14,9 @@ pub struct Clock {
 }
 
 impl Clock {
-    pub fn new(offset_ns: u64, zone: TimeZone) -> Self {
+    pub fn new(wall: Wall, zone: TimeZone) -> Self {
         Self {
-            offset_ns,
+            wall,
             zone,
             second: u64::MAX,
             local: String::new(),
@@ -25,9 +24,9 @@ impl Clock {
         }
     }
 
-    /// The wall clock may be set while we run.
-    pub fn set_offset(&mut self, offset_ns: u64) {
-        self.offset_ns = offset_ns;
+    /// The wall clock may be set while we run: to be called whenever events were taken.
+    pub fn look(&mut self) {
+        self.wall.look();
     }
 
     /// Local `HH:MM:SS.micros`.
@@ -47,7 +46,7 @@ impl Clock {
 
     /// Brings the texts to the second of `at`; returns the nanoseconds in it.
     fn turn(&mut self, at: Mono) -> u64 {
-        let wall = at.0.wrapping_add(self.offset_ns);
+        let wall = self.wall.wall(at);
         let second = wall / 1_000_000_000;
         if second != self.second {
             self.second = second;
@@ -78,7 +77,7 @@ mod tests {
 
     #[test]
     fn fractions_keep_their_zeros() {
-        let mut clock = Clock::new(1_700_000_000_000_000_000, TimeZone::UTC);
+        let mut clock = Clock::new(Wall::new(Mono(0), 1_700_000_000_000_000_000), TimeZone::UTC);
         let mut buf = Vec::new();
         clock.push_utc(&mut buf, Mono(1_000_000_042));
         assert_eq!(buf, b"2023-11-14T22:13:21.000000042Z");

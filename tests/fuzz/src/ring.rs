@@ -11,6 +11,7 @@ use netobs::capture::{
         untagged,
     },
 };
+use netobs::{event::Mono, wall::Wall};
 
 use crate::input::Input;
 
@@ -169,7 +170,8 @@ fn record(bytes: &[u8], link: LinkType) {
         link,
     };
     let mut scratch = Vec::new();
-    let ours = record::packet(bytes, of, WALL_OFFSET_NS, &mut scratch);
+    let wall = Wall::new(Mono(0), WALL_OFFSET_NS);
+    let ours = record::packet(bytes, of, &wall, &mut scratch);
     assert_eq!(ours.as_ref().map(Told::of), recorded(bytes, link));
 }
 

@@ -117,6 +117,15 @@ pub fn hide(command: &mut Command, directory: &'static CStr) {
     unsafe { command.pre_exec(prepare) };
 }
 
+/// Has this command run in a network namespace: before what is taken from it, as it may not enter one later.
+pub fn enter_net(command: &mut Command, ns: BorrowedFd<'_>) {
+    let fd = ns.as_raw_fd();
+    // SAFETY: takes no pointer; a descriptor that is closed by then is an error.
+    let enter = move || check(unsafe { libc::setns(fd, libc::CLONE_NEWNET) }).map(drop);
+    // SAFETY: between fork and exec the closure makes one system call and allocates nothing.
+    unsafe { command.pre_exec(enter) };
+}
+
 /// Takes capabilities, by their numbers, from this command and all it starts.
 pub fn take_capabilities(command: &mut Command, numbers: &'static [c_int]) {
     let take = move || {

@@ -14,7 +14,7 @@ const BESIDE: [(&str, &[&str]); 7] = [
     ),
     (
         "capture",
-        &["bpf", "collectors", "netlink", "enrich", "state"],
+        &["bpf", "collectors", "netlink", "sockets", "enrich", "state"],
     ),
     (
         "diagnose",

@@ -14,9 +14,10 @@ use crate::{
         spec::Hook,
         support,
     },
-    clock,
     collectors::{self, drop::quiet},
     enrich::namespaces,
+    event::Mono,
+    wall::Wall,
 };
 use netobs_ebpf::{config::Class, event::Kind};
 use reader::Reader;
@@ -40,6 +41,8 @@ pub enum EventsError {
 
 /// A packet that something happened to.
 pub struct Happened {
+    pub at: Mono,
+    /// The same on the wall clock.
     pub time_ns: u64,
     /// As on the link of the capture, without its addresses.
     pub frame: Vec<u8>,
@@ -103,7 +106,7 @@ impl Events {
     }
 
     /// Takes what happened up to now.
-    pub fn collect(&mut self) {
+    pub fn collect(&mut self, wall: &Wall) {
         let Self {
             session,
             waiting,
@@ -112,19 +115,17 @@ impl Events {
         } = self;
         let room = MOST.saturating_sub(waiting.len());
         let (ring, kernel) = (&mut session.ring, &mut session.symbols);
-        // Asked each time: the clock may have been set.
-        let offset = clock::wall_offset_ns();
         ring.drain(room, |bytes| {
             if let Some(mut happened) = reader.read(bytes, |address| kernel.print(address)) {
-                happened.time_ns = happened.time_ns.wrapping_add(offset);
+                happened.time_ns = wall.wall(happened.at);
                 waiting.push_back(happened);
             }
         });
     }
 
-    /// The next one that happened before `time_ns`, of those that were collected.
-    pub fn next(&mut self, time_ns: u64) -> Option<Happened> {
-        self.waiting.pop_front_if(|next| next.time_ns < time_ns)
+    /// The next one that happened before `until`, of those that were collected.
+    pub fn next(&mut self, until: Mono) -> Option<Happened> {
+        self.waiting.pop_front_if(|next| next.at < until)
     }
 
     /// Events that found no room in the ring.

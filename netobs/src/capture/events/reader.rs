@@ -13,6 +13,7 @@ use crate::{
     },
     collectors::{self, Body},
     enrich::symbols,
+    event::Mono,
     line::Line,
     names::{
         Enumeration::{self, DropReason},
@@ -47,7 +48,7 @@ pub struct Reader {
 
 /// What an event knows of its packet.
 struct Known<'a> {
-    time_ns: u64,
+    at: Mono,
     device: u32,
     ethertype: u16,
     /// Protocol and tag that stand beside it.
@@ -77,7 +78,7 @@ impl Reader {
         }
     }
 
-    /// None: nothing that was asked for. The time is the monotonic clock's.
+    /// None: nothing that was asked for.
     pub fn read(
         &mut self,
         bytes: &[u8],
@@ -112,7 +113,7 @@ impl Reader {
         }
         let device = self.device(&raw.ifname);
         let mut happened = self.packet(&Known {
-            time_ns: raw.header.time_ns,
+            at: Mono(raw.header.time_ns),
             device,
             ethertype: raw.ethertype,
             tag: (raw.vlan_proto != 0).then_some([raw.vlan_proto, raw.vlan_tci]),
@@ -138,27 +139,34 @@ impl Reader {
         let raw = Reset::ref_from_bytes(bytes).ok()?;
         let is_sent = raw.direction == SENT;
         let (ethertype, start) = frame::segment(&raw.flow, is_sent, RST, 0, 0);
-        self.of_flow(bytes, "reset", raw.header.time_ns, ethertype, &start, 0)
+        self.of_flow(
+            bytes,
+            "reset",
+            Mono(raw.header.time_ns),
+            ethertype,
+            &start,
+            0,
+        )
     }
 
     fn retransmit(&mut self, bytes: &[u8]) -> Option<Happened> {
         let raw = Retransmit::ref_from_bytes(bytes).ok()?;
         let (ethertype, start) = frame::segment(&raw.flow, true, ACK, raw.seq, raw.len);
-        let (time_ns, len) = (raw.header.time_ns, raw.len);
-        self.of_flow(bytes, "sent again", time_ns, ethertype, &start, len)
+        let (at, len) = (Mono(raw.header.time_ns), raw.len);
+        self.of_flow(bytes, "sent again", at, ethertype, &start, len)
     }
 
     fn of_flow(
         &mut self,
         bytes: &[u8],
         what: &str,
-        time_ns: u64,
+        at: Mono,
         ethertype: u16,
         start: &[u8],
         payload: u32,
     ) -> Option<Happened> {
         let mut happened = self.packet(&Known {
-            time_ns,
+            at,
             device: 0,
             ethertype,
             tag: None,
@@ -200,7 +208,9 @@ impl Reader {
         }
         frame.truncate(wire.min(self.snaplen));
         Some(Happened {
-            time_ns: known.time_ns,
+            at: known.at,
+            // Told by who knows both clocks.
+            time_ns: 0,
             frame,
             wire: u32::try_from(wire).unwrap_or(u32::MAX),
             device: known.device,

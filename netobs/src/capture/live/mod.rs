@@ -5,6 +5,7 @@ mod packet;
 mod request;
 mod tc;
 
+use crate::{event::Mono, wall::Wall};
 use rustix::io::Errno;
 use std::{io, os::fd::BorrowedFd, time::Duration};
 
@@ -52,7 +53,10 @@ fn no_socket(errno: Errno) -> LiveError {
 /// A packet as its interface had it.
 #[derive(Clone, Copy, Debug)]
 pub struct Captured<'a> {
+    /// On the wall clock.
     pub time_ns: u64,
+    /// On the other one, if the kernel tells that.
+    pub at: Option<Mono>,
     pub data: &'a [u8],
     /// Its length on the wire.
     pub wire: u32,
@@ -149,11 +153,12 @@ impl Live {
     #[inline]
     pub fn block<E>(
         &mut self,
+        wall: &Wall,
         take: impl FnMut(&Captured<'_>) -> Result<bool, E>,
     ) -> Result<Option<bool>, E> {
         match self {
             Self::Packet(capture) => capture.block(take),
-            Self::Tc(capture) => capture.block(take),
+            Self::Tc(capture) => capture.block(wall, take),
         }
     }
 

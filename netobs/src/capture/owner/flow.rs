@@ -28,6 +28,15 @@ impl Flow {
             proto: self.proto,
         }
     }
+
+    pub const fn is_echo(&self) -> bool {
+        matches!(self.proto, ICMP | ICMP6)
+    }
+
+    /// Whether a process can have the first end: echoes are answered by the kernel.
+    pub const fn is_somebodys(&self) -> bool {
+        self.sport != 0
+    }
 }
 
 /// An address as a number; of all addresses (`0.0.0.0`, `::`) 0.

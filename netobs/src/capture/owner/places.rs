@@ -20,6 +20,8 @@ const MOST: usize = 65_536;
 #[derive(Default)]
 pub struct Places {
     addresses: HashSet<(u32, u128), RandomState>,
+    /// The same of any namespace.
+    local: HashSet<u128, RandomState>,
     asked: HashSet<u32>,
     next: Mono,
     translated: HashMap<Flow, Flow, RandomState>,
@@ -44,6 +46,11 @@ impl Places {
         self.addresses.contains(&(netns, addr))
     }
 
+    /// Whether an address is one of this machine's, as far as is known.
+    pub fn is_local(&self, addr: u128) -> bool {
+        is_loopback(addr) || self.local.contains(&addr)
+    }
+
     /// Asks namespaces for their addresses, those that are new and, from time to time, all.
     pub fn look(&mut self, namespaces: &HashSet<u32>, own: u32, now: Mono) {
         let is_new = namespaces.iter().any(|netns| !self.asked.contains(netns));
@@ -55,9 +62,15 @@ impl Places {
         self.addresses.clear();
         let own_ones = here().into_iter().map(|addr| (own, addr));
         self.addresses.extend(own_ones);
-        if namespaces.iter().all(|netns| *netns == own) {
-            return;
+        if namespaces.iter().any(|netns| *netns != own) {
+            self.look_elsewhere(namespaces, own);
         }
+        self.local.clear();
+        let all = self.addresses.iter();
+        self.local.extend(all.map(|(_, addr)| *addr));
+    }
+
+    fn look_elsewhere(&mut self, namespaces: &HashSet<u32>, own: u32) {
         let Ok(machine) = netns::machine() else {
             return;
         };

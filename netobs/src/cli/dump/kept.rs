@@ -1,6 +1,9 @@
 //! Packets that are kept in memory for a while.
 
-use crate::capture::file::{Packet, Process, Way};
+use crate::{
+    capture::file::{Packet, Process, Way},
+    event::Mono,
+};
 use std::collections::VecDeque;
 
 /// What a packet takes beside its bytes.
@@ -8,7 +11,9 @@ const HEAD: usize = size_of::<Kept>();
 
 /// A packet that waits: for an event, or for what happens to it.
 pub struct Kept {
-    pub time_ns: u64,
+    /// When it was taken: what order is made by, as the wall clock may be set.
+    pub at: Mono,
+    time_ns: u64,
     data: Box<[u8]>,
     wire: u32,
     interface: usize,
@@ -18,8 +23,9 @@ pub struct Kept {
 }
 
 impl Kept {
-    pub fn of(packet: &Packet<'_>) -> Self {
+    pub fn of(packet: &Packet<'_>, at: Mono) -> Self {
         Self {
+            at,
             time_ns: packet.time_ns,
             data: packet.data.into(),
             wire: packet.wire,
@@ -58,18 +64,16 @@ pub struct Waiting {
 }
 
 impl Waiting {
-    pub fn push(&mut self, packet: &Packet<'_>) {
-        let kept = Kept::of(packet);
+    pub fn push(&mut self, packet: &Packet<'_>, at: Mono) {
+        let kept = Kept::of(packet, at);
         self.bytes += kept.size();
         self.kept.push_back(kept);
     }
 
-    /// The oldest, if it is from before `time_ns` or then, or if too many wait: clocks that are set make them wait for long.
-    pub fn next(&mut self, time_ns: u64) -> Option<Kept> {
+    /// The oldest, if it is from before `until` or then, or if too many wait.
+    pub fn next(&mut self, until: Mono) -> Option<Kept> {
         let many = self.bytes > MOST;
-        let kept = self
-            .kept
-            .pop_front_if(|kept| many || kept.time_ns <= time_ns)?;
+        let kept = self.kept.pop_front_if(|kept| many || kept.at <= until)?;
         self.bytes -= kept.size();
         Some(kept)
     }
@@ -87,20 +91,21 @@ mod tests {
     fn packets_of_the_future_do_not_fill_the_memory() {
         let mut waiting = Waiting::default();
         let data = vec![0; 1 << 20];
-        for time_ns in 1..=200 {
-            waiting.push(&Packet {
-                time_ns,
-                data: &data,
-                wire: 1 << 20,
-                interface: 0,
-                way: None,
-                comment: &[],
-                process: None,
-            });
+        let packet = Packet {
+            time_ns: 0,
+            data: &data,
+            wire: 1 << 20,
+            interface: 0,
+            way: None,
+            comment: &[],
+            process: None,
+        };
+        for at in 1..=200 {
+            waiting.push(&packet, Mono(at));
         }
-        assert_eq!(waiting.next(1).map(|kept| kept.time_ns), Some(1));
-        let told: Vec<u64> = std::iter::from_fn(|| waiting.next(0))
-            .map(|kept| kept.time_ns)
+        assert_eq!(waiting.next(Mono(1)).map(|kept| kept.at.0), Some(1));
+        let told: Vec<u64> = std::iter::from_fn(|| waiting.next(Mono(0)))
+            .map(|kept| kept.at.0)
             .collect();
         assert_eq!(told, (2..=73).collect::<Vec<_>>());
         assert_eq!(waiting.len(), 127);

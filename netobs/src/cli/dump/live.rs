@@ -23,7 +23,9 @@ use crate::{
     },
     cli::{Failure, Status},
     clock,
+    event::Mono,
     sinks::stream::{SinkError, tell},
+    wall::Wall,
 };
 use nix::{
     errno::Errno,
@@ -89,6 +91,7 @@ pub fn run(args: &Dump, expression: &str, names: &System) -> Result<Status, Fail
         greeting: Some(greeting(args, &device)),
         device,
         retire_ns: u64::from(setup::shape(args).retire_ms) * 1_000_000,
+        wall: Wall::start(),
     };
     let outcome = capture.run(&mut sink, &signals);
     capture.end(&mut sink, outcome)
@@ -117,6 +120,7 @@ struct Capture {
     greeting: Option<String>,
     /// How long a block may wait that is not full.
     retire_ns: u64,
+    wall: Wall,
 }
 
 impl Capture {
@@ -130,7 +134,7 @@ impl Capture {
                 Some(false) => return Ok(()),
                 Some(true) => {}
                 None => {
-                    if !self.events(u64::MAX, sink)? {
+                    if !self.events(Mono(u64::MAX), sink)? {
                         return Ok(());
                     }
                     sink.flush()?;
@@ -169,19 +173,21 @@ impl Capture {
 
     /// One block of packets; false: as many as wanted are there.
     fn block(&mut self, sink: &mut Sink<'_>) -> Result<Option<bool>, Ended> {
-        let told = &mut self.told;
-        let (mut fresh, mut last) = (true, 0);
-        let outcome = self.live.block(|packet| {
+        self.wall.look();
+        let (told, wall) = (&mut self.told, &self.wall);
+        let (mut fresh, mut last) = (true, None);
+        let outcome = self.live.block(wall, |packet| {
             if std::mem::take(&mut fresh) {
                 told.refresh();
             }
-            last = packet.time_ns;
-            told.packet(packet, sink)
+            last = Some((packet.at, packet.time_ns));
+            told.packet(packet, wall, sink)
         })?;
         if outcome.is_some() {
             let counts = self.live.counts();
             sink.tell(statistics(counts));
-            if !self.events(last, sink)? {
+            let last = last.map(|(at, time_ns)| at.unwrap_or_else(|| self.wall.mono(time_ns)));
+            if !self.events(last.unwrap_or(Mono(0)), sink)? {
                 return Ok(Some(false));
             }
         }
@@ -190,13 +196,12 @@ impl Capture {
 
     /// Packets and what happened to them, up to `last` at most: of what is younger more may come. False: as many packets as
     /// wanted are there.
-    fn events(&mut self, last: u64, sink: &mut Sink<'_>) -> Result<bool, Ended> {
+    fn events(&mut self, last: Mono, sink: &mut Sink<'_>) -> Result<bool, Ended> {
         if !self.told.has_events() {
             return Ok(true);
         }
-        let now = clock::mono().0.wrapping_add(clock::wall_offset_ns());
-        let ripe = now.saturating_sub(2 * self.retire_ns);
-        self.told.until(last.min(ripe), sink)
+        let ripe = Mono(clock::mono().0.saturating_sub(2 * self.retire_ns));
+        self.told.until(last.min(ripe), &self.wall, sink)
     }
 
     /// Nothing more passes; what did is in the ring, or will be at once.
@@ -214,7 +219,7 @@ impl Capture {
             let left = end.saturating_duration_since(clock::instant());
             if self.told.taken() + counts.lost >= counts.received || left.is_zero() {
                 self.told.refresh();
-                self.told.until(u64::MAX, sink)?;
+                self.told.until(Mono(u64::MAX), &self.wall, sink)?;
                 return Ok(());
             }
             let pause = self.live.rest(left);

@@ -7,7 +7,9 @@ use super::{
 };
 use crate::{
     capture::{events::Events, file::Packet},
+    event::Mono,
     sinks::stream::tell,
+    wall::Wall,
 };
 use clap::ValueEnum;
 use netobs_ebpf::event::Kind;
@@ -49,7 +51,7 @@ pub struct On {
     kept: VecDeque<Kept>,
     bytes: usize,
     /// Packets up to then are told as they come.
-    open_until: u64,
+    open_until: Mono,
     pub happened: u64,
     /// Packets that went before their time, for want of room.
     pub crowded: u64,
@@ -63,14 +65,14 @@ impl On {
             after_ns,
             kept: VecDeque::new(),
             bytes: 0,
-            open_until: 0,
+            open_until: Mono(0),
             happened: 0,
             crowded: 0,
         }
     }
 
-    pub fn collect(&mut self) {
-        self.events.collect();
+    pub fn collect(&mut self, wall: &Wall) {
+        self.events.collect(wall);
     }
 
     pub fn close(&mut self) {
@@ -81,25 +83,25 @@ impl On {
         self.events.lost()
     }
 
-    /// Tells what was kept, for each event before `time_ns`; how many packets that were.
+    /// Tells what was kept, for each event before `until`; how many packets that were.
     pub fn until(
         &mut self,
-        time_ns: u64,
+        until: Mono,
         interfaces: &Interfaces,
         sink: &mut Sink<'_>,
     ) -> Result<u64, Ended> {
         let mut told = 0;
-        while let Some(event) = self.events.next(time_ns) {
+        while let Some(event) = self.events.next(until) {
             self.happened += 1;
-            let begins = event.time_ns.saturating_sub(self.before_ns);
-            let is_open = event.time_ns <= self.open_until;
+            let begins = Mono(event.at.0.saturating_sub(self.before_ns));
+            let is_open = event.at <= self.open_until;
             let mut packets = 0;
-            for kept in self.kept.drain(..).filter(|kept| kept.time_ns >= begins) {
+            for kept in self.kept.drain(..).filter(|kept| kept.at >= begins) {
                 sink.packet(&kept.packet(), interfaces.all())?;
                 packets += 1;
             }
             self.bytes = 0;
-            self.open_until = event.time_ns.saturating_add(self.after_ns);
+            self.open_until = Mono(event.at.0.saturating_add(self.after_ns));
             if !is_open {
                 let plural = if packets == 1 { "" } else { "s" };
                 let what = format!("{} {}", event.ends, event.why);
@@ -115,13 +117,13 @@ impl On {
     }
 
     /// Whether a packet is told now; else it is kept.
-    pub fn tells(&mut self, packet: &Packet<'_>) -> bool {
-        if packet.time_ns <= self.open_until {
+    pub fn tells(&mut self, packet: &Packet<'_>, at: Mono) -> bool {
+        if at <= self.open_until {
             return true;
         }
-        let oldest = packet.time_ns.saturating_sub(self.before_ns);
+        let oldest = Mono(at.0.saturating_sub(self.before_ns));
         while let Some(first) = self.kept.front() {
-            let is_old = first.time_ns < oldest;
+            let is_old = first.at < oldest;
             if !is_old && self.bytes < MOST {
                 break;
             }
@@ -129,7 +131,7 @@ impl On {
             self.crowded += u64::from(!is_old);
             self.kept.pop_front();
         }
-        let kept = Kept::of(packet);
+        let kept = Kept::of(packet, at);
         self.bytes += kept.size();
         self.kept.push_back(kept);
         false

@@ -8,6 +8,7 @@ use crate::{
         owner::{Owners, Wanted},
     },
     cli::{Failure, Status},
+    event::Mono,
     netns::Netns,
     sinks::stream::tell,
 };
@@ -64,10 +65,8 @@ impl Whose {
         }
         match Owners::open(wanted) {
             Ok(owners) => {
-                if let Some(why) = owners.refusal() {
-                    tell(&format!(
-                        "netobs: sockets that live shortly may have no owner: {why}"
-                    ));
+                if let Some(what) = owners.refusal() {
+                    tell(&format!("netobs: {what}"));
                 }
                 whose.owners = Some(owners);
             }
@@ -87,16 +86,16 @@ impl Whose {
         }
     }
 
-    /// What is said of a packet; none: it is of an owner that was not asked for.
+    /// What is said of a packet, which passed at that time; none: it is of an owner that was not asked for.
     #[inline]
-    pub fn of(&mut self, link: LinkType, data: &[u8], gso: bool) -> Option<Said<'_>> {
+    pub fn of(&mut self, link: LinkType, data: &[u8], at: Mono, gso: bool) -> Option<Said<'_>> {
         let Some(owners) = &mut self.owners else {
             return Some(Said {
                 comment: if gso { b"gso" } else { &[] },
                 process: None,
             });
         };
-        let label = owners.of(link, data);
+        let label = owners.of(link, data, at);
         if !label.wanted {
             return None;
         }

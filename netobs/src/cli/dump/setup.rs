@@ -2,6 +2,7 @@
 
 use super::{args::Dump, names::System, on::On, refused, snaplen};
 use crate::{
+    bpf::support,
     capture::{
         events::{self, Events},
         filter::{self, Options, Program},
@@ -136,8 +137,9 @@ pub fn shape(args: &Dump) -> Shape {
     let block = if snaplen > SMALL / 2 { LARGE } else { SMALL };
     let bytes = args.buffer.map_or(RING, |kib| kib.saturating_mul(1024));
     let told_soon = args.write.is_none() || args.unbuffered || args.line_buffered;
-    // Packets wait for what happens to them.
-    let soon = told_soon || args.drops || args.on.is_some();
+    // Packets wait for what happens to them; and where nobody tells of sockets that are closed these are to be looked for soon.
+    let looks = !args.no_owner && support::privileges().is_err();
+    let soon = told_soon || args.drops || args.on.is_some() || looks;
     Shape {
         block,
         blocks: (bytes / block).max(2),

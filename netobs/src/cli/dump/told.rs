@@ -7,11 +7,15 @@ use super::{
     sink::{Ended, Sink},
     table::Interfaces,
 };
-use crate::capture::{
-    events::{Events, Happened},
-    file::{Packet, Way},
-    link::LinkType,
-    live::{Captured, OUTGOING},
+use crate::{
+    capture::{
+        events::{Events, Happened},
+        file::{Packet, Way},
+        link::LinkType,
+        live::{Captured, OUTGOING},
+    },
+    event::Mono,
+    wall::Wall,
 };
 
 /// How many packets there were.
@@ -66,16 +70,22 @@ impl Told {
 
     /// A packet of the ring; false: as many as wanted were told.
     #[inline]
-    pub fn packet(&mut self, packet: &Captured<'_>, sink: &mut Sink<'_>) -> Result<bool, Ended> {
+    pub fn packet(
+        &mut self,
+        packet: &Captured<'_>,
+        wall: &Wall,
+        sink: &mut Sink<'_>,
+    ) -> Result<bool, Ended> {
         let waits = self.has_events();
-        let Some(said) = self.whose.of(self.link, packet.data, packet.gso) else {
+        let at = packet.at.unwrap_or_else(|| wall.mono(packet.time_ns));
+        let Some(said) = self.whose.of(self.link, packet.data, at, packet.gso) else {
             self.counts.others += 1;
             return Ok(true);
         };
         let number = self.interfaces.number(packet.device);
         let packet = told(packet, number, &said);
         if waits {
-            self.waiting.push(&packet);
+            self.waiting.push(&packet, at);
             return Ok(true);
         }
         sink.packet(&packet, self.interfaces.all())?;
@@ -84,39 +94,46 @@ impl Told {
         Ok(self.wants_more())
     }
 
-    /// Tells the packets up to `time_ns`, and what happened up to then; false: as many packets as wanted were told.
-    pub fn until(&mut self, time_ns: u64, sink: &mut Sink<'_>) -> Result<bool, Ended> {
-        self.drops.iter_mut().for_each(Events::collect);
-        self.on.iter_mut().for_each(On::collect);
-        while let Some(kept) = self.waiting.next(time_ns) {
-            if !self.happened(kept.time_ns, sink)? {
+    /// Tells the packets up to then, and what happened; false: as many packets as wanted were told.
+    pub fn until(&mut self, until: Mono, wall: &Wall, sink: &mut Sink<'_>) -> Result<bool, Ended> {
+        self.drops
+            .iter_mut()
+            .for_each(|events| events.collect(wall));
+        self.on.iter_mut().for_each(|on| on.collect(wall));
+        while let Some(kept) = self.waiting.next(until) {
+            if !self.happened(kept.at, sink)? {
                 return Ok(false);
             }
-            self.counts.shown += tell(&mut self.on, &kept.packet(), &self.interfaces, sink)?;
+            self.counts.shown += tell(
+                &mut self.on,
+                (&kept.packet(), kept.at),
+                &self.interfaces,
+                sink,
+            )?;
             self.counts.captured += 1;
             if !self.wants_more() {
                 return Ok(false);
             }
         }
-        self.happened(time_ns, sink)
+        self.happened(until, sink)
     }
 
     /// Drops, and events of `--on`.
-    fn happened(&mut self, time_ns: u64, sink: &mut Sink<'_>) -> Result<bool, Ended> {
-        while let Some(dropped) = self.drops.as_mut().and_then(|drops| drops.next(time_ns)) {
+    fn happened(&mut self, until: Mono, sink: &mut Sink<'_>) -> Result<bool, Ended> {
+        while let Some(dropped) = self.drops.as_mut().and_then(|drops| drops.next(until)) {
             self.drop(&dropped, sink)?;
             if !self.wants_more() {
                 return Ok(false);
             }
         }
         if let Some(on) = &mut self.on {
-            self.counts.shown += on.until(time_ns, &self.interfaces, sink)?;
+            self.counts.shown += on.until(until, &self.interfaces, sink)?;
         }
         Ok(self.wants_more())
     }
 
     fn drop(&mut self, dropped: &Happened, sink: &mut Sink<'_>) -> Result<(), Ended> {
-        let Some(owners) = self.whose.of(self.link, &dropped.frame, false) else {
+        let Some(owners) = self.whose.of(self.link, &dropped.frame, dropped.at, false) else {
             return Ok(());
         };
         self.comment.clear();
@@ -136,7 +153,7 @@ impl Told {
             comment: &self.comment,
             process,
         };
-        self.counts.shown += tell(&mut self.on, &packet, &self.interfaces, sink)?;
+        self.counts.shown += tell(&mut self.on, (&packet, dropped.at), &self.interfaces, sink)?;
         self.counts.dropped += 1;
         Ok(())
     }
@@ -155,11 +172,11 @@ impl Told {
 #[inline]
 fn tell(
     on: &mut Option<On>,
-    packet: &Packet<'_>,
+    (packet, at): (&Packet<'_>, Mono),
     interfaces: &Interfaces,
     sink: &mut Sink<'_>,
 ) -> Result<u64, Ended> {
-    if on.as_mut().is_some_and(|on| !on.tells(packet)) {
+    if on.as_mut().is_some_and(|on| !on.tells(packet, at)) {
         return Ok(0);
     }
     sink.packet(packet, interfaces.all())?;

@@ -7,7 +7,6 @@ use super::{
     probe::{self, Common, From, broken, out::Out, scope::scoped, seconds},
 };
 use crate::{
-    clock,
     event::Mono,
     probes::{
         names::Names,
@@ -21,6 +20,7 @@ use crate::{
         probes::{mtr as view, ping::ignored_line},
         time::Clock,
     },
+    wall::Wall,
 };
 use clap::Args;
 use jiff::tz::TimeZone;
@@ -162,7 +162,7 @@ fn mtr(args: &Mtr, signals: &Signals, config: &Config) -> Result<Status, Failure
             most,
         ),
         names: Names::new((!args.numeric).then(|| config.clone())),
-        clock: Clock::new(clock::wall_offset_ns(), TimeZone::system()),
+        clock: Clock::new(Wall::start(), TimeZone::system()),
         engine: engine.name(),
         host: args.host.clone(),
         screen: live.then(screen::Screen::open).transpose()?,
@@ -191,6 +191,7 @@ struct Rounding {
 impl Rounding {
     fn finish(mut self, args: &Mtr, odd: Odd) -> Result<Status, Failure> {
         self.names.finish();
+        self.clock.look();
         let mut out = Out::default();
         if args.common.json {
             for hop in self.rounds.hops() {
@@ -233,6 +234,7 @@ impl Run for Rounding {
             self.names.ask(*addr);
         }
         if let Some(screen) = &mut self.screen {
+            self.clock.look();
             let mut page = screen::Page {
                 rounds: &self.rounds,
                 host: &self.host,

@@ -13,6 +13,7 @@ use crate::{
     },
     sinks::stream::{SinkError, tell},
     views::probes::ping::{ignored_line, line, object, summary, summary_object},
+    wall::Wall,
 };
 
 /// How much is shown.
@@ -34,7 +35,7 @@ pub struct Pinging {
     out: Out,
     engine: &'static str,
     begun: Mono,
-    wall_offset_ns: u64,
+    wall: Wall,
 }
 
 impl Pinging {
@@ -46,7 +47,7 @@ impl Pinging {
             out: Out::default(),
             engine: "",
             begun: clock::mono(),
-            wall_offset_ns: clock::wall_offset_ns(),
+            wall: Wall::start(),
         }
     }
 
@@ -69,7 +70,7 @@ impl Pinging {
     }
 
     /// As `ping -D`: seconds since 1970.
-    fn stamp(&self, told: &Told) -> String {
+    fn stamp(&mut self, told: &Told) -> String {
         if !self.shown.stamp {
             return String::new();
         }
@@ -77,7 +78,8 @@ impl Pinging {
             Told::Answer { answer, .. } => answer.at,
             Told::Failed { .. } => clock::mono(),
         };
-        let us = at.0.wrapping_add(self.wall_offset_ns) / 1000;
+        self.wall.look();
+        let us = self.wall.wall(at) / 1000;
         format!("[{}.{:06}] ", us / 1_000_000, us % 1_000_000)
     }
 

@@ -15,6 +15,7 @@ use crate::{
         table::terminal_width,
         time::Clock,
     },
+    wall::Wall,
 };
 
 /// Bytes that are written at once.
@@ -80,7 +81,7 @@ impl Output {
     /// The time of this look, for JSON.
     fn stamp(&mut self) {
         if let Form::Json { ts, .. } = &mut self.form {
-            let mut clock = Clock::new(clock::wall_offset_ns(), jiff::tz::TimeZone::UTC);
+            let mut clock = Clock::new(Wall::start(), jiff::tz::TimeZone::UTC);
             ts.clear();
             clock.push_utc(ts, clock::mono());
         }

@@ -9,6 +9,7 @@ use crate::{
     sinks::stream::{SinkError, Stdout},
     sockets::summary::Summary,
     views::time::Clock,
+    wall::Wall,
 };
 use std::fmt::Write as _;
 
@@ -87,7 +88,7 @@ fn text(out: &mut String, s: &Summary) -> Result<(), std::fmt::Error> {
 }
 
 fn json(out: &mut String, netns: &Netns, s: &Summary) {
-    let mut clock = Clock::new(clock::wall_offset_ns(), jiff::tz::TimeZone::UTC);
+    let mut clock = Clock::new(Wall::start(), jiff::tz::TimeZone::UTC);
     let (mut bytes, mut ts) = (Vec::new(), Vec::new());
     clock.push_utc(&mut ts, clock::mono());
     let mut fields = Fields::begin(&mut bytes);

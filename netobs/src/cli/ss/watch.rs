@@ -9,6 +9,7 @@ use crate::{
     line::Line,
     socket::{End as SocketEnd, Row, State, Table},
     views::sockets::{Change, Shown},
+    wall::Wall,
 };
 use std::{collections::HashMap, time::Duration};
 
@@ -144,8 +145,7 @@ fn heading() -> String {
     } else {
         "\n"
     };
-    let mut clock =
-        crate::views::time::Clock::new(clock::wall_offset_ns(), jiff::tz::TimeZone::system());
+    let mut clock = crate::views::time::Clock::new(Wall::start(), jiff::tz::TimeZone::system());
     let mut time = Vec::new();
     clock.push_local(&mut time, clock::mono());
     format!("{clear}{}\n", String::from_utf8_lossy(&time))

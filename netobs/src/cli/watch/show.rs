@@ -3,11 +3,11 @@
 use super::args::Watch;
 use crate::{
     bpf::{session::Session, symbols::Symbols},
-    clock,
     enrich::{Enricher, namespaces, symbols},
     event::Event,
     names::{Enumeration, Names},
     views::{View, json::Json, text::Text, time::Clock},
+    wall::Wall,
 };
 
 /// Where events become lines, and how many may.
@@ -70,7 +70,7 @@ fn view(args: &Watch) -> Box<dyn View> {
     } else {
         jiff::tz::TimeZone::system()
     };
-    let clock = Clock::new(clock::wall_offset_ns(), zone);
+    let clock = Clock::new(Wall::start(), zone);
     if args.json {
         return Box::new(Json::new(clock));
     }

@@ -189,6 +189,7 @@ impl<'a> Stream<'a> {
             listen_drops,
             ..
         } = self;
+        shown.view.look_at_clock();
         let polled = self.next_ask.is_some();
         let Session {
             ring,

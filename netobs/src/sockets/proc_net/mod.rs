@@ -6,7 +6,7 @@ mod sctp;
 mod words;
 
 use crate::{
-    netns::Netns,
+    netns::{Netns, NetnsError},
     socket::{Family, Flow, Row, Table, Want},
 };
 use std::{
@@ -94,9 +94,15 @@ impl ProcNet {
     /// The file shows the namespace of the thread that opens it.
     fn open(&self, name: &str) -> io::Result<File> {
         let open = || File::open(format!("/proc/thread-self/net/{name}"));
-        match &self.netns {
-            Some(netns) => netns.run(open).map_err(io::Error::other)?,
-            None => open(),
+        let Some(netns) = &self.netns else {
+            return open();
+        };
+        match (netns.run(open), netns.pid) {
+            // Who may not enter it may read what any process inside shows of it.
+            (Err(NetnsError::Enter { .. }), Some(pid)) => {
+                File::open(format!("/proc/{pid}/net/{name}"))
+            }
+            (opened, _) => opened.map_err(io::Error::other)?,
         }
     }
 

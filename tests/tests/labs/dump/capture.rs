@@ -28,6 +28,13 @@ impl Pair {
             b.path()
         ))?;
         b.ip("addr add 10.9.0.2/24 dev v1\naddr add fd09::2/64 dev v1\nlink set v1 up")?;
+        // A neighbour that is not asked for would be asked for five seconds later, in the midst of a lab.
+        for (ns, device) in [(&a, "v0"), (&b, "v1")] {
+            for family in ["ipv4", "ipv6"] {
+                let key = format!("net/{family}/neigh/{device}/delay_first_probe_time");
+                ns.sysctl(&key, "600")?;
+            }
+        }
         wait::until("the link to carry packets", || {
             let up = a.tool("ping", &["-c", "1", "-W", "1", "10.9.0.2"], "");
             Ok(up.is_ok().then_some(()))
@@ -77,6 +84,15 @@ impl End {
     }
 }
 
+/// What a capture has to do without.
+#[derive(Clone, Copy)]
+pub enum Without {
+    /// By their numbers.
+    Capabilities(&'static [i32]),
+    /// What the kernel tells of its types.
+    Types,
+}
+
 /// A capture in the background.
 pub struct Capture {
     child: Child,
@@ -97,12 +113,27 @@ impl Capture {
         Self::start(ns, &binary::command()?, &args, true)
     }
 
+    /// With less than root of the machine has.
+    pub fn netobs_without(ns: &Netns, without: Without, args: &[&str]) -> Result<Self> {
+        let mut command = Command::new(binary::path()?);
+        sys::enter_net(&mut command, ns.fd());
+        match without {
+            Without::Capabilities(numbers) => sys::take_capabilities(&mut command, numbers),
+            Without::Types => sys::hide(&mut command, c"/sys/kernel/btf"),
+        }
+        Self::run(command, &[&["dump"], args].concat(), true)
+    }
+
     fn start(ns: &Netns, command: &Command, args: &[&str], is_ours: bool) -> Result<Self> {
-        let folder = Folder::new()?;
         // Not from a thread that ends: its children would end with it.
         let program = command.get_program().to_owned();
         let mut command = Command::new("nsenter");
         command.arg(format!("--net={}", ns.path())).arg(program);
+        Self::run(command, args, is_ours)
+    }
+
+    fn run(mut command: Command, args: &[&str], is_ours: bool) -> Result<Self> {
+        let folder = Folder::new()?;
         let open = |name: &str| File::create(folder.path(name)).context("create a file");
         command.args(args).stdin(Stdio::null());
         command.stdout(open("out")?).stderr(open("err")?);

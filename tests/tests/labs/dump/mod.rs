@@ -9,6 +9,8 @@ mod filters;
 mod lines;
 mod live;
 mod owners;
+mod owners_files;
+mod owners_turns;
 mod snaplen;
 
 use std::process::Command;

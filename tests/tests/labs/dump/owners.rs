@@ -11,13 +11,13 @@ use netobs_tests::traffic::Process;
 use super::capture::{Capture, Pair};
 use crate::support;
 
-const LOOPBACK: [IpAddr; 2] = [
+pub const LOOPBACK: [IpAddr; 2] = [
     IpAddr::V4(Ipv4Addr::LOCALHOST),
     IpAddr::V6(Ipv6Addr::LOCALHOST),
 ];
 
 /// A server that answers each byte until there are no more; with its port.
-fn echo(ns: &Netns, comm: &str, addr: SocketAddr) -> Result<(Process, u16)> {
+pub fn echo(ns: &Netns, comm: &str, addr: SocketAddr) -> Result<(Process, u16)> {
     Process::server(ns, comm, addr, |mut stream, link| {
         let mut byte = [0];
         while stream.read(&mut byte)? > 0 {
@@ -28,7 +28,7 @@ fn echo(ns: &Netns, comm: &str, addr: SocketAddr) -> Result<(Process, u16)> {
 }
 
 /// A client that sends a byte and waits for its answer, as often as it is told.
-fn ask(ns: &Netns, comm: &str, to: SocketAddr) -> Result<(Process, u16)> {
+pub fn ask(ns: &Netns, comm: &str, to: SocketAddr) -> Result<(Process, u16)> {
     Process::client(ns, comm, to, |mut stream, link| {
         while link.hear()? > 0 {
             stream.write_all(b"x")?;
@@ -39,13 +39,13 @@ fn ask(ns: &Netns, comm: &str, to: SocketAddr) -> Result<(Process, u16)> {
     })
 }
 
-fn once(client: &mut Process) -> Result<()> {
+pub fn once(client: &mut Process) -> Result<()> {
     client.say(1)?;
     client.hear().map(drop)
 }
 
 /// Of each line with this port: the sender's and the receiver's owner stand where they belong.
-fn each_has(text: &str, port: u16, client: &str, server: &str) -> Result<usize> {
+pub fn each_has(text: &str, port: u16, client: &str, server: &str) -> Result<usize> {
     let mut lines = 0;
     for line in text.lines() {
         let from = line.contains(&format!(".{port} > "));
@@ -67,7 +67,7 @@ fn each_has(text: &str, port: u16, client: &str, server: &str) -> Result<usize> 
     Ok(lines)
 }
 
-fn process(process: &Process, comm: &str) -> String {
+pub fn process(process: &Process, comm: &str) -> String {
     format!("pid={} comm={comm} uid=0", process.pid())
 }
 
@@ -98,6 +98,27 @@ fn both_ends_of_connections_old_and_new() -> Result<()> {
         let old = each_has(&text, from, &words[0], &words[1])?;
         let new = each_has(&text, new_from, &words[2], &words[3])?;
         ensure!(old >= 3 && new >= 6, "{old} and {new} packets:\n{text}");
+    }
+    Ok(())
+}
+
+/// A server that was there before the capture, and a client that comes and stays: nobody tells of either, so they are looked for.
+#[test]
+fn a_new_client_of_an_old_server() -> Result<()> {
+    let pair = Pair::new()?;
+    for addr in LOOPBACK {
+        let (server, port) = echo(&pair.a, "lab-old-server", SocketAddr::new(addr, 0))?;
+        let capture = Capture::netobs(&pair.a, &["-i", "lo", "-n", "tcp"])?;
+        let (mut client, from) = ask(&pair.a, "lab-new-client", SocketAddr::new(addr, port))?;
+        once(&mut client)?;
+        capture.wait_for_lines(6)?;
+        let (_, text) = capture.end_with_text()?;
+        let words = [
+            process(&client, "lab-new-client"),
+            process(&server, "lab-old-server"),
+        ];
+        let told = each_has(&text, from, &words[0], &words[1])?;
+        ensure!(told >= 6, "{told} packets:\n{text}");
     }
     Ok(())
 }
@@ -138,6 +159,11 @@ fn datagrams_and_echoes() -> Result<()> {
 /// Client and server in namespaces of their own, the server behind a translated address: both are told on each side of it.
 #[test]
 fn through_translation() -> Result<()> {
+    translated(Capture::netobs)
+}
+
+/// With a capture that is begun so.
+pub fn translated(begin: impl Fn(&Netns, &[&str]) -> Result<Capture>) -> Result<()> {
     if !support::have(&["nft"])? {
         return Ok(());
     }
@@ -158,11 +184,12 @@ fn through_translation() -> Result<()> {
     host.tool("nft", &["-f", "-"], rules)?;
     let any = SocketAddr::from((Ipv4Addr::UNSPECIFIED, 80));
     let (server, _) = echo(&back, "lab-back", any)?;
-    let capture = Capture::netobs(&host, &["-i", "any", "-n", "tcp"])?;
+    let capture = begin(&host, &["-i", "any", "-n", "tcp"])?;
     let to = SocketAddr::from(([10, 1, 0, 1], 8080));
     let (mut client, port) = ask(&front, "lab-front", to)?;
     once(&mut client)?;
     let words = [process(&client, "lab-front"), process(&server, "lab-back")];
+    capture.wait_for_lines(10)?;
     client.say(0)?;
     client.join()?;
     let (_, text) = capture.end_with_text()?;

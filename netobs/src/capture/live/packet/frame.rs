@@ -88,6 +88,7 @@ impl<'a> Block<'a> {
         start -= added;
         Some(Captured {
             time_ns: u64::from(header.seconds) * 1_000_000_000 + u64::from(header.nanoseconds),
+            at: None,
             data: self.bytes.get(start..end)?,
             wire: header
                 .wire

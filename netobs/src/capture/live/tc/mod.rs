@@ -16,6 +16,7 @@ use crate::{
         links,
         socket::{ROUTE, Socket},
     },
+    wall::Wall,
 };
 use record::Of;
 use rustix::{
@@ -181,12 +182,13 @@ impl Capture {
     #[inline]
     pub fn block<E>(
         &mut self,
+        wall: &Wall,
         mut take: impl FnMut(&Captured<'_>) -> Result<bool, E>,
     ) -> Result<Option<bool>, E> {
         let (of, unread, scratch) = (self.of, &mut self.unread, &mut self.scratch);
-        let (offset, snaplen) = (clock::wall_offset_ns(), self.snaplen);
+        let snaplen = self.snaplen;
         let outcome = self.packets.ring.drain_until(BATCH, |bytes| {
-            if let Some(packet) = record::packet(bytes, of, offset, scratch) {
+            if let Some(packet) = record::packet(bytes, of, wall, scratch) {
                 return take(&packet.cut(snaplen));
             }
             *unread += 1;

@@ -6,6 +6,8 @@ use crate::{
         link::LinkType,
         live::{Captured, OUTGOING},
     },
+    event::Mono,
+    wall::Wall,
 };
 use zerocopy::FromBytes as _;
 
@@ -25,12 +27,14 @@ pub struct Of {
 pub fn packet<'a>(
     record: &'a [u8],
     of: Of,
-    wall_offset_ns: u64,
+    wall: &Wall,
     scratch: &'a mut Vec<u8>,
 ) -> Option<Captured<'a>> {
     let (head, bytes) = PacketHead::read_from_prefix(record).ok()?;
+    let at = Mono(head.time_ns);
     let mut packet = Captured {
-        time_ns: head.time_ns.wrapping_add(wall_offset_ns),
+        time_ns: wall.wall(at),
+        at: Some(at),
         data: bytes.get(..head.kept as usize)?,
         wire: head.wire,
         device: of.device,
@@ -88,7 +92,8 @@ mod tests {
     #[test]
     fn a_tag_stands_behind_the_addresses() {
         let (record, mut scratch) = (record(), Vec::new());
-        let read = packet(&record, OF, 5, &mut scratch).unwrap();
+        let wall = Wall::new(Mono(0), 5);
+        let read = packet(&record, OF, &wall, &mut scratch).unwrap();
         let frame = [
             0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 0x88, 0xa8, 0, 42, 12, 13,
         ];
@@ -98,15 +103,16 @@ mod tests {
             link: LinkType::Raw,
             ..OF
         };
-        let read = packet(&record, raw, 5, &mut scratch).unwrap();
+        let read = packet(&record, raw, &wall, &mut scratch).unwrap();
         assert_eq!((read.data.len(), read.tag), (14, None));
     }
 
     #[test]
     fn what_is_cut_short_is_no_packet() {
         let (record, mut scratch) = (record(), Vec::new());
+        let wall = Wall::new(Mono(0), 0);
         for length in 0..32 + 14 {
-            assert!(packet(&record[..length], OF, 0, &mut scratch).is_none());
+            assert!(packet(&record[..length], OF, &wall, &mut scratch).is_none());
         }
     }
 }
