@@ -4,6 +4,7 @@ pub mod devices;
 mod packet;
 mod request;
 mod tc;
+mod vlan;
 
 use crate::{event::Mono, wall::Wall};
 use rustix::io::Errno;

@@ -1,6 +1,9 @@
 //! Packets in a block of the ring: found by their lengths, given back what the kernel keeps beside them: tags, and the cooked header.
 
-use crate::capture::{link::LinkType, live::Captured};
+use crate::capture::{
+    link::LinkType,
+    live::{Captured, vlan},
+};
 use std::ops::Range;
 use zerocopy::{FromBytes, Immutable, KnownLayout};
 
@@ -35,9 +38,6 @@ const TAG_TYPE_KNOWN: u32 = 1 << 6;
 const GSO_TCP: u32 = 1 << 8;
 /// Type of a tag that names none.
 const TAG: u16 = 0x8100;
-const TAG_BYTES: usize = 4;
-/// Both addresses of an Ethernet header.
-const ADDRESSES: usize = 12;
 /// Linux's second cooked header.
 const COOKED: usize = 20;
 /// Number of packets of a block, where its first begins, and what stands before that at least (`struct tpacket_block_desc`).
@@ -122,23 +122,23 @@ impl<'a> Block<'a> {
 
     /// Puts a tag back between the addresses and the type. There is room in place of the header.
     fn tag(&mut self, header: &Header, packet: Range<usize>, tag: u16) -> usize {
-        let room = packet.start.saturating_sub(TAG_BYTES)..packet.start + ADDRESSES;
+        let room = packet.start.saturating_sub(vlan::BYTES)..packet.start + vlan::ADDRESSES;
         let Some(addresses) = self.bytes.get_mut(room) else {
             return 0;
         };
-        if packet.len() < ADDRESSES + 2 || addresses.len() < ADDRESSES + TAG_BYTES {
+        if packet.len() < vlan::ADDRESSES + 2 || addresses.len() < vlan::ADDRESSES + vlan::BYTES {
             return 0;
         }
-        addresses.copy_within(TAG_BYTES.., 0);
-        addresses[ADDRESSES..ADDRESSES + 2].copy_from_slice(&header.tag_type().to_be_bytes());
-        addresses[ADDRESSES + 2..].copy_from_slice(&tag.to_be_bytes());
-        TAG_BYTES
+        addresses.copy_within(vlan::BYTES.., 0);
+        let tag = vlan::tag(header.tag_type().to_be_bytes(), tag);
+        addresses[vlan::ADDRESSES..].copy_from_slice(&tag);
+        vlan::BYTES
     }
 
     /// Writes the cooked header before a packet, and behind it the tag, as the protocol that it then is.
     fn cook(&mut self, header: &Header, start: usize, tag: Option<u16>) -> usize {
-        let mut cooked = [0; COOKED + TAG_BYTES];
-        let length = COOKED + tag.map_or(0, |_| TAG_BYTES);
+        let mut cooked = [0; COOKED + vlan::BYTES];
+        let length = COOKED + tag.map_or(0, |_| vlan::BYTES);
         cooked[..2].copy_from_slice(&header.protocol);
         if let Some(tag) = tag {
             cooked[..2].copy_from_slice(&header.tag_type().to_be_bytes());
@@ -183,7 +183,7 @@ pub fn untagged<'a>(
     let place = if link == LinkType::Sll2 {
         COOKED
     } else {
-        ADDRESSES
+        vlan::ADDRESSES
     };
     let Some((before, [_, _, high, low, behind @ ..])) = packet.data.split_at_checked(place) else {
         return (packet.data, packet.wire);

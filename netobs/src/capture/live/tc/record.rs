@@ -4,16 +4,12 @@ use crate::{
     bpf::packets::{PacketHead, TAGGED},
     capture::{
         link::LinkType,
-        live::{Captured, OUTGOING},
+        live::{Captured, OUTGOING, vlan},
     },
     event::Mono,
     wall::Wall,
 };
 use zerocopy::FromBytes as _;
-
-const TAG_BYTES: u32 = 4;
-/// Both addresses of an Ethernet header.
-const ADDRESSES: usize = 12;
 
 /// Whose packets they are.
 #[derive(Clone, Copy, Debug)]
@@ -45,15 +41,15 @@ pub fn packet<'a>(
     // Behind the addresses, where it was and will be.
     if head.tag & TAGGED != 0
         && of.link == LinkType::Ethernet
-        && let Some((addresses, rest @ [_, _, ..])) = packet.data.split_at_checked(ADDRESSES)
+        && let Some((addresses, rest @ [_, _, ..])) = packet.data.split_at_checked(vlan::ADDRESSES)
     {
         let [tag, kind] = [head.tag, head.tag_type].map(low);
         scratch.clear();
         scratch.extend_from_slice(addresses);
-        scratch.extend_from_slice(&kind.to_ne_bytes());
-        scratch.extend_from_slice(&tag.to_be_bytes());
+        scratch.extend_from_slice(&vlan::tag(kind.to_ne_bytes(), tag));
         scratch.extend_from_slice(rest);
-        packet.wire = packet.wire.saturating_add(TAG_BYTES);
+        let added = u32::try_from(vlan::BYTES).unwrap_or(0);
+        packet.wire = packet.wire.saturating_add(added);
         packet.data = scratch;
         packet.tag = Some(tag);
     }
