@@ -47,7 +47,9 @@ fn pid(found: Option<Found>) -> Option<u32> {
 
 fn walk(table: &mut Table, open: &[Holding]) {
     table.begin();
-    open.iter().for_each(|one| table.open(one));
+    for one in open {
+        table.open(one);
+    }
 }
 
 /// Nobody told that it was closed: it is known until its ports are taken again.
