@@ -138,11 +138,21 @@ impl<'a> Lines<'a> {
         };
         if !packet.comment.is_empty() {
             self.say("  [");
-            self.text.escaped(packet.comment);
+            self.comment(packet.comment);
             self.say("]");
         }
         self.bytes(data, header.min(data.len()), link);
         self.text.raw(b"\n");
+    }
+
+    /// Names in ours are escaped already, so backslashes stay as they are.
+    fn comment(&mut self, comment: &[u8]) {
+        for part in comment.split_inclusive(|byte| *byte == b'\\') {
+            match part {
+                [rest @ .., b'\\'] => self.text.escaped(rest).raw(b"\\"),
+                part => self.text.escaped(part),
+            };
+        }
     }
 
     /// One layer deeper; a packet that nests without end is not followed.

@@ -57,6 +57,18 @@ fn lines_of_tcpdump() {
     assert_eq!(show(&[0; 10]), format!("{stamp} [|ether]\n"));
 }
 
+/// What is escaped in a comment is not escaped again, and what is not never gets out.
+#[test]
+fn comments_are_escaped_once() {
+    let mut lines = Lines::new(
+        Shown::default(),
+        Stamps::new(TimeZone::UTC, false),
+        Box::new(Numbers),
+    );
+    lines.comment(b"comm=\\x1b[2J \x1b[2J \xff");
+    assert_eq!(lines.pending(), b"comm=\\x1b[2J \\x1b[2J \\xff");
+}
+
 /// With `-e` its number, too, where the interface has a name.
 #[test]
 fn interfaces_of_all() {
