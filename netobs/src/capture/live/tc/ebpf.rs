@@ -6,6 +6,9 @@ pub const MOVE_CONSTANT: u8 = 0xb7;
 pub const MOVE_WORD: u8 = 0xbc;
 pub const MOVE_WORD_CONSTANT: u8 = 0xb4;
 pub const ADD_CONSTANT: u8 = 0x07;
+pub const ADD: u8 = 0x0f;
+pub const LOAD_BYTE: u8 = 0x71;
+pub const LOAD_HALF: u8 = 0x69;
 pub const LOAD_WORD: u8 = 0x61;
 pub const STORE_WORD: u8 = 0x63;
 pub const STORE_CONSTANT: u8 = 0x62;
@@ -14,6 +17,7 @@ pub const IF_BELOW_CONSTANT: u8 = 0xa5;
 pub const IF_AT_MOST_CONSTANT: u8 = 0xb5;
 pub const IF_ABOVE_CONSTANT: u8 = 0x25;
 pub const IF_BELOW: u8 = 0xad;
+pub const IF_ABOVE: u8 = 0x2d;
 pub const IF_ZERO: u8 = 0x15;
 pub const IF_WORD_ABOVE_CONSTANT: u8 = 0x26;
 pub const GO: u8 = 0x05;
@@ -30,6 +34,8 @@ pub enum To {
 /// A program in the making.
 #[derive(Default)]
 pub struct Made {
+    /// Packet bytes are loaded where they stand, if they can be.
+    pub near: bool,
     insns: Vec<[u8; 8]>,
     /// Jumps, and where they lead.
     jumps: Vec<(usize, To)>,

@@ -1,12 +1,13 @@
 //! A filter as eBPF, to stand in front of a program of TC: a packet that it refuses ends with it, one that it wants goes on behind it.
 //!
-//! One instruction becomes one or few. Loads of packet bytes stay what they are (`BPF_LD_ABS`), behind a look at the length: alone
-//! they would end the program with a verdict that keeps other programs from the packet.
+//! One instruction becomes one or few. Bytes are loaded where they stand, or, where a packet is in pieces, by what they are loaded
+//! with in classic BPF (`BPF_LD_ABS`), a call of ten times the cost, behind a look at the length: alone it would end the program
+//! with a verdict that keeps other programs from the packet.
 
 use super::ebpf::{
-    ADD_CONSTANT, EXIT, FROM_NETWORK, GO, IF_ABOVE_CONSTANT, IF_AT_MOST_CONSTANT, IF_BELOW,
-    IF_BELOW_CONSTANT, IF_WORD_ABOVE_CONSTANT, IF_ZERO, LOAD_WORD, MOVE, MOVE_CONSTANT, MOVE_WORD,
-    MOVE_WORD_CONSTANT, Made, STORE_CONSTANT, STORE_WORD, To, low,
+    ADD, ADD_CONSTANT, EXIT, FROM_NETWORK, GO, IF_ABOVE, IF_ABOVE_CONSTANT, IF_AT_MOST_CONSTANT,
+    IF_BELOW, IF_BELOW_CONSTANT, IF_WORD_ABOVE_CONSTANT, IF_ZERO, LOAD_BYTE, LOAD_HALF, LOAD_WORD,
+    MOVE, MOVE_CONSTANT, MOVE_WORD, MOVE_WORD_CONSTANT, Made, STORE_CONSTANT, STORE_WORD, To, low,
 };
 use crate::capture::filter::{
     Insn, Program,
@@ -17,9 +18,12 @@ use crate::capture::filter::{
     },
 };
 
-/// Registers: both of the filter's, one between, the packet's length, its context, and the stack.
+/// Registers: both of the filter's, one between, the packet's length, its context, the stack, and those of a moment.
 const A: u8 = 0;
 const FIRST: u8 = 1;
+const DATA: u8 = 1;
+const DATA_END: u8 = 2;
+const BEHIND: u8 = 3;
 const CONTEXT: u8 = 6;
 const X: u8 = 7;
 const BETWEEN: u8 = 8;
@@ -32,6 +36,11 @@ const SKB_PROTOCOL: i16 = 16;
 const SKB_TAGGED: i16 = 20;
 const SKB_TAG: i16 = 24;
 const SKB_INTERFACE: i16 = 40;
+const SKB_DATA: i16 = 76;
+const SKB_DATA_END: i16 = 80;
+/// Bytes up to here are loaded where they stand, of filters of so many instructions: longer ones would make jumps too long.
+const NEAR: i32 = 4096;
+const SHORT: usize = 1024;
 /// Comparisons of words; and the opposite of each that has one.
 const WORDS: u8 = 0x06;
 const NOT_EQUAL: u8 = 0x50;
@@ -51,6 +60,7 @@ pub enum Side {
 /// None: the filter goes in circles, or asks for what TC does not know.
 pub fn translate(filter: &Program, side: Side) -> Option<Vec<u8>> {
     let mut made = Made::default();
+    made.near = filter.insns.len() <= SHORT;
     made.put(MOVE, CONTEXT, FIRST, 0, 0);
     made.put(LOAD_WORD, LENGTH, CONTEXT, SKB_LEN, 0);
     made.put(MOVE_CONSTANT, A, 0, 0, 0);
@@ -201,6 +211,7 @@ impl Made {
         let Some(end) = end.and_then(|end| i32::try_from(end).ok()) else {
             return self.refuse();
         };
+        self.near(insn, end, 2);
         self.jump(IF_BELOW_CONSTANT, LENGTH, 0, end, To::Refuse);
         self.put(low(insn.code), 0, 0, 0, insn.k.cast_signed());
     }
@@ -210,10 +221,45 @@ impl Made {
         let Some(end) = end.and_then(|end| i32::try_from(end).ok()) else {
             return self.refuse();
         };
+        self.near(insn, end, 4);
         self.put(MOVE, BETWEEN, X, 0, 0);
         self.put(ADD_CONSTANT, BETWEEN, 0, 0, end);
         self.jump(IF_BELOW, LENGTH, BETWEEN, 0, To::Refuse);
         self.put(low(insn.code), 0, X, 0, insn.k.cast_signed());
+    }
+
+    /// Loads bytes where they stand, and goes over the `others` that follow; else those load them.
+    fn near(&mut self, insn: Insn, end: i32, others: i16) {
+        let Some(from) = i16::try_from(insn.k)
+            .ok()
+            .filter(|_| self.near && end <= NEAR)
+        else {
+            return;
+        };
+        let (load, bits) = match width(insn.code) {
+            1 => (LOAD_BYTE, 0),
+            2 => (LOAD_HALF, 16),
+            _ => (LOAD_WORD, 32),
+        };
+        let at_x = mode(insn.code) == IND;
+        // The load, its order of bytes, and the way over the others.
+        let rest = if bits == 0 { 2 } else { 3 };
+        if at_x {
+            self.put(IF_ABOVE_CONSTANT, X, 0, 6 + rest, NEAR);
+        }
+        self.put(LOAD_WORD, DATA, CONTEXT, SKB_DATA, 0);
+        self.put(LOAD_WORD, DATA_END, CONTEXT, SKB_DATA_END, 0);
+        if at_x {
+            self.put(ADD, DATA, X, 0, 0);
+        }
+        self.put(MOVE, BEHIND, DATA, 0, 0);
+        self.put(ADD_CONSTANT, BEHIND, 0, 0, end);
+        self.put(IF_ABOVE, BEHIND, DATA_END, rest, 0);
+        self.put(load, A, DATA, from, 0);
+        if bits != 0 {
+            self.put(FROM_NETWORK, A, 0, 0, bits);
+        }
+        self.put(GO, 0, 0, others, 0);
     }
 
     fn compute(&mut self, insn: Insn) {
