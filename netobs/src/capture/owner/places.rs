@@ -62,21 +62,20 @@ impl Places {
         self.addresses.clear();
         let own_ones = here().into_iter().map(|addr| (own, addr));
         self.addresses.extend(own_ones);
-        if namespaces.iter().any(|netns| *netns != own) {
-            self.look_elsewhere(namespaces, own);
-        }
+        self.look_elsewhere(own);
         self.local.clear();
         let all = self.addresses.iter();
         self.local.extend(all.map(|(_, addr)| *addr));
     }
 
-    fn look_elsewhere(&mut self, namespaces: &HashSet<u32>, own: u32) {
+    /// In those that had no socket yet, too: the one that will have one is looked for then.
+    fn look_elsewhere(&mut self, own: u32) {
         let Ok(machine) = netns::machine() else {
             return;
         };
         for netns in machine.found {
             let inode = netns.inode();
-            if inode != own && namespaces.contains(&inode) {
+            if inode != own {
                 // One that vanishes has no packets either.
                 let found = netns.run(here).unwrap_or_default();
                 let found = found.into_iter().map(|addr| (inode, addr));

@@ -184,14 +184,25 @@ pub fn translated(begin: impl Fn(&Netns, &[&str]) -> Result<Capture>) -> Result<
     host.tool("nft", &["-f", "-"], rules)?;
     let any = SocketAddr::from((Ipv4Addr::UNSPECIFIED, 80));
     let (server, _) = echo(&back, "lab-back", any)?;
+    // What keeps a namespace, as in every pod; it has no socket.
+    let _pause = Process::spawn(&front, "lab-pause", |link| link.hear().map(drop))?;
     let capture = begin(&host, &["-i", "any", "-n", "tcp"])?;
+    // Where nobody has the client's own end: what it connected to is another address.
+    let behind = begin(&host, &["-i", "h2", "-n", "tcp"])?;
     let to = SocketAddr::from(([10, 1, 0, 1], 8080));
     let (mut client, port) = ask(&front, "lab-front", to)?;
     once(&mut client)?;
     let words = [process(&client, "lab-front"), process(&server, "lab-back")];
     capture.wait_for_lines(10)?;
+    behind.wait_for_lines(5)?;
     client.say(0)?;
     client.join()?;
+    let (_, text) = behind.end_with_text()?;
+    let lines = each_has(&text, port, &words[0], &words[1])?;
+    ensure!(
+        lines >= 5 && !text.contains("10.1.0.1.8080"),
+        "{lines} packets:\n{text}"
+    );
     let (_, text) = capture.end_with_text()?;
     let lines = each_has(&text, port, &words[0], &words[1])?;
     ensure!(
