@@ -106,7 +106,7 @@ impl Owners {
         let now = clock::mono();
         let mut owners = Self {
             source: Source::open(root.as_deref()),
-            table: Table::default(),
+            table: Table::new(std::process::id()),
             places: Places::default(),
             labels: Labels::new(wanted, own),
             flows: HashMap::default(),

@@ -60,6 +60,8 @@ struct Sockets {
 
 #[derive(Default)]
 pub struct Table {
+    /// The process that walks.
+    walker: u32,
     open: Sockets,
     closed: Sockets,
     /// What was open before the walk that is made.
@@ -171,6 +173,14 @@ impl Held {
 }
 
 impl Table {
+    /// `walker`: the process that walks.
+    pub fn new(walker: u32) -> Self {
+        Self {
+            walker,
+            ..Self::default()
+        }
+    }
+
     /// A new walk begins: what was open may be so no more.
     pub fn begin(&mut self) {
         self.before = std::mem::take(&mut self.open);
@@ -214,15 +224,32 @@ impl Table {
             return;
         }
         let (flow, connected) = flow_of(holding);
-        if connected {
-            self.open.connected.remove(&flow);
+        let is_here = |held: &mut Held| held.holder.netns == holding.netns;
+        let had: Vec<Held> = if connected {
+            self.open.connected.remove(&flow).unwrap_or_default()
         } else if let Some(all) = self.open.bound.get_mut(&place_of(&flow)) {
             // Who else holds it shares it no more, or has one of its own, which the next walk tells.
-            all.retain(|held| held.holder.netns != holding.netns);
-        }
+            all.extract_if(.., is_here).collect()
+        } else {
+            Vec::new()
+        };
         self.make_room(1);
         self.namespaces.insert(holding.netns);
-        self.closed.add(holding, Mono(holding.closed_ns));
+        let until = Mono(holding.closed_ns);
+        if holding.pid != self.walker {
+            return self.closed.add(holding, until);
+        }
+        // Our walk had it in hand when its process closed it: it was told then whose it is.
+        for held in had {
+            let told = Holding {
+                pid: held.holder.pid,
+                uid: held.holder.uid,
+                cgroup: held.holder.cgroup,
+                comm: zerocopy::transmute!(held.holder.comm.0),
+                ..*holding
+            };
+            self.closed.add(&told, until);
+        }
     }
 
     /// A connection begins: sockets that were connected so, and closed before, are others.

@@ -107,6 +107,27 @@ fn each_has_what_came_in_its_time() {
     );
 }
 
+/// A walk may be the last to let go of a socket: that closes it, and is not its owner.
+#[test]
+fn the_walk_owns_nothing() {
+    const WALKER: u32 = 99;
+    let mut table = Table::new(WALKER);
+    let both = [bound(7, UDP, 53), holding(8, 80)];
+    walk(&mut table, &both);
+    for one in both {
+        let pid = WALKER;
+        table.close(&closed(100, Holding { pid, ..one }));
+    }
+    let [datagrams, connection] = both.map(|one| flow_of(&one).0);
+    let found = table.bound(&datagrams, Mono(50), &|_| true);
+    assert_eq!(pid(found), Some(7));
+    assert_eq!(pid(table.connected(&connection, OWN, Mono(50))), Some(8));
+    // Of one that nobody told, nobody is known.
+    table.close(&closed(100, bound(WALKER, UDP, 54)));
+    let (flow, _) = flow_of(&bound(0, UDP, 54));
+    assert_eq!(pid(table.bound(&flow, Mono(50), &|_| true)), None);
+}
+
 /// A connection is its owner's until its last segment; one that begins is not.
 #[test]
 fn a_connection_outlives_its_close() {
